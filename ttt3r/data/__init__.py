@@ -1,0 +1,1 @@
+"""Real input: images, video and benchmark sequences, prepared exactly as the networks expect them."""

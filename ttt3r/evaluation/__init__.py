@@ -1,0 +1,1 @@
+"""Metrics as functions, and the comparison of rules side by side."""

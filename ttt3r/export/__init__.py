@@ -1,0 +1,1 @@
+"""Files that other programs read: trajectories, depth maps, point clouds, COLMAP models."""

@@ -1,0 +1,1 @@
+"""The networks that propose a candidate memory for each frame."""

@@ -1,0 +1,140 @@
+"""Operations on trees of tensors: nested frozen dataclasses, tuples and dicts with tensors as leaves.
+
+A memory, a proposal, the state of a rule are such trees. The recurrence never changes one in place: it makes a new one,
+row by row of the batch where sequences differ. Anything that is not a tensor (a patch grid, a setting) is carried along.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+T = TypeVar("T")
+
+
+def map_tensors(function: Callable[..., Tensor], tree: T, *others: T) -> T:
+    """Apply `function` to the tensors that stand at the same place in each tree.
+
+    Raises:
+        ValueError: where the trees differ in structure.
+    """
+    return _map(function, [tree, *others])
+
+
+def _map(function: Callable[..., Tensor], trees: Sequence[Any]) -> Any:
+    first = trees[0]
+    if any(type(tree) is not type(first) for tree in trees) and not all(isinstance(tree, Tensor) for tree in trees):
+        raise ValueError(f"trees differ in structure: {', '.join(type(tree).__name__ for tree in trees)}")
+    if isinstance(first, Tensor):
+        return function(*trees)
+    if dataclasses.is_dataclass(first):
+        names = [field.name for field in dataclasses.fields(first)]
+        return dataclasses.replace(  # pyright: ignore[reportArgumentType]
+            first, **{name: _map(function, [getattr(tree, name) for tree in trees]) for name in names}
+        )
+    if isinstance(first, tuple):
+        if len({len(tree) for tree in trees}) > 1:
+            raise ValueError(f"trees differ in structure: tuples of {[len(tree) for tree in trees]} parts")
+        return tuple(_map(function, places) for places in zip(*trees, strict=True))
+    if isinstance(first, dict):
+        if any(tree.keys() != first.keys() for tree in trees):
+            raise ValueError(f"trees differ in structure: keys {[sorted(tree) for tree in trees]}")
+        return {key: _map(function, [tree[key] for tree in trees]) for key in first}
+    return first
+
+
+def named_tensors(tree: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Yield `(path, tensor)` for every tensor of the tree; paths join field names and indices by dots."""
+    prefix = f"{name}." if name else ""
+    if isinstance(tree, Tensor):
+        yield name, tree
+    elif dataclasses.is_dataclass(tree):
+        for field in dataclasses.fields(tree):
+            yield from named_tensors(getattr(tree, field.name), prefix + field.name)
+    elif isinstance(tree, tuple):
+        for index, part in enumerate(tree):
+            yield from named_tensors(part, f"{prefix}{index}")
+    elif isinstance(tree, dict):
+        for key, part in tree.items():
+            yield from named_tensors(part, f"{prefix}{key}")
+
+
+def select(mask: Bool[Tensor, " batch"], new: T, old: T) -> T:
+    """Take row b of every tensor from `new` where `mask[b]`, else from `old`, bit for bit.
+
+    Both trees have the same structure, and the batch is the first axis of every tensor in them.
+    """
+
+    def choose(a: Tensor, b: Tensor) -> Tensor:
+        return torch.where(mask.reshape(-1, *[1] * (a.ndim - 1)), a, b)
+
+    return map_tensors(choose, new, old)
+
+
+def rows(tree: T, start: int, stop: int) -> T:
+    """Rows `start` to `stop` of the batch of every tensor."""
+    return map_tensors(lambda tensor: tensor[start:stop], tree)
+
+
+def concatenate(trees: Sequence[T]) -> T:
+    """Join trees of the same structure along the batch."""
+    if len(trees) == 1:
+        return trees[0]
+    return map_tensors(lambda *tensors: torch.cat(tensors), *trees)
+
+
+def detach(tree: T) -> T:
+    """The same values without gradient history."""
+    return map_tensors(Tensor.detach, tree)
+
+
+def to(tree: T, device: torch.device | str) -> T:
+    """Copy every tensor to `device`."""
+    return map_tensors(lambda tensor: tensor.to(device, non_blocking=True), tree)
+
+
+def class_name(kind: type) -> str:
+    """The name by which `describe` writes a class down."""
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def describe(tree: Any, name: str = "") -> Any:
+    """The structure of a tree as JSON: classes and plain settings by value, each tensor by its path."""
+    prefix = f"{name}." if name else ""
+    if isinstance(tree, Tensor):
+        return {"tensor": name}
+    if dataclasses.is_dataclass(tree):
+        parts = {f.name: describe(getattr(tree, f.name), prefix + f.name) for f in dataclasses.fields(tree)}
+        return {"class": class_name(type(tree)), "fields": parts}
+    if isinstance(tree, tuple):
+        return {"tuple": [describe(part, f"{prefix}{index}") for index, part in enumerate(tree)]}
+    if isinstance(tree, dict):
+        return {"dict": {key: describe(part, f"{prefix}{key}") for key, part in tree.items()}}
+    return {"value": tree}
+
+
+def rebuild(description: Any, tensors: Mapping[str, Tensor], classes: Mapping[str, type]) -> Any:
+    """The inverse of `describe`. Only the given classes are made; nothing is imported.
+
+    Raises:
+        ValueError: for a class that is not among `classes`, a missing tensor or a foreign structure.
+    """
+    match description:
+        case {"tensor": str(name)}:
+            if name not in tensors:
+                raise ValueError(f"tensor {name!r} is missing from the file")
+            return tensors[name]
+        case {"class": str(name), "fields": dict(parts)}:
+            if name not in classes:
+                raise ValueError(f"the file holds a {name!r}, which is not imported here; import its module first")
+            return classes[name](**{key: rebuild(part, tensors, classes) for key, part in parts.items()})
+        case {"tuple": list(parts)}:
+            return tuple(rebuild(part, tensors, classes) for part in parts)
+        case {"dict": dict(parts)}:
+            return {key: rebuild(part, tensors, classes) for key, part in parts.items()}
+        case {"value": (None | bool() | int() | float() | str()) as value}:
+            return value
+    raise ValueError(f"cannot read the structure {str(description)[:80]!r}; the file was not written by this project")

@@ -1,0 +1,1 @@
+"""State update rules: the plug-in point of the framework."""
