@@ -1,0 +1,105 @@
+"""Self- and cross-attention, always fused; queries and keys are handed out so that a rule can reduce them without a map."""
+
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ttt3r.network.rope import RotaryTable, rotate
+from ttt3r.types import AttentionLayer
+
+
+@dataclass(frozen=True)
+class RankOne:
+    """A bias query_i * key_j on the logits, the same in every head."""
+
+    query: Float[Tensor, "batch query"]
+    key: Float[Tensor, "batch key"]
+
+
+@dataclass(frozen=True)
+class Attended:
+    """Output of an attention, with the queries and keys that led to it."""
+
+    tokens: Float[Tensor, "batch query width"]
+    layer: AttentionLayer
+
+
+def attend(
+    layer: AttentionLayer, value: Float[Tensor, "batch head key dim"], bias: RankOne | None
+) -> Float[Tensor, "batch query width"]:
+    """softmax(query key^T + bias) value by fused attention, heads joined.
+
+    A rank-one bias travels as further channels: [q; a] . [k; b] = q . k + a b. Zeros fill up to a multiple of 8, which
+    the fused kernels want.
+    """
+    query, key = layer.query, layer.key
+    dim = query.shape[-1]
+    if bias is not None:
+        pad = 8 - dim % 8
+        query = torch.cat([query, _channel(bias.query, query, pad)], dim=-1)
+        key = torch.cat([key, _channel(bias.key, key, pad)], dim=-1)
+        value = functional.pad(value, (0, pad))
+    out = functional.scaled_dot_product_attention(query, key, value, scale=1.0)[..., :dim]
+    return rearrange(out, "batch head query dim -> batch query (head dim)")
+
+
+def _channel(factor: Tensor, like: Tensor, pad: int) -> Tensor:
+    column = factor.to(like.dtype)[:, None, :, None].expand(-1, like.shape[1], -1, 1)
+    return functional.pad(column, (0, pad - 1))
+
+
+class SelfAttention(nn.Module):
+    """Attention of tokens to each other; one matrix makes queries, keys and values."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+
+    def forward(
+        self, x: Float[Tensor, "batch token width"], table: RotaryTable | None, bias: RankOne | None = None
+    ) -> Attended:
+        """Attend, with rotary embedding if there is a table."""
+        query, key, value = rearrange(
+            self.qkv(x), "batch token (n head dim) -> n batch head token dim", n=3, head=self.heads
+        )
+        layer = _scaled(query, key, table, table)
+        return Attended(self.proj(attend(layer, value, bias)), layer)
+
+
+class CrossAttention(nn.Module):
+    """Attention of tokens `x` to tokens `y`."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width)
+        self.value = nn.Linear(width, width)
+        self.proj = nn.Linear(width, width)
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch query width"],
+        y: Float[Tensor, "batch key width"],
+        tables: tuple[RotaryTable, RotaryTable] | None,
+        bias: RankOne | None = None,
+    ) -> Attended:
+        """Attend, with rotary embedding of queries and keys if there are tables."""
+        query, key, value = (
+            rearrange(part, "batch token (head dim) -> batch head token dim", head=self.heads)
+            for part in (self.query(x), self.key(y), self.value(y))
+        )
+        layer = _scaled(query, key, *(tables or (None, None)))
+        return Attended(self.proj(attend(layer, value, bias)), layer)
+
+
+def _scaled(query: Tensor, key: Tensor, table_q: RotaryTable | None, table_k: RotaryTable | None) -> AttentionLayer:
+    if table_q is not None and table_k is not None:
+        query, key = rotate(query, table_q), rotate(key, table_k)
+    return AttentionLayer(query * query.shape[-1] ** -0.5, key)

@@ -1,0 +1,250 @@
+"""Loading and saving networks. A checkpoint is untrusted input: nothing in it is ever run.
+
+Two forms are read: the official `.pth` (a pickle, read with PyTorch's `weights_only` reader and inert stand-ins for the
+few classes that such files pickle beside the weights) and our own folder with `model.safetensors` and `config.json`.
+"""
+
+import argparse
+import pickle
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ttt3r.network.config import CUT3RConfig
+from ttt3r.network.cut3r import CUT3R
+from ttt3r.network.official import is_dead, normalise_names, official_name, read_architecture
+
+WEIGHTS, CONFIG = "model.safetensors", "config.json"
+
+
+class CheckpointError(ValueError):
+    """A file that cannot be used as a network, with the reason and the cure."""
+
+
+class CheckpointWarning(UserWarning):
+    """Something in a checkpoint that is not needed or not known."""
+
+
+def load_network(source: str | Path, device: torch.device | str = "cpu") -> CUT3R:
+    """Load a network for inference.
+
+    Args:
+        source: an official `.pth`, a folder that `save_network` or `ttt3r convert` wrote, or the name of a network that
+            needs no file: `"tiny-random"` (untrained; it exercises every path in seconds, its numbers mean nothing).
+        device: where to put it.
+
+    Raises:
+        FileNotFoundError: if there is nothing at `source`.
+        CheckpointError: if the file is damaged, of another architecture, lacks a weight, or holds what may not be read.
+    """
+    if str(source) in NETWORKS:
+        return NETWORKS[str(source)]().to(device)
+    path = Path(source)
+    if path.is_dir():
+        network = _load_folder(path)
+    elif path.is_file():
+        network = _load_official(path)
+    else:
+        raise FileNotFoundError(
+            f"no network at {path}: give an official .pth, a converted folder, or one of {', '.join(NETWORKS)}. The official "
+            "weights (CC BY-NC-SA) are not ours to ship; docs/how-to/official-checkpoint.md says where they are"
+        )
+    return network.to(device)
+
+
+NETWORKS = {"tiny-random": lambda: CUT3R.random(CUT3RConfig.tiny(), seed=0)}
+"""Networks that need no file, by name."""
+
+
+def save_network(network: CUT3R, folder: str | Path) -> None:
+    """Write `model.safetensors` and `config.json`."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).write_text(network.config.to_json() + "\n")
+    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, folder / WEIGHTS)
+
+
+def build(config: CUT3RConfig, weights: Mapping[str, Tensor]) -> CUT3R:
+    """A network that takes the given tensors as its weights (float32, held once)."""
+    with torch.device("meta"):
+        network = CUT3R(config)
+    network.load_state_dict({name: tensor.float() for name, tensor in weights.items()}, assign=True)
+    return network.eval()
+
+
+def _load_folder(path: Path) -> CUT3R:
+    if not (path / CONFIG).is_file() or not (path / WEIGHTS).is_file():
+        raise CheckpointError(f"{path} lacks {CONFIG} or {WEIGHTS}; give a folder that `ttt3r convert` wrote")
+    config = CUT3RConfig.from_json((path / CONFIG).read_text())
+    try:
+        with safe_open(path / WEIGHTS, framework="pt") as file:
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except SafetensorError as error:
+        raise CheckpointError(f"{path / WEIGHTS} is damaged ({error}); convert the checkpoint again") from error
+    return build(config, _checked(weights, _shapes(config), f"{path}", {}))
+
+
+def _load_official(path: Path) -> CUT3R:
+    checkpoint = read_pickle_safely(path)
+    text, state = _architecture_text(checkpoint), checkpoint.get("model")
+    if text is None or not isinstance(state, dict) or not all(isinstance(t, Tensor) for t in state.values()):
+        raise CheckpointError(
+            f"{path} is a PyTorch file, but not a CUT3R checkpoint: expected 'args' with the architecture in its 'model' "
+            f"and 'model' with the weights, found {sorted(map(str, checkpoint))[:8]}"
+        )
+    official = normalise_names(state)
+    try:
+        config = read_architecture(text, {name: tuple(tensor.shape) for name, tensor in official.items()})
+    except ValueError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    expected = _shapes(config)
+    names = {name: official_name(name, config) for name in expected}
+    return build(config, _checked(official, expected, f"{path}", names))
+
+
+def _shapes(config: CUT3RConfig) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every weight of ours, without making any."""
+    with torch.device("meta"):
+        return {name: tuple(tensor.shape) for name, tensor in CUT3R(config).state_dict().items()}
+
+
+def _checked(
+    found: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]], where: str, names: Mapping[str, str]
+) -> dict[str, Tensor]:
+    """The weights under our names. Refuses what is missing or mis-shaped; warns of what is dead or unknown.
+
+    Args:
+        found: the file's weights.
+        expected: our names and shapes.
+        where: the file, for messages.
+        names: the file's name of each of our weights, where it differs.
+    """
+    source = {name: names.get(name, name) for name in expected}
+    missing = sorted(theirs for theirs in source.values() if theirs not in found)
+    if missing:
+        raise CheckpointError(
+            f"{where} lacks {len(missing)} weights, among them {missing[:4]}; it is incomplete or of another network"
+        )
+    wrong = [
+        f"{theirs} is {tuple(found[theirs].shape)}, expected {expected[ours]}"
+        for ours, theirs in source.items()
+        if tuple(found[theirs].shape) != expected[ours]
+    ]
+    if wrong:
+        raise CheckpointError(f"{where} has {len(wrong)} weights of another shape: {'; '.join(wrong[:3])}")
+    rest = sorted(set(found) - set(source.values()))
+    dead = [name for name in rest if is_dead(name)]
+    if unknown := [name for name in rest if not is_dead(name)]:
+        warnings.warn(
+            f"{where}: {len(unknown)} unexpected weights are not used: {', '.join(unknown[:6])}",
+            CheckpointWarning,
+            stacklevel=4,
+        )
+    if dead:
+        warnings.warn(
+            f"{where}: {len(dead)} weights that cannot influence any output, or repeat another, are left out",
+            CheckpointWarning,
+            stacklevel=4,
+        )
+    return {ours: found[theirs] for ours, theirs in source.items()}
+
+
+class _Inert:
+    """Stands in for a pickled configuration object: keeps what it is given and does nothing."""
+
+    def __new__(cls, *_arguments: Any) -> "_Inert":  # noqa: D102
+        return super().__new__(cls)
+
+    def __init__(self, *arguments: Any) -> None:
+        self.arguments = arguments
+
+    def __setstate__(self, state: Any) -> None:
+        self.__dict__.update(state if isinstance(state, dict) else {"state": state})
+
+
+# Names that official and derived files pickle beside the weights; all of them are replaced by inert stand-ins.
+_HARMLESS = (
+    "argparse.Namespace",
+    "typing.",
+    "omegaconf.",
+    "pathlib.",
+    "numpy.",
+    "builtins.",
+    "collections.",
+    "antlr4.",
+)
+_NEVER = (
+    "builtins.eval",
+    "builtins.exec",
+    "builtins.getattr",
+    "builtins.open",
+    "builtins.compile",
+    "builtins.__import__",
+)
+
+
+def read_pickle_safely(path: Path) -> dict[str, Any]:
+    """Read a PyTorch checkpoint with tensors and plain values only; every other class becomes an inert stand-in.
+
+    Raises:
+        CheckpointError: if the file is no PyTorch archive, is damaged, or names anything that is not known to be harmless.
+    """
+    if not zipfile.is_zipfile(path):
+        raise CheckpointError(
+            f"{path} is not a PyTorch checkpoint, or was cut short; download it again and compare its size"
+        )
+    try:
+        foreign = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+        refused = [name for name in foreign if not name.startswith(_HARMLESS) or name in _NEVER]
+        if refused:
+            raise CheckpointError(
+                f"{path} wants to load {', '.join(refused[:4])}, which a checkpoint has no need of; it was not read. "
+                "Use the original file, or save its weights alone"
+            )
+        stand_ins = [(type(name.rpartition(".")[2], (_Inert,), {}), name) for name in foreign]
+        with torch.serialization.safe_globals(stand_ins):  # pyright: ignore[reportArgumentType]
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except CheckpointError:
+        raise
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        IndexError,
+    ) as error:
+        raise CheckpointError(f"{path} cannot be read safely ({str(error).splitlines()[0][:160]})") from error
+    if not isinstance(checkpoint, dict):
+        raise CheckpointError(
+            f"{path} holds a {type(checkpoint).__name__}, expected a dictionary with 'args' and 'model'"
+        )
+    return checkpoint
+
+
+def _architecture_text(checkpoint: Mapping[str, Any]) -> str | None:
+    """The architecture string from `args.model`, for a plain namespace, a dictionary or a pickled OmegaConf container."""
+    value = _member(checkpoint.get("args"), "model")
+    return value if isinstance(value, str) else None
+
+
+def _member(holder: Any, key: str) -> Any:
+    if isinstance(holder, (_Inert, argparse.Namespace)):
+        holder = vars(holder)
+    if not isinstance(holder, Mapping):
+        return None
+    if "_content" in holder:  # an OmegaConf container keeps its entries there
+        return _member(holder["_content"], key)
+    value = holder.get(key)
+    if isinstance(value, _Inert):  # an OmegaConf node keeps its value there
+        return vars(value).get("_val")
+    return value

@@ -1,0 +1,147 @@
+"""Sizes of a CUT3R network, as frozen settings that can be written to JSON and read back."""
+
+import dataclasses
+import enum
+import json
+from dataclasses import dataclass
+from typing import Any
+
+
+class RayForm(enum.Enum):
+    """What a ray map holds; the network must be asked in the form that it was trained with."""
+
+    OFFICIAL = "official"
+    """Origin, and normalise(R K^-1 (column, row, 1) + origin): the form that the official weights saw."""
+    DIRECTION = "direction"
+    """Origin, and the pure direction normalise(R K^-1 (column + 1/2, row + 1/2, 1))."""
+
+
+@dataclass(frozen=True)
+class DPTConfig:
+    """Dense prediction heads that fuse four levels of tokens by convolutions.
+
+    Args:
+        features: channels of the fused maps.
+        last: channels before the output.
+        levels: channels of the four levels, fine to coarse.
+    """
+
+    features: int = 256
+    last: int = 128
+    levels: tuple[int, int, int, int] = (96, 192, 384, 768)
+
+
+@dataclass(frozen=True)
+class LinearConfig:
+    """Dense prediction heads that turn each token of the last level into its patch of pixels by an MLP."""
+
+
+@dataclass(frozen=True)
+class CUT3RConfig:
+    """Sizes of the network; the defaults are those of the official 512 checkpoint.
+
+    Args:
+        image_size: long side of the images that it was trained on (512), or 224 for square crops.
+        patch: side of a patch in pixels.
+        encoder_width, encoder_depth, encoder_heads: the image encoder.
+        ray_depth, ray_heads: the ray-map encoder, of the same width.
+        width: width of the decoder, the state and the camera token.
+        depth, heads: the image stream of the decoder.
+        state_heads: heads of the state stream, which has the same width and depth.
+        state_tokens: number of state tokens.
+        slots: entries of the pose memory.
+        mlp_ratio: hidden width of every MLP over its width.
+        rope_base: base of the rotary embedding's frequencies.
+        head: kind and sizes of the dense heads.
+        ray_form: what a ray map holds.
+
+    Raises:
+        ValueError: if widths and heads do not fit together.
+    """
+
+    image_size: int = 512
+    patch: int = 16
+    encoder_width: int = 1024
+    encoder_depth: int = 24
+    encoder_heads: int = 16
+    ray_depth: int = 2
+    ray_heads: int = 16
+    width: int = 768
+    depth: int = 12
+    heads: int = 12
+    state_heads: int = 16
+    state_tokens: int = 768
+    slots: int = 256
+    mlp_ratio: int = 4
+    rope_base: float = 100.0
+    head: DPTConfig | LinearConfig = DPTConfig()
+    ray_form: RayForm = RayForm.OFFICIAL
+
+    def __post_init__(self) -> None:
+        for what, width, heads in (
+            ("encoder", self.encoder_width, self.encoder_heads),
+            ("ray-map encoder", self.encoder_width, self.ray_heads),
+            ("image decoder", self.width, self.heads),
+            ("state decoder", self.width, self.state_heads),
+        ):
+            if width % (4 * heads):
+                raise ValueError(
+                    f"{what}: width {width} over {heads} heads must give a multiple of 4 per head (the rotary embedding "
+                    "turns pairs in two halves); change width or heads"
+                )
+        if self.depth % 4:
+            raise ValueError(
+                f"decoder depth must be a multiple of 4 (the heads read levels 1/2, 3/4, 1), got {self.depth}"
+            )
+
+    @classmethod
+    def official_512(cls) -> "CUT3RConfig":
+        """`cut3r_512_dpt_4_64`: 793.3 M parameters, DPT heads."""
+        return cls()
+
+    @classmethod
+    def official_224(cls) -> "CUT3RConfig":
+        """`cut3r_224_linear_4`: the same backbone with linear heads, square images of 224 pixels."""
+        return cls(image_size=224, head=LinearConfig())
+
+    @classmethod
+    def tiny(cls) -> "CUT3RConfig":
+        """Everything small: for tests and for trying the machinery in seconds on a CPU."""
+        return cls(
+            image_size=64,
+            encoder_width=64,
+            encoder_depth=2,
+            encoder_heads=4,
+            width=48,
+            depth=4,
+            heads=4,
+            state_heads=2,
+            state_tokens=30,
+            slots=8,
+            head=DPTConfig(features=16, last=8, levels=(12, 16, 24, 32)),
+        )
+
+    def to_json(self) -> str:
+        """The settings as JSON text."""
+        values: dict[str, Any] = dataclasses.asdict(self) | {"ray_form": self.ray_form.value}
+        values["head"] = {"kind": type(self.head).__name__} | dataclasses.asdict(self.head)
+        return json.dumps(values, indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> "CUT3RConfig":
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: for text that is no such JSON, an unknown setting or an unknown kind of head.
+        """
+        try:
+            values = json.loads(text)
+            head = dict(values.pop("head"))
+            kind = {kind.__name__: kind for kind in (DPTConfig, LinearConfig)}[head.pop("kind")]
+            if "levels" in head:
+                head["levels"] = tuple(head["levels"])
+            return cls(**(values | {"head": kind(**head), "ray_form": RayForm(values["ray_form"])}))
+        except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+            raise ValueError(
+                f"not the settings of a CUT3R network ({error!r}); expected what to_json writes"
+            ) from error

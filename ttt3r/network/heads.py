@@ -1,0 +1,92 @@
+"""The readout: camera, points in two frames of reference, confidences and colours. Nothing here feeds back into the memory."""
+
+from collections.abc import Sequence
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ttt3r.geometry import pose_encoding_to_camera
+from ttt3r.network.blocks import MLP, ModulatedBlock
+from ttt3r.network.config import CUT3RConfig, DPTConfig
+from ttt3r.network.dpt import DPT, PatchMLP
+from ttt3r.network.rope import Grid, rotary_table
+from ttt3r.types import Features, Outputs, Reconstruction
+
+TRANSFORM_BLOCKS = 2  # from the camera's frame to the world, in every published network
+
+
+class Heads(nn.Module):
+    """All heads of the network. Each runs only if its output is asked for."""
+
+    def __init__(self, config: CUT3RConfig) -> None:
+        super().__init__()
+        self.config = config
+        width, ratio = config.width, config.mlp_ratio
+        self.camera = MLP(width, ratio * width, 7)
+        self.points_camera = _dense_head(config, channels=4)
+        self.points_world = _dense_head(config, channels=4)
+        self.color = _dense_head(config, channels=3)
+        self.world_transform = nn.ModuleList(
+            [ModulatedBlock(width, config.heads, ratio) for _ in range(TRANSFORM_BLOCKS)]
+        )
+
+    def forward(self, features: Features, outputs: Outputs) -> Reconstruction:
+        """Read out what was asked for, in float32."""
+        grid, z = features.grid, features.pose_token.float()
+        levels = [level.float() for level in features.levels]
+        camera = points_camera = confidence_camera = points_world = confidence_world = color = None
+        if Outputs.CAMERA in outputs:
+            camera = pose_encoding_to_camera(pose_activation(self.camera(z)))
+        if Outputs.POINTS_CAMERA in outputs:
+            points_camera, confidence_camera = self._points(self.points_camera(levels, grid), camera_frame=True)
+        if Outputs.POINTS_WORLD in outputs:
+            moved = self._to_world(levels, z, grid)
+            points_world, confidence_world = self._points(self.points_world(moved, grid), camera_frame=False)
+        if Outputs.COLOR in outputs:
+            color = color_activation(self.color(levels, grid))
+        return Reconstruction(camera, points_camera, confidence_camera, points_world, confidence_world, color)
+
+    def _to_world(self, levels: Sequence[Tensor], z: Tensor, grid: tuple[int, int]) -> list[Tensor]:
+        """The levels, the last one moved from the camera's frame to the world as the camera token says."""
+        dim = self.config.width // self.config.heads
+        table = rotary_table(Grid.of_patches(grid), dim, self.config.rope_base, z.device)
+        last = levels[-1]
+        for block in self.world_transform:
+            last = block(last, z, table)
+        return [*levels[:-1], last]
+
+    def _points(self, raw: Tensor, *, camera_frame: bool) -> tuple[Tensor, Tensor]:
+        raw = rearrange(raw, "batch value height width -> batch height width value")
+        xyz, confidence = raw[..., :3], raw[..., 3]
+        if camera_frame and not isinstance(self.config.head, DPTConfig):
+            # The linear heads of the published network keep points before the camera by a change of sign.
+            xyz = xyz * xyz[..., 2:].sign()
+        return point_activation(xyz), 1 + confidence.exp()
+
+
+def _dense_head(config: CUT3RConfig, channels: int) -> nn.Module:
+    if isinstance(config.head, DPTConfig):
+        return DPT(config, config.head, channels)
+    return PatchMLP(config, channels)
+
+
+def point_activation(xyz: Float[Tensor, "*batch xyz=3"]) -> Float[Tensor, "*batch xyz=3"]:
+    """Xyz / |xyz| * expm1(|xyz|): near points finely, far points coarsely."""
+    length = xyz.norm(dim=-1, keepdim=True)
+    return xyz / length.clamp_min(1e-8) * torch.expm1(length)
+
+
+def pose_activation(raw: Float[Tensor, "*batch 7"]) -> Float[Tensor, "*batch 7"]:
+    """Translation as points; quaternion to unit length with w >= 0. Layout (x, y, z, qw, qx, qy, qz)."""
+    translation, quaternion = raw[..., :3], functional.normalize(raw[..., 3:], dim=-1, eps=1e-12)
+    quaternion = torch.where(quaternion[..., :1] < 0, -quaternion, quaternion)
+    return torch.cat([point_activation(translation), quaternion], dim=-1)
+
+
+def color_activation(raw: Float[Tensor, "batch rgb=3 height width"]) -> Float[Tensor, "batch height width rgb=3"]:
+    """2 (sigmoid(raw) (1 - 2e-6) + 1e-6 - 1/2), in (-1, 1)."""
+    color = 2 * ((raw.sigmoid() * (1 - 2e-6) + 1e-6) - 0.5)
+    return rearrange(color, "batch rgb height width -> batch height width rgb")
