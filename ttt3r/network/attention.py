@@ -13,11 +13,11 @@ from ttt3r.types import AttentionLayer
 
 
 @dataclass(frozen=True)
-class RankOne:
-    """A bias query_i * key_j on the logits, the same in every head."""
+class LowRank:
+    """A bias sum_r query_ir * key_jr on the logits, the same in every head."""
 
-    query: Float[Tensor, "batch query"]
-    key: Float[Tensor, "batch key"]
+    query: Float[Tensor, "batch query rank"]
+    key: Float[Tensor, "batch key rank"]
 
 
 @dataclass(frozen=True)
@@ -29,27 +29,29 @@ class Attended:
 
 
 def attend(
-    layer: AttentionLayer, value: Float[Tensor, "batch head key dim"], bias: RankOne | None
+    layer: AttentionLayer, value: Float[Tensor, "batch head key dim"], bias: LowRank | None
 ) -> Float[Tensor, "batch query width"]:
     """softmax(query key^T + bias) value by fused attention, heads joined.
 
-    A rank-one bias travels as further channels: [q; a] . [k; b] = q . k + a b. Zeros fill up to a multiple of 8, which
+    A low-rank bias travels as further channels: [q; a] . [k; b] = q . k + a b. Zeros fill up to a multiple of 8, which
     the fused kernels want.
     """
     query, key = layer.query, layer.key
     dim = query.shape[-1]
     if bias is not None:
-        pad = 8 - dim % 8
-        query = torch.cat([query, _channel(bias.query, query, pad)], dim=-1)
-        key = torch.cat([key, _channel(bias.key, key, pad)], dim=-1)
+        rank = bias.query.shape[-1]
+        pad = rank + -(dim + rank) % 8
+        query = torch.cat([query, _channels(bias.query, query, pad)], dim=-1)
+        key = torch.cat([key, _channels(bias.key, key, pad)], dim=-1)
         value = functional.pad(value, (0, pad))
     out = functional.scaled_dot_product_attention(query, key, value, scale=1.0)[..., :dim]
     return rearrange(out, "batch head query dim -> batch query (head dim)")
 
 
-def _channel(factor: Tensor, like: Tensor, pad: int) -> Tensor:
-    column = factor.to(like.dtype)[:, None, :, None].expand(-1, like.shape[1], -1, 1)
-    return functional.pad(column, (0, pad - 1))
+def _channels(factor: Tensor, like: Tensor, width: int) -> Tensor:
+    """The factors as channels of every head, filled up with zeros to `width`."""
+    channels = factor.to(like.dtype)[:, None].expand(-1, like.shape[1], -1, -1)
+    return functional.pad(channels, (0, width - factor.shape[-1]))
 
 
 class SelfAttention(nn.Module):
@@ -62,7 +64,7 @@ class SelfAttention(nn.Module):
         self.proj = nn.Linear(width, width)
 
     def forward(
-        self, x: Float[Tensor, "batch token width"], table: RotaryTable | None, bias: RankOne | None = None
+        self, x: Float[Tensor, "batch token width"], table: RotaryTable | None, bias: LowRank | None = None
     ) -> Attended:
         """Attend, with rotary embedding if there is a table."""
         query, key, value = rearrange(
@@ -88,7 +90,7 @@ class CrossAttention(nn.Module):
         x: Float[Tensor, "batch query width"],
         y: Float[Tensor, "batch key width"],
         tables: tuple[RotaryTable, RotaryTable] | None,
-        bias: RankOne | None = None,
+        bias: LowRank | None = None,
     ) -> Attended:
         """Attend, with rotary embedding of queries and keys if there are tables."""
         query, key, value = (

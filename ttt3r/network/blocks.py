@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ttt3r.network.attention import CrossAttention, RankOne, SelfAttention
+from ttt3r.network.attention import CrossAttention, LowRank, SelfAttention
 from ttt3r.network.rope import RotaryTable
 from ttt3r.types import AttentionLayer
 
@@ -81,8 +81,8 @@ class DecoderBlock(nn.Module):
         x: Float[Tensor, "batch token width"],
         y: Float[Tensor, "batch other width"],
         positions: Positions | None,
-        self_bias: RankOne | None = None,
-        cross_bias: RankOne | None = None,
+        self_bias: LowRank | None = None,
+        cross_bias: LowRank | None = None,
     ) -> Decoded:
         """One layer of a stream of the decoder, or of the reading of the pose memory (without positions)."""
         own = positions.own if positions else None

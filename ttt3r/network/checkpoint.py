@@ -142,18 +142,18 @@ def _checked(
     rest = sorted(set(found) - set(source.values()))
     dead = [name for name in rest if is_dead(name)]
     if unknown := [name for name in rest if not is_dead(name)]:
-        warnings.warn(
-            f"{where}: {len(unknown)} unexpected weights are not used: {', '.join(unknown[:6])}",
-            CheckpointWarning,
-            stacklevel=4,
-        )
+        _warn(f"{where}: {len(unknown)} unexpected weights are not used: {', '.join(unknown[:6])}")
     if dead:
-        warnings.warn(
-            f"{where}: {len(dead)} weights that cannot influence any output, or repeat another, are left out",
-            CheckpointWarning,
-            stacklevel=4,
-        )
+        _warn(f"{where}: {len(dead)} weights that cannot influence any output, or repeat another, are left out")
     return {ours: found[theirs] for ours, theirs in source.items()}
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, CheckpointWarning, stacklevel=5)
+
+
+# What a damaged archive or pickle makes PyTorch's reader raise.
+_DAMAGE = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, TypeError, KeyError, AttributeError, IndexError)
 
 
 class _Inert:

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ttt3r.network.attention import RankOne
+from ttt3r.network.attention import LowRank
 from ttt3r.network.blocks import DecoderBlock, Positions, layer_norm
 from ttt3r.network.config import CUT3RConfig
 from ttt3r.network.rope import Grid, rotary_table
@@ -91,10 +91,13 @@ class Decoder(nn.Module):
 
 
 class _Biases:
-    """The biases that act in one layer, by stream."""
+    """The biases that act in one layer, by stream; several on one stream add up."""
 
     def __init__(self, layer: int, biases: Sequence[AttentionBias]) -> None:
-        self.here = {b.stream: RankOne(b.query, b.key) for b in biases if b.layers[0] <= layer < b.layers[1]}
+        self.here = [bias for bias in biases if bias.layers[0] <= layer < bias.layers[1]]
 
-    def __getitem__(self, stream: Stream) -> RankOne | None:
-        return self.here.get(stream)
+    def __getitem__(self, stream: Stream) -> LowRank | None:
+        found = [bias for bias in self.here if bias.stream is stream]
+        if not found:
+            return None
+        return LowRank(torch.stack([b.query for b in found], dim=-1), torch.stack([b.key for b in found], dim=-1))

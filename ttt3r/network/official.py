@@ -107,11 +107,8 @@ def normalise_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     plain = {name.removeprefix("module."): tensor for name, tensor in state.items()}
     if not any(name.startswith("dec_blocks_state.") for name in plain):
-        plain |= {
-            name.replace("dec_blocks.", "dec_blocks_state.", 1): plain[name]
-            for name in plain
-            if name.startswith("dec_blocks.")
-        }
+        image = [name for name in plain if name.startswith("dec_blocks.")]
+        plain |= {name.replace("dec_blocks.", "dec_blocks_state.", 1): plain[name] for name in image}
     return plain
 
 

@@ -1,4 +1,7 @@
-"""Rotary position embedding in two dimensions: the first half of a head's channels turns by the row, the second by the column."""
+"""Rotary position embedding in two dimensions.
+
+The first half of a head's channels turns by the token's row, the second by its column.
+"""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -31,15 +34,15 @@ class Grid:
 
 @dataclass(frozen=True)
 class RotaryTable:
-    """Cosine and sine of every token's angles: axis 0 is the row, axis 1 the column; j < dim / 4 frequencies each."""
+    """Cosine and sine of every token's angles: plane 0 turns by the row, plane 1 by the column; j < dim / 4 frequencies each."""
 
-    cos: Float[Tensor, "token axis=2 frequency"]
-    sin: Float[Tensor, "token axis=2 frequency"]
+    cos: Float[Tensor, "token plane=2 frequency"]
+    sin: Float[Tensor, "token plane=2 frequency"]
 
 
 @lru_cache(maxsize=64)
 def rotary_table(grid: Grid, dim: int, base: float, device: torch.device) -> RotaryTable:
-    """The table for heads of `dim` channels: angle = position * base^(-2j / (dim / 2)), in float32; made once per resolution."""
+    """The table for heads of `dim` channels: angle = position * base^(-4j / dim), in float32; made once per resolution."""
     # A table made under inference_mode could not serve in training later: make it an ordinary tensor always.
     with torch.inference_mode(False), torch.no_grad():
         index = torch.arange(grid.count, device=device)
@@ -53,6 +56,6 @@ def rotary_table(grid: Grid, dim: int, base: float, device: torch.device) -> Rot
 
 def rotate(x: Float[Tensor, "batch head token dim"], table: RotaryTable) -> Float[Tensor, "batch head token dim"]:
     """Turn channel pairs (j, j + dim/4) of each half: (a, b) -> (a cos - b sin, b cos + a sin), computed in float32."""
-    a, b = rearrange(x.float(), "batch head token (axis pair j) -> pair batch head token axis j", axis=2, pair=2)
+    a, b = rearrange(x.float(), "batch head token (plane pair j) -> pair batch head token plane j", plane=2, pair=2)
     turned = torch.stack([a * table.cos - b * table.sin, b * table.cos + a * table.sin], dim=-2)
-    return rearrange(turned, "batch head token axis pair j -> batch head token (axis pair j)").to(x.dtype)
+    return rearrange(turned, "batch head token plane pair j -> batch head token (plane pair j)").to(x.dtype)

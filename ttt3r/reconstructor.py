@@ -1,0 +1,253 @@
+"""Where a network and a rule meet. `encode`, `recur`, `readout` is the way of one frame, to be read top to bottom.
+
+`recur` serves several rules at once: they share the frame's tokens and stand side by side as rows of the batch while the
+decoder runs; then each rule absorbs its own rows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from ttt3r import tree
+from ttt3r.geometry import transform_points
+from ttt3r.types import (
+    STATELESS,
+    AttentionBias,
+    Features,
+    Frame,
+    Memory,
+    Needs,
+    Outputs,
+    Proposal,
+    Reconstruction,
+    Step,
+    Tokens,
+)
+from ttt3r.update_rules.absorption import absorb
+from ttt3r.update_rules.base import StateUpdateRule, modules
+from ttt3r.update_rules.evidence import Evidence
+
+
+@runtime_checkable
+class RecurrentNetwork(Protocol):
+    """What a network must offer to meet the rules. `ttt3r.CUT3R` is one; yours may be another."""
+
+    def initial_memory(self, batch: int) -> Memory:
+        """The memory before any frame, for `batch` sequences; its `rule` is left empty."""
+        ...
+
+    def encode(self, frame: Frame) -> Tokens:
+        """Tokens of a frame, or of many frames along the batch; needs no memory."""
+        ...
+
+    def propose(self, tokens: Tokens, memory: Memory, needs: Needs, biases: Sequence[AttentionBias]) -> Proposal:
+        """A candidate state and pose memory; changes nothing."""
+        ...
+
+    def readout(self, features: Features, outputs: Outputs) -> Reconstruction:
+        """Cameras, points and colours from what `propose` left for the heads."""
+        ...
+
+
+class Reading:
+    """The heads of one frame, run when first asked and not again for the same outputs."""
+
+    def __init__(self, network: RecurrentNetwork, features: Features) -> None:
+        self.network, self.features = network, features
+        self._made: dict[Outputs, Reconstruction] = {}
+
+    def __call__(self, outputs: Outputs) -> Reconstruction:
+        """The reconstruction with (at least) these outputs."""
+        for made, reconstruction in self._made.items():
+            if outputs in made:
+                return reconstruction
+        self._made[outputs] = self.network.readout(self.features, outputs)
+        return self._made[outputs]
+
+
+@dataclass(frozen=True)
+class Recurrence:
+    """One frame after the recurrence, for one rule.
+
+    Args:
+        features: what the heads will read.
+        memory: the memory after the frame.
+        gain: the step that was taken.
+        reading: the heads, perhaps already run because the rule looked.
+    """
+
+    features: Features
+    memory: Memory
+    gain: Float[Tensor, "batch state #channel"]
+    reading: Reading
+
+
+def begin(network: RecurrentNetwork, rule: StateUpdateRule, batch: int) -> Memory:
+    """The memory of a rule before any frame."""
+    memory = network.initial_memory(batch)
+    return replace(memory, rule=rule.init(memory.state))
+
+
+def recur(
+    network: RecurrentNetwork,
+    rules: Sequence[StateUpdateRule],
+    tokens: Tokens,
+    memories: Sequence[Memory],
+    writes: Sequence[Bool[Tensor, " batch"]],
+) -> list[Recurrence]:
+    """One frame of the recurrence for several rules: propose once on joined rows, then let each rule absorb its own.
+
+    Args:
+        network: proposes.
+        rules: decide.
+        tokens: the frame, encoded once for all rules.
+        memories: one memory for each rule, of the same batch size as the tokens.
+        writes: which sequences absorb the frame, for each rule.
+    """
+    needs, biases = _wishes(rules, tokens, memories)
+    joined = tree.concatenate([replace(memory, rule=STATELESS) for memory in memories])
+    proposal = network.propose(tree.concatenate([tokens] * len(rules)), joined, needs, biases)
+    results, batch = [], tokens.batch
+    for index, (rule, memory, write) in enumerate(zip(rules, memories, writes, strict=True)):
+        own = tree.rows(proposal, index * batch, (index + 1) * batch) if len(rules) > 1 else proposal
+        reading = Reading(network, own.features)
+        evidence = _evidence(network, rule, tokens, memory, own, reading)
+        absorbed = absorb(rule, memory, own, evidence, write)
+        results.append(Recurrence(own.features, absorbed.memory, absorbed.gain, reading))
+    return results
+
+
+def _evidence(
+    network: RecurrentNetwork,
+    rule: StateUpdateRule,
+    tokens: Tokens,
+    memory: Memory,
+    proposal: Proposal,
+    reading: Reading,
+) -> Evidence:
+    """What this rule may look at, as far as it declared a need."""
+
+    def reread(frame: Frame) -> Reconstruction:
+        return look(network, frame, memory, Outputs.ALL)
+
+    return Evidence(
+        age=memory.age,
+        encoder_tokens=tokens.patches,
+        decoder_first=proposal.embedded,
+        decoder_last=proposal.features.levels[-1],
+        make_initial_state=lambda: network.initial_memory(memory.batch).state,
+        state_layers=proposal.state_attention if Needs.STATE_ATTENTION in rule.needs else (),
+        image_layers=proposal.image_attention if Needs.IMAGE_ATTENTION in rule.needs else (),
+        make_reconstruction=reading if Needs.READOUT in rule.needs else None,
+        make_reread=reread if Needs.REREAD in rule.needs else None,
+    )
+
+
+def _wishes(
+    rules: Sequence[StateUpdateRule], tokens: Tokens, memories: Sequence[Memory]
+) -> tuple[Needs, list[AttentionBias]]:
+    """What all rules need together, and their attention biases: each on its own rows, zero on those of the others."""
+    needs, biases, batch = Needs.NOTHING, [], tokens.batch
+    for index, (rule, memory) in enumerate(zip(rules, memories, strict=True)):
+        needs |= rule.needs
+        before, after = index * batch, (len(rules) - 1 - index) * batch
+        for bias in rule.attend(memory.rule, tokens, memory):
+            query = nn.functional.pad(bias.query, (0, 0, before, after))
+            key = nn.functional.pad(bias.key, (0, 0, before, after))
+            biases.append(replace(bias, query=query, key=key))
+    return needs, biases
+
+
+def look(network: RecurrentNetwork, frame: Frame, memory: Memory, outputs: Outputs) -> Reconstruction:
+    """What a memory answers to a frame; nothing is written."""
+    core = replace(memory, rule=STATELESS)
+    return network.readout(network.propose(network.encode(frame), core, Needs.NOTHING, ()).features, outputs)
+
+
+class Reconstructor(nn.Module):
+    """A network with a rule: images in, cameras and points out, with a memory that is handed from frame to frame.
+
+    Example:
+        >>> import torch, ttt3r
+        >>> model = ttt3r.Reconstructor(ttt3r.load_network("tiny-random"), ttt3r.update_rules.ConfidenceAware())
+        >>> memory = model.begin(batch=1)
+        >>> with torch.no_grad():
+        ...     step = model.step(ttt3r.Frame(torch.zeros(1, 3, 48, 64)), memory)
+        >>> step.reconstruction.points_world.shape, int(step.memory.age)
+        (torch.Size([1, 48, 64, 3]), 1)
+    """
+
+    def __init__(self, network: RecurrentNetwork, rule: StateUpdateRule) -> None:
+        super().__init__()
+        self.network = network
+        self.rule = rule
+        # Learned rules inside wrappers are found here, so that .to(), optimisers and state_dict see them.
+        self.learned_parts = nn.ModuleList(module for module in modules(rule) if module is not rule)
+
+    def begin(self, batch: int = 1) -> Memory:
+        """The memory before any frame, for `batch` sequences side by side."""
+        return begin(self.network, self.rule, batch)
+
+    def encode(self, frame: Frame) -> Tokens:
+        """Tokens of the frame. Needs no memory: may run ahead, many frames at a time."""
+        return self.network.encode(frame)
+
+    def recur(self, tokens: Tokens, memory: Memory, write: Bool[Tensor, " batch"]) -> Recurrence:
+        """The only sequential part: the network proposes, then the rule absorbs."""
+        return recur(self.network, [self.rule], tokens, [memory], [write])[0]
+
+    def readout(self, features: Features, outputs: Outputs = Outputs.ALL) -> Reconstruction:
+        """Run the heads. Feeds nothing back: may come later, many frames at a time, or not at all."""
+        return self.network.readout(features, outputs)
+
+    def step(self, frame: Frame, memory: Memory, outputs: Outputs = Outputs.ALL) -> Step:
+        """One frame with the loop in your hands: live sources, notebooks. Records gradients if PyTorch does.
+
+        Cameras and world points are in the frame of the running chunk's first camera, moved by `memory.chunk_to_world`.
+
+        Raises:
+            ValueError: if frame and memory hold different numbers of sequences.
+        """
+        memory = restart(memory, self.network, self.rule, frame)
+        result = self.recur(self.encode(frame), memory, frame.write_mask)
+        placed = place(result.reading(outputs), memory.chunk_to_world)
+        return Step(int(memory.seen.max()), placed, result.memory, result.gain)
+
+    def query(
+        self, memory: Memory, ray_map: Float[Tensor, "batch height width ray=6"], outputs: Outputs = Outputs.ALL
+    ) -> Reconstruction:
+        """What the memory knows of a view that it may never have seen; nothing is written.
+
+        The ray map holds the view's rays in the frame of the running chunk's first camera (the stream's first camera,
+        unless resets are on), in the form that the network was trained with: `ttt3r.geometry.ray_map_official` or
+        `ray_map_direction`, see `network.config.ray_form`.
+        """
+        return place(look(self.network, Frame(ray_map=ray_map), memory, outputs), memory.chunk_to_world)
+
+
+def restart(memory: Memory, network: RecurrentNetwork, rule: StateUpdateRule, frame: Frame) -> Memory:
+    """The memory with which a frame begins: fresh in the sequences that the frame resets.
+
+    Raises:
+        ValueError: if frame and memory hold different numbers of sequences.
+    """
+    if frame.batch != memory.batch:
+        raise ValueError(
+            f"the frame holds {frame.batch} sequences, the memory {memory.batch}; begin(batch={frame.batch}) or stack frames"
+        )
+    if frame.reset is False:
+        return memory
+    return tree.select(frame.reset_mask.to(memory.state.device), begin(network, rule, memory.batch), memory)
+
+
+def place(reconstruction: Reconstruction, chunk_to_world: Float[Tensor, "batch 4 4"]) -> Reconstruction:
+    """Move cameras and world points of a chunk into the world of the stream: B_k * camera, B_k * points."""
+    camera, points = reconstruction.camera_to_world, reconstruction.points_world
+    return replace(
+        reconstruction,
+        camera_to_world=None if camera is None else chunk_to_world @ camera,
+        points_world=None if points is None else transform_points(chunk_to_world, points),
+    )

@@ -1,0 +1,324 @@
+"""The only loop over time: streaming or in chunks, with resets and chaining, one rule or several in one pass.
+
+A rollout is a generator in constant memory. It records no gradients unless `detach_every` asks for truncated
+back-propagation through time; training uses this same loop.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from ttt3r import tree
+from ttt3r.reconstructor import Reconstructor, Recurrence, RecurrentNetwork, begin, place, recur, restart
+from ttt3r.types import Features, Frame, Memory, Needs, Outputs, Reconstruction, Step, Tokens
+from ttt3r.update_rules.base import GatedUpdateRule, StateUpdateRule
+from ttt3r.update_rules.resets import Never, ResetPolicy, as_policy
+
+Frames = Iterable[Frame | Float[Tensor, "batch rgb=3 height width"]]
+
+
+class BadStep(ValueError):
+    """A frame whose result cannot be used. Everything before it was already handed out.
+
+    Args:
+        message: what happened, at which frame, for which rule.
+        index: the frame's number in the stream.
+        memory: the memory after the last good frame, for each rule by name.
+    """
+
+    def __init__(self, message: str, index: int, memory: Mapping[str, Memory]) -> None:
+        super().__init__(message)
+        self.index, self.memory = index, memory
+
+
+class ChunkTooLarge(MemoryError):
+    """The frames that were to be encoded or read out together did not fit into memory."""
+
+
+def rollout(
+    model: Reconstructor,
+    frames: Frames,
+    *,
+    memory: Memory | None = None,
+    reset_every: int | ResetPolicy | None = None,
+    outputs: Outputs = Outputs.ALL,
+    chunk: int = 1,
+    detach_every: int | None = None,
+) -> Iterator[Step]:
+    """Run a stream through a model, frame by frame.
+
+    Args:
+        model: network and rule.
+        frames: `Frame`s, or images (batch, 3, height, width) in [-1, 1]; any iterable, of any length.
+        memory: where to go on from; by default a fresh memory.
+        reset_every: restart the memory every so many frames, or when a `ResetPolicy` says so. The frame at the boundary
+            is fed again as the first of the next chunk; cameras and world points are chained rigidly.
+        outputs: which heads run.
+        chunk: frames that are encoded and read out together; the same numbers, faster on a GPU, more memory.
+        detach_every: record gradients, and cut them every so many frames.
+
+    Yields:
+        A `Step` for each frame; `step.memory` is the memory *after* the frame.
+
+    Raises:
+        BadStep: at a frame with a non-finite result, or a gain outside the bounds that its rule declares.
+        ChunkTooLarge: if `chunk` frames do not fit into memory.
+        ValueError: for frames that do not fit the network or the memory.
+
+    Example:
+        >>> import torch, ttt3r
+        >>> model = ttt3r.Reconstructor(ttt3r.load_network("tiny-random"), ttt3r.update_rules.ConfidenceAware())
+        >>> frames = torch.zeros(5, 1, 3, 48, 64)
+        >>> [step.index for step in ttt3r.rollout(model, frames, outputs=ttt3r.Outputs.CAMERA)]
+        [0, 1, 2, 3, 4]
+    """
+    steps = rollout_rules(
+        model.network,
+        {"rule": model.rule},
+        frames,
+        memories=None if memory is None else {"rule": memory},
+        reset_every=reset_every,
+        outputs=outputs,
+        chunk=chunk,
+        detach_every=detach_every,
+    )
+    return (step["rule"] for step in steps)
+
+
+def rollout_rules(
+    network: RecurrentNetwork,
+    rules: Mapping[str, StateUpdateRule],
+    frames: Frames,
+    *,
+    memories: Mapping[str, Memory] | None = None,
+    reset_every: int | ResetPolicy | Mapping[str, int | ResetPolicy | None] | None = None,
+    outputs: Outputs = Outputs.ALL,
+    chunk: int = 1,
+    detach_every: int | None = None,
+) -> Iterator[dict[str, Step]]:
+    """Run several rules over the same stream in one pass: each frame is encoded once, rules are rows of the batch.
+
+    As `rollout`, for each rule by its name. `reset_every` is one policy for all, or a mapping with one for each rule.
+    """
+    contenders = _contenders(rules, reset_every)
+    _check_settings(contenders, chunk, detach_every)
+    lanes: dict[str, Memory] | None = dict(memories) if memories is not None else None
+    if lanes is not None and set(lanes) != set(rules):
+        raise ValueError(f"memories are given for {sorted(lanes)}, rules for {sorted(rules)}; they must be the same")
+    done = 0
+    index = 0 if lanes is None else int(next(iter(lanes.values())).seen.max())
+    for group in _groups(frames, chunk):
+        gradients = torch.is_grad_enabled() and detach_every is not None
+        with torch.set_grad_enabled(gradients):  # left before every yield: a generator must not leak its mode
+            lanes = lanes or {name: begin(network, c.rule, group[0].batch) for name, c in contenders.items()}
+            try:
+                moments = _advance(network, contenders, group, lanes, outputs)
+            except RuntimeError as error:
+                if _is_shortage(error):
+                    raise ChunkTooLarge(_shortage(chunk)) from error
+                raise
+        for moment in moments:
+            steps = {name: Step(index, lane.reconstruction, lane.memory, lane.gain) for name, lane in moment.items()}
+            _check(steps, contenders, lanes)
+            done, index = done + 1, index + 1
+            lanes = {name: step.memory for name, step in steps.items()}
+            yield steps
+        if detach_every is not None and done % detach_every < len(moments):
+            lanes = tree.detach(lanes)
+
+
+@dataclass(frozen=True)
+class _Contender:
+    """A rule with the reset policy that goes with it."""
+
+    rule: StateUpdateRule
+    policy: ResetPolicy
+
+
+@dataclass(frozen=True)
+class _Lane:
+    """One rule's result for one frame, before it is checked."""
+
+    reconstruction: Reconstruction
+    memory: Memory
+    gain: Float[Tensor, "batch state #channel"]
+
+
+def _advance(
+    network: RecurrentNetwork,
+    contenders: Mapping[str, _Contender],
+    group: Sequence[Frame],
+    lanes: dict[str, Memory],
+    outputs: Outputs,
+) -> list[dict[str, _Lane]]:
+    """Encode a group of like frames together, run the recurrence through them, read them out together."""
+    device = next(iter(lanes.values())).state.device
+    group = [tree.to(frame, device) for frame in group]
+    past: list[dict[str, Recurrence]] = []
+    starts: list[dict[str, Memory]] = []
+    afters: list[dict[str, Memory]] = []
+    for frame, tokens in zip(group, _encode(network, group), strict=True):
+        lanes = {name: restart(memory, network, contenders[name].rule, frame) for name, memory in lanes.items()}
+        starts.append(lanes)
+        rules = [contender.rule for contender in contenders.values()]
+        writes = [frame.write_mask] * len(rules)
+        results = dict(
+            zip(contenders, recur(network, rules, tokens, [lanes[n] for n in contenders], writes), strict=True)
+        )
+        past.append(results)
+        lanes = _end_chunks(network, contenders, frame, tokens, results)
+        afters.append(lanes)
+    read = _read_out(network, past, outputs)
+    return [
+        {
+            name: _Lane(place(seen[name], start[name].chunk_to_world), after[name], results[name].gain)
+            for name in contenders
+        }
+        for seen, start, after, results in zip(read, starts, afters, past, strict=True)
+    ]
+
+
+def _encode(network: RecurrentNetwork, group: Sequence[Frame]) -> list[Tokens]:
+    """Tokens of each frame, made in one call along the batch."""
+    batch = group[0].batch
+    plain = [replace(frame, write=True, reset=False) for frame in group]
+    tokens = network.encode(tree.concatenate(plain))
+    return [tree.rows(tokens, i * batch, (i + 1) * batch) for i in range(len(group))]
+
+
+def _end_chunks(
+    network: RecurrentNetwork,
+    contenders: Mapping[str, _Contender],
+    frame: Frame,
+    tokens: Tokens,
+    results: Mapping[str, Recurrence],
+) -> dict[str, Memory]:
+    """Where a policy ends a chunk: restart the memory there, feed the boundary frame again, chain the cameras.
+
+    With B_0 = I and C_k the boundary frame's camera in chunk k, the next chunk lies at B_{k+1} = B_k C_k. No scale is
+    aligned. Only the rows whose chunk ends change; their second pass over the frame gives no output of its own.
+    """
+    memories = {name: result.memory for name, result in results.items()}
+    ending: dict[str, Bool[Tensor, " batch"]] = {}
+    for name, contender in contenders.items():
+        if isinstance(contender.policy, Never):
+            continue
+        camera = results[name].reading(Outputs.CAMERA).camera_to_world
+        assert camera is not None  # it was asked for
+        memory = memories[name]
+        ends = contender.policy.ends_chunk(memory, camera)
+        if not bool(ends.any()):
+            continue
+        fresh = replace(
+            begin(network, contender.rule, memory.batch),
+            seen=memory.seen,
+            chunk_to_world=memory.chunk_to_world @ camera,
+        )
+        memories[name], ending[name] = tree.select(ends, fresh, memory), ends
+    if ending:
+        rules = [contenders[name].rule for name in ending]
+        writes = [ends & frame.write_mask for ends in ending.values()]
+        again = recur(network, rules, tokens, [memories[name] for name in ending], writes)
+        for name, result in zip(ending, again, strict=True):
+            memories[name] = replace(result.memory, seen=memories[name].seen)
+    return memories
+
+
+def _read_out(
+    network: RecurrentNetwork, past: Sequence[Mapping[str, Recurrence]], outputs: Outputs
+) -> list[dict[str, Reconstruction]]:
+    """Reconstructions of each frame for each rule; several together in one call of the heads."""
+    flat = [result for results in past for result in results.values()]
+    if len(past) == 1:
+        return [{name: result.reading(outputs) for name, result in past[0].items()}]
+    batch = flat[0].memory.batch
+    features: Features = tree.concatenate([result.features for result in flat])
+    joined = network.readout(features, outputs)
+    single = iter(range(len(flat)))
+    return [
+        {name: tree.rows(joined, i * batch, (i + 1) * batch) for name, i in zip(results, single, strict=False)}
+        for results in past
+    ]
+
+
+def _groups(frames: Frames, chunk: int) -> Iterator[list[Frame]]:
+    """Up to `chunk` consecutive frames of the same size and kind, so that they can be stacked."""
+
+    def kind(frame: Frame) -> tuple[object, ...]:
+        return frame.batch, frame.size, frame.image is not None, frame.ray_map is not None
+
+    for _, alike in itertools.groupby(map(_as_frame, frames), key=kind):
+        while group := list(itertools.islice(alike, chunk)):
+            yield group
+
+
+def _as_frame(item: Frame | Tensor) -> Frame:
+    if isinstance(item, Frame):
+        return item
+    if item.ndim == 3:
+        raise ValueError(
+            f"an image must be (batch, 3, height, width), got {tuple(item.shape)}; add the batch with image[None]"
+        )
+    return Frame(image=item)
+
+
+def _contenders(
+    rules: Mapping[str, StateUpdateRule], reset_every: int | ResetPolicy | Mapping[str, int | ResetPolicy | None] | None
+) -> dict[str, _Contender]:
+    if not rules:
+        raise ValueError("no rules to run; give at least one, e.g. {'ttt3r': ConfidenceAware()}")
+    if not isinstance(reset_every, Mapping):
+        return {name: _Contender(rule, as_policy(reset_every)) for name, rule in rules.items()}
+    if unknown := set(reset_every) - set(rules):
+        raise ValueError(f"reset policies for {sorted(unknown)}, but the rules are {sorted(rules)}")
+    return {name: _Contender(rule, as_policy(reset_every.get(name))) for name, rule in rules.items()}
+
+
+def _check_settings(contenders: Mapping[str, _Contender], chunk: int, detach_every: int | None) -> None:
+    if chunk < 1 or (detach_every is not None and detach_every < 1):
+        raise ValueError(f"chunk and detach_every must be at least 1, got {chunk} and {detach_every}")
+    looking = [name for name, contender in contenders.items() if Needs.READOUT in contender.rule.needs]
+    if chunk > 1 and looking:
+        raise ValueError(f"rule {looking[0]!r} looks at the readout before it writes, so chunk must be 1, got {chunk}")
+    if detach_every is not None and chunk > detach_every:
+        raise ValueError(f"chunk ({chunk}) must not exceed detach_every ({detach_every})")
+
+
+def _check(steps: Mapping[str, Step], contenders: Mapping[str, _Contender], good: Mapping[str, Memory]) -> None:
+    """Stop at a frame whose result is not finite, or whose gain leaves its rule's bounds: one look at the device."""
+    for name, step in steps.items():
+        with torch.no_grad():
+            parts = [
+                tensor for _, tensor in tree.named_tensors((step.reconstruction, step.memory.state, step.memory.pose))
+            ]
+            finite = torch.stack([torch.isfinite(part).all() for part in parts]).all()
+            gain = step.gain.float()
+            found = torch.stack([finite.float(), gain.amin(), gain.amax()]).tolist()
+        rule = contenders[name].rule
+        where = f"frame {step.index}, rule {type(rule).__name__}"
+        if not found[0]:
+            raise BadStep(
+                f"{where}: the network's output is not finite; the memory of the frame before is kept", step.index, good
+            )
+        bounds = rule.bounds if isinstance(rule, GatedUpdateRule) else None
+        if bounds is not None and not (bounds[0] - 1e-6 <= found[1] and found[2] <= bounds[1] + 1e-6):
+            raise BadStep(
+                f"{where}: the gain lies in [{found[1]:.3g}, {found[2]:.3g}], outside its bounds {bounds}; clamp it, or set "
+                "`bounds = None` in the rule if this is meant",
+                step.index,
+                good,
+            )
+
+
+def _is_shortage(error: RuntimeError) -> bool:
+    """Whether PyTorch ran out of memory, on a GPU or on the CPU (which has no exception class of its own)."""
+    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
+
+
+def _shortage(chunk: int) -> str:
+    cure = "use a smaller chunk" if chunk > 1 else "ask for fewer outputs, smaller images or fewer rules at once"
+    return f"{chunk} frames at a time do not fit into memory; {cure}"
