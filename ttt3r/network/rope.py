@@ -34,7 +34,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class RotaryTable:
-    """Cosine and sine of every token's angles: plane 0 turns by the row, plane 1 by the column; j < dim / 4 frequencies each."""
+    """Cosine and sine of every token's angles: plane 0 turns by the row, plane 1 by the column."""
 
     cos: Float[Tensor, "token plane=2 frequency"]
     sin: Float[Tensor, "token plane=2 frequency"]
