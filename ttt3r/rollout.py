@@ -18,7 +18,7 @@ from ttt3r.types import Features, Frame, Memory, Needs, Outputs, Reconstruction,
 from ttt3r.update_rules.base import GatedUpdateRule, StateUpdateRule
 from ttt3r.update_rules.resets import Never, ResetPolicy, as_policy
 
-Frames = Iterable[Frame | Float[Tensor, "batch rgb=3 height width"]]
+Frames = Iterable[Frame | Tensor]  # images (batch, 3, height, width); their size may change from frame to frame
 
 
 class BadStep(ValueError):

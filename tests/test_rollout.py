@@ -1,0 +1,331 @@
+"""The loop: one truth in many guises. Chunked = streaming, batch = singles, several rules = several passes."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+
+from ttt3r.network import CUT3R, CUT3RConfig
+from ttt3r.reconstructor import Reconstructor
+from ttt3r.rollout import BadStep, ChunkTooLarge, rollout, rollout_rules
+from ttt3r.tree import named_tensors
+from ttt3r.types import Frame, Memory, Needs, Outputs
+from ttt3r.update_rules import RULES
+from ttt3r.update_rules.base import Gain, GatedUpdateRule
+from ttt3r.update_rules.resets import Every, WhenFar
+
+HEIGHT, WIDTH = 32, 48
+
+
+@pytest.fixture(scope="module")
+def network():
+    return CUT3R.random(CUT3RConfig.tiny(), seed=1)
+
+
+def images(count, batch=1, seed=0, size=(HEIGHT, WIDTH)):
+    generator = torch.Generator().manual_seed(seed)
+    return list(torch.rand(count, batch, 3, *size, generator=generator) * 2 - 1)
+
+
+def close(a, b, tolerance=2e-5):
+    """Equal in every tensor of every step, up to float noise relative to the field's size."""
+    assert len(a) == len(b)
+    for left, right in zip(a, b, strict=True):
+        assert left.index == right.index
+        tensors = dict(named_tensors(right))
+        for name, value in named_tensors(left):
+            scale = max(1.0, float(tensors[name].abs().max()))
+            assert float((value - tensors[name]).abs().max()) < tolerance * scale, (left.index, name)
+
+
+def run(network, rule, frames, **options):
+    return list(rollout(Reconstructor(network, RULES[rule]()), frames, **options))
+
+
+@pytest.mark.parametrize("rule", ["cut3r", "ttt3r", "frozen"])
+@pytest.mark.parametrize("chunk", [2, 3, 16])
+def test_chunked_equals_streaming(network, rule, chunk):
+    frames = images(7)
+    close(run(network, rule, frames), run(network, rule, frames, chunk=chunk))
+    close(run(network, rule, frames, reset_every=3), run(network, rule, frames, chunk=chunk, reset_every=3))
+
+
+def test_chunks_break_where_frames_change_in_kind_or_size(network):
+    rays = torch.randn(1, HEIGHT, WIDTH, 6, generator=torch.Generator().manual_seed(1))
+    plain = images(6)
+    frames = [*plain[:2], Frame(plain[2], rays), Frame(ray_map=rays), *plain[3:], *images(2, size=(48, 32))]
+    steps = run(network, "ttt3r", frames, chunk=4)
+    close(run(network, "ttt3r", frames), steps)
+    assert steps[-1].reconstruction.points_camera.shape == (1, 48, 32, 3)
+
+
+@pytest.mark.parametrize("rule", ["cut3r", "ttt3r", "constant", "frozen"])
+def test_a_batch_equals_its_single_sequences(network, rule):
+    a, b = images(6, seed=1), images(6, seed=2)
+    writes = [(True, True), (True, False), (True, True), (False, True), (True, True), (True, True)]
+    resets = [(False, False), (False, False), (False, True), (False, False), (True, False), (False, False)]
+
+    def frames(select):
+        for x, y, write, reset in zip(a, b, writes, resets, strict=True):
+            image = torch.cat([x, y])[select]
+            yield Frame(image, write=torch.tensor(write)[select], reset=torch.tensor(reset)[select])
+
+    both = run(network, rule, frames(slice(0, 2)))
+    for index in (0, 1):
+        single = run(network, rule, frames(slice(index, index + 1)))
+        for step, joint in zip(single, both, strict=True):
+            tensors = dict(named_tensors(joint))
+            for name, value in named_tensors(step):
+                assert torch.allclose(value, tensors[name][index : index + 1], atol=2e-5, rtol=2e-5), name
+
+
+def test_several_rules_in_one_pass_equal_separate_passes(network):
+    frames = images(9)
+    policies = {"cut3r": None, "ttt3r": Every(4), "constant": 3, "frozen": WhenFar(0.05, minimum=2)}
+    rules = {name: RULES[name]() for name in policies}
+    together = list(rollout_rules(network, rules, frames, reset_every=policies))
+    for name in rules:
+        alone = run(network, name, frames, reset_every=policies[name])
+        close([steps[name] for steps in together], alone)
+    chunked = list(rollout_rules(network, rules, frames, reset_every=policies, chunk=4))
+    for name in rules:
+        close([steps[name] for steps in together], [steps[name] for steps in chunked])
+
+
+def test_several_rules_encode_each_frame_once(network, monkeypatch):
+    calls = []
+    encode = network.encode
+    monkeypatch.setattr(network, "encode", lambda frame: calls.append(frame.batch) or encode(frame))
+    list(rollout_rules(network, {name: rule() for name, rule in RULES.items()}, images(5)))
+    assert calls == [1] * 5
+
+
+@pytest.mark.parametrize("reset_every", [None, 3])
+def test_resumed_equals_uninterrupted(network, tmp_path, reset_every):
+    frames = images(8)
+    whole = run(network, "ttt3r", frames, reset_every=reset_every)
+    first = run(network, "ttt3r", frames[:4], reset_every=reset_every)
+    first[-1].memory.save(tmp_path / "memory.safetensors")
+    memory = Memory.load(tmp_path / "memory.safetensors")
+    rest = run(network, "ttt3r", frames[4:], memory=memory, reset_every=reset_every)
+    assert [step.index for step in rest] == [4, 5, 6, 7]
+    close(whole, first + rest)
+
+
+def test_resets_restart_the_memory_and_chain_the_cameras(network):
+    frames = images(7)
+    steps = run(network, "cut3r", frames, reset_every=3)
+    plain = run(network, "cut3r", frames[:3])
+    close(steps[:2], plain[:2])
+    boundary = plain[2].reconstruction.camera_to_world
+    # The second chunk by hand: it begins with the boundary frame.
+    second = run(network, "cut3r", frames[2:6])
+    for chained, own in zip(steps[3:6], second[1:], strict=True):
+        expected = boundary @ own.reconstruction.camera_to_world
+        assert torch.allclose(chained.reconstruction.camera_to_world, expected, atol=1e-5)
+        points = own.reconstruction.points_world @ boundary[0, :3, :3].T + boundary[0, :3, 3]
+        assert torch.allclose(chained.reconstruction.points_world, points, atol=1e-4)
+    assert [int(step.memory.age) for step in steps] == [1, 2, 1, 2, 3, 1, 2]
+
+
+def test_a_frame_that_may_not_write_leaves_no_trace(network):
+    frames = images(5)
+    masked = [*frames[:3], Frame(frames[3], write=False), frames[4]]
+    steps = run(network, "ttt3r", masked)
+    assert torch.equal(steps[3].memory.state, steps[2].memory.state)
+    assert torch.equal(steps[3].memory.pose, steps[2].memory.pose)
+    assert torch.equal(steps[3].gain, torch.zeros_like(steps[3].gain))
+    without = run(network, "ttt3r", [*frames[:3], frames[4]])
+    assert torch.equal(steps[4].memory.state, without[3].memory.state)
+
+
+def test_a_masked_first_frame_keeps_the_next_one_first(network):
+    # The reference decides "first" by the view's number; ours by what was absorbed, and says so.
+    frames = images(3)
+    steps = run(network, "ttt3r", [Frame(frames[0], write=False), *frames[1:]])
+    assert torch.equal(steps[1].gain, torch.ones_like(steps[1].gain))
+    assert int(steps[1].memory.age) == 1
+
+
+def test_the_loop_opened_equals_the_rollout(network):
+    model, frames = Reconstructor(network, RULES["ttt3r"]()), images(4)
+    memory, steps = model.begin(batch=1), []
+    with torch.no_grad():
+        for image in frames:
+            steps.append(model.step(Frame(image), memory))
+            memory = steps[-1].memory
+    close(run(network, "ttt3r", frames), steps)
+
+
+def test_only_what_is_asked_for_is_read_out(network):
+    step = run(network, "ttt3r", images(1), outputs=Outputs.CAMERA | Outputs.POINTS_CAMERA)[0]
+    made = {name for name, _ in named_tensors(step.reconstruction)}
+    assert made == {"camera_to_world", "points_camera", "confidence_camera"}
+    assert step.reconstruction.depth.shape == (1, HEIGHT, WIDTH)
+    nothing = run(network, "ttt3r", images(1), outputs=Outputs.NOTHING)[0].reconstruction
+    with pytest.raises(ValueError, match="POINTS_CAMERA"):
+        _ = nothing.depth
+
+
+@dataclass(frozen=True)
+class Looking(GatedUpdateRule):
+    """Gain from the confidence of the prediction and from a second look at the frame."""
+
+    needs = Needs.READOUT | Needs.REREAD
+
+    def gain(self, state, candidate, evidence, rule_state):
+        confidence = evidence.reconstruction().confidence_camera.mean(dim=(1, 2))
+        assert evidence.camera().shape == (state.shape[0], 4, 4)
+        rays = torch.zeros(state.shape[0], HEIGHT, WIDTH, 6)
+        again = evidence.reread(Frame(ray_map=rays)).confidence_camera.mean(dim=(1, 2))
+        share = confidence / (confidence + again)
+        return Gain(share[:, None, None].expand(-1, state.shape[1], 1))
+
+
+def test_a_rule_may_look_at_the_readout_which_then_runs_once(network, monkeypatch):
+    calls = []
+    readout = network.readout
+    monkeypatch.setattr(network, "readout", lambda *a: calls.append(a[1]) or readout(*a))
+    model = Reconstructor(network, Looking())
+    steps = list(rollout(model, images(2)))
+    assert 0 < float(steps[1].gain.mean()) < 1
+    assert len(calls) == 4  # per frame: the frame itself, and the second look
+    with pytest.raises(ValueError, match="chunk must be 1"):
+        list(rollout(model, images(2), chunk=2))
+
+
+def test_no_gradient_unless_asked_and_cut_every_k(network):
+    frames = images(6)
+    assert not run(network, "cut3r", frames)[-1].memory.state.requires_grad
+    probe = frames[1].clone().requires_grad_()
+    steps = run(network, "cut3r", [frames[0], probe, *frames[2:]], detach_every=3)
+    near, far = steps[2].memory.state.sum(), steps[4].memory.state.sum()
+    assert torch.autograd.grad(near, probe, retain_graph=True)[0].abs().sum() > 0
+    assert torch.autograd.grad(far, probe, allow_unused=True)[0] is None
+
+
+def test_grad_mode_does_not_leak_from_the_generator(network):
+    steps = rollout(Reconstructor(network, RULES["cut3r"]()), images(2))
+    next(steps)
+    assert torch.is_grad_enabled()
+    with torch.no_grad():
+        next(steps)
+    assert torch.is_grad_enabled()
+
+
+def test_a_nan_stops_at_its_frame_and_keeps_the_memory_before(network):
+    frames = images(5)
+    frames[3] = torch.full_like(frames[3], float("nan"))
+    for chunk in (1, 4):
+        steps = rollout(Reconstructor(network, RULES["ttt3r"]()), frames, chunk=chunk)
+        good = [next(steps) for _ in range(3)]
+        with pytest.raises(BadStep, match="frame 3.*not finite") as caught:
+            next(steps)
+        assert caught.value.index == 3
+        assert torch.equal(caught.value.memory["rule"].state, good[-1].memory.state)
+
+
+@dataclass(frozen=True)
+class Overshoot(GatedUpdateRule):
+    """Twice the candidate."""
+
+    def gain(self, state, candidate, evidence, rule_state):
+        return Gain(torch.full_like(state[..., :1], 2.0))
+
+
+@dataclass(frozen=True)
+class MeantOvershoot(Overshoot):
+    """The same, on purpose."""
+
+    bounds = None
+
+
+def test_a_gain_outside_its_bounds_is_refused_unless_meant(network):
+    with pytest.raises(BadStep, match=r"frame 1, rule Overshoot: the gain lies in \[2, 2\], outside its bounds"):
+        list(rollout(Reconstructor(network, Overshoot()), images(3)))
+    assert len(list(rollout(Reconstructor(network, MeantOvershoot()), images(3)))) == 3
+
+
+def test_bad_settings_and_frames_are_named(network):
+    model = Reconstructor(network, RULES["cut3r"]())
+    with pytest.raises(ValueError, match=r"add the batch with image\[None\]"):
+        list(rollout(model, [torch.zeros(3, HEIGHT, WIDTH)]))
+    with pytest.raises(ValueError, match="multiples of 16"):
+        list(rollout(model, [torch.zeros(1, 3, 30, WIDTH)]))
+    with pytest.raises(ValueError, match="at least 1"):
+        list(rollout(model, images(1), chunk=0))
+    with pytest.raises(ValueError, match="2 sequences, the memory 1"):
+        list(rollout(model, images(1, batch=2), memory=model.begin(1)))
+    with pytest.raises(ValueError, match="no rules"):
+        list(rollout_rules(network, {}, images(1)))
+    with pytest.raises(ValueError, match="policies for"):
+        list(rollout_rules(network, {"a": RULES["cut3r"]()}, images(1), reset_every={"b": 3}))
+
+
+def test_a_shortage_of_memory_names_the_chunk(network, monkeypatch):
+    def fail(frame):
+        raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 1 bytes")
+
+    monkeypatch.setattr(network, "encode", fail)
+    with pytest.raises(ChunkTooLarge, match="smaller chunk"):
+        list(rollout(Reconstructor(network, RULES["cut3r"]()), images(4), chunk=4))
+
+
+def test_another_network_meets_the_same_rules():
+    """The network is reached through a small protocol: here a memory of running colours."""
+    from ttt3r.types import Features, Proposal, Reconstruction, Tokens
+
+    class Colours:
+        def initial_memory(self, batch):
+            return Memory.start(torch.zeros(batch, 2, 3), torch.zeros(batch, 1, 2))
+
+        def encode(self, frame):
+            return Tokens(frame.image.flatten(2).transpose(1, 2), frame.size)
+
+        def propose(self, tokens, memory, needs, biases):
+            mean = tokens.patches.mean(dim=1, keepdim=True).expand(-1, 2, -1)
+            features = Features((tokens.patches,), mean[:, 0], tokens.grid)
+            return Proposal(mean, memory.pose, features, tokens.patches)
+
+        def readout(self, features, outputs):
+            return Reconstruction(camera_to_world=torch.eye(4).expand(features.pose_token.shape[0], 4, 4))
+
+    model = Reconstructor(Colours(), RULES["constant"](rate=0.5))
+    steps = list(rollout(model, [torch.full((1, 3, 2, 2), value) for value in (1.0, 0.0)]))
+    assert torch.allclose(steps[-1].memory.state, torch.full((1, 2, 3), 0.5))
+
+
+LONG_STREAM = """
+import resource, torch, ttt3r
+from ttt3r.network import CUT3R, CUT3RConfig
+from ttt3r.reconstructor import Reconstructor
+from ttt3r.rollout import rollout
+from ttt3r.types import Outputs
+from ttt3r.update_rules import RULES
+torch.set_num_threads(1)
+model = Reconstructor(CUT3R.random(CUT3RConfig.tiny()), RULES["ttt3r"]())
+stream = (torch.zeros(1, 3, 16, 16) for _ in range(2000))
+for step in rollout(model, stream, outputs=Outputs.CAMERA, reset_every=100):
+    if step.index in (200, 1999):
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_memory_of_a_long_stream_does_not_grow():
+    """2,000 frames at the smallest size, in a process of its own: the peak after a warm-up stays where it was."""
+    environment = {**os.environ, "TTT3R_TYPECHECK": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", LONG_STREAM], capture_output=True, text=True, check=True, env=environment
+    )
+    early, late = map(int, done.stdout.split())
+    assert late - early < 8 * 1024, f"peak resident memory grew from {early} to {late} KiB"
+
+
+def test_step_and_memory_are_frozen(network):
+    step = run(network, "ttt3r", images(1))[0]
+    with pytest.raises(AttributeError):
+        step.memory.state = None
+    assert replace(step, index=5).index == 5
