@@ -47,5 +47,5 @@ def test_the_example_of_an_own_rule_is_a_rule(tmp_path):
     assert spec is not None
     assert spec.loader is not None
     spec.loader.exec_module(module := module_from_spec(spec))
-    assert issubclass(module.Patient, GatedUpdateRule)
+    assert GatedUpdateRule in module.Patient.__mro__
     assert module.Patient(scale=0.3) == module.Patient(scale=0.3) != module.Patient()
