@@ -30,9 +30,9 @@ def _map(function: Callable[..., Tensor], trees: Sequence[Any]) -> Any:
         raise ValueError(f"trees differ in structure: {', '.join(type(tree).__name__ for tree in trees)}")
     if isinstance(first, Tensor):
         return function(*trees)
-    if dataclasses.is_dataclass(first):
+    if dataclasses.is_dataclass(first) and not isinstance(first, type):
         names = [field.name for field in dataclasses.fields(first)]
-        return dataclasses.replace(  # pyright: ignore[reportArgumentType]
+        return dataclasses.replace(
             first, **{name: _map(function, [getattr(tree, name) for tree in trees]) for name in names}
         )
     if isinstance(first, tuple):

@@ -1,0 +1,259 @@
+"""The house rules that a machine can hold: floors, sizes, annotations, docstrings, forbidden calls.
+
+Everything is read from the source, nothing is imported. `EXCEPTIONS` is the place for a case that was argued in review.
+"""
+
+import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "ttt3r"
+
+FLOORS = {
+    1: {"_version", "types", "tree", "geometry"},
+    2: {"network", "update_rules", "data", "export"},
+    3: {"reconstructor"},
+    4: {"rollout"},
+    5: {"evaluation", "training", "viewer", "runner"},
+    6: {"cli", "__main__"},
+}
+FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
+
+LINES_OF_A_FILE, LINES_OF_A_FUNCTION, ARGUMENTS_OF_A_FUNCTION = 260, 60, 6
+
+# A file of update_rules/ that subclasses one of these is a rule, and imports nothing else of ttt3r than the contract.
+RULE_BASES = {"StateUpdateRule", "GatedUpdateRule"}
+NO_RULES = {"base", "wrappers", "combinations"}
+RULES_MAY_IMPORT = {"ttt3r.types", "ttt3r.update_rules.base", "ttt3r.update_rules.evidence"}
+
+# "ttt3r/file.py" or "ttt3r/file.py::function" -> the reason why it may be longer or take more than the house allows.
+EXCEPTIONS: dict[str, str] = {
+    "ttt3r/types.py": "the nouns are one page, read from top to bottom",
+}
+
+SOURCES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in sorted(PACKAGE.rglob("*.py"))}
+TREES = {name: ast.parse(text) for name, text in SOURCES.items()}
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+every_file = pytest.mark.parametrize("file", TREES)
+
+
+def module_of(file: str) -> str:
+    return file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+MODULES = {module_of(file) for file in TREES}
+
+
+def imports(file: str) -> set[str]:
+    """Modules of ttt3r that the file imports, wherever in the file it does so."""
+    found = set()
+    for node in ast.walk(TREES[file]):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}:{node.lineno}: write the full name of the module, not a relative one"
+            whole = node.module or ""
+            for alias in node.names:
+                found.add(f"{whole}.{alias.name}" if f"{whole}.{alias.name}" in MODULES else whole)
+    return {name for name in found if name.split(".")[0] == "ttt3r"}
+
+
+def room(module: str) -> str:
+    """`ttt3r.network.rope` stands in the room `network`; the package's own face is the empty room."""
+    return (module.split(".") + [""])[1]
+
+
+def functions(file: str) -> Iterator[tuple[str, Function, bool]]:
+    """Qualified name, node, and whether it is public, for every function and method (not for those inside functions)."""
+
+    def walk(body: list[ast.stmt], prefix: str, public: bool) -> Iterator[tuple[str, Function, bool]]:
+        for node in body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield prefix + node.name, node, public and not node.name.startswith("_")
+            if isinstance(node, ast.ClassDef):
+                yield from walk(node.body, f"{prefix}{node.name}.", public and not node.name.startswith("_"))
+
+    yield from walk(TREES[file].body, "", True)
+
+
+def arguments(node: Function) -> list[ast.arg]:
+    """All arguments but `self` and `cls`."""
+    spec = node.args
+    named = [*spec.posonlyargs, *spec.args, *spec.kwonlyargs]
+    starred = [argument for argument in (spec.vararg, spec.kwarg) if argument]
+    return [argument for argument in [*named, *starred] if argument.arg not in ("self", "cls")]
+
+
+@every_file
+def test_imports_go_down(file):
+    here = room(module_of(file))
+    if not here:
+        return  # the face of the package may show every floor
+    assert here in FLOOR_OF, f"{file} stands on no floor: give it one in FLOORS"
+    for module in imports(file):
+        there = room(module)
+        if not there:
+            assert FLOOR_OF[here] == 6, (
+                f"{file} imports the package's face; import from the module that defines the name"
+            )
+            continue
+        assert there in FLOOR_OF, f"{file} imports {module}, which stands on no floor: give it one in FLOORS"
+        sideways = here == there or FLOOR_OF[here] == FLOOR_OF[there] == 1
+        assert sideways or FLOOR_OF[there] < FLOOR_OF[here], (
+            f"{file} (floor {FLOOR_OF[here]}) imports {module} (floor {FLOOR_OF[there]}): imports go down only, "
+            "and rooms on one floor have no door between them"
+        )
+
+
+def test_no_two_modules_import_each_other():
+    graph = {module_of(file): imports(file) - {module_of(file), "ttt3r"} for file in TREES}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"modules import each other in a circle: {' -> '.join(error.args[1])}")
+
+
+def rule_files() -> list[str]:
+    """Files of update_rules/ that define a rule."""
+    here = [f for f in TREES if f.startswith("ttt3r/update_rules/") and Path(f).stem not in NO_RULES]
+    classes = {file: [node for node in ast.walk(TREES[file]) if isinstance(node, ast.ClassDef)] for file in here}
+    return [
+        file for file in here if any(ast.unparse(base) in RULE_BASES for node in classes[file] for base in node.bases)
+    ]
+
+
+@pytest.mark.parametrize("file", rule_files())
+def test_a_rule_knows_only_the_contract(file):
+    extra = imports(file) - RULES_MAY_IMPORT
+    assert not extra, f"{file} imports {sorted(extra)}; a rule imports only {sorted(RULES_MAY_IMPORT)}"
+
+
+@pytest.mark.parametrize("folder", ["ttt3r", "tests", "tutorials", "benchmarks"])
+def test_annotations_are_never_postponed(folder):
+    for path in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            postponed = isinstance(node, ast.ImportFrom) and node.module == "__future__"
+            assert not postponed, f"{path}: postponed annotations switch the shape checks off"
+
+
+@every_file
+def test_every_argument_and_return_is_annotated(file):
+    for name, node, _ in functions(file):
+        missing = [argument.arg for argument in arguments(node) if argument.annotation is None]
+        assert not missing, f"{file}::{name}: no annotation for {missing}"
+        assert node.returns is not None, f"{file}::{name}: no annotation for what is returned"
+
+
+def bare_tensor(annotation: ast.expr | None) -> bool:
+    """Whether it says `Tensor` or `np.ndarray` without dtype and axes (inside a dict or callable is fine)."""
+    if isinstance(annotation, ast.BinOp):
+        return bare_tensor(annotation.left) or bare_tensor(annotation.right)
+    name = annotation.attr if isinstance(annotation, ast.Attribute) else getattr(annotation, "id", "")
+    return name in ("Tensor", "ndarray")
+
+
+@every_file
+def test_public_tensors_name_dtype_and_axes(file):
+    for name, node, public in functions(file):
+        if public:
+            bare = [argument.arg for argument in arguments(node) if bare_tensor(argument.annotation)]
+            assert not bare, (
+                f'{file}::{name}: give dtype and axes of {bare}, such as Float[Tensor, "batch state channel"]'
+            )
+            assert not bare_tensor(node.returns), f"{file}::{name}: give dtype and axes of the tensor that is returned"
+
+
+@every_file
+def test_every_public_name_has_a_docstring(file):
+    assert ast.get_docstring(TREES[file]), f"{file}: no docstring for the module"
+    for name, node, public in functions(file):
+        assert not public or ast.get_docstring(node), f"{file}::{name}: no docstring"
+    for node in TREES[file].body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), f"{file}::{node.name}: no docstring"
+
+
+def too_large(file: str) -> Iterator[tuple[str, str]]:
+    """(place, what is too large there) for everything that is over a limit of the house."""
+    lines = len(SOURCES[file].splitlines())
+    if lines > LINES_OF_A_FILE:
+        yield file, f"{lines} lines, {LINES_OF_A_FILE} are allowed: split the file"
+    for name, node, _ in functions(file):
+        lines = (node.end_lineno or node.lineno) - node.lineno + 1
+        if lines > LINES_OF_A_FUNCTION:
+            yield f"{file}::{name}", f"{lines} lines, {LINES_OF_A_FUNCTION} are allowed: split the function"
+        if len(arguments(node)) > ARGUMENTS_OF_A_FUNCTION:
+            yield f"{file}::{name}", f"{len(arguments(node))} arguments, {ARGUMENTS_OF_A_FUNCTION} are allowed"
+        if node.args.kwarg:
+            yield f"{file}::{name}", f"takes **{node.args.kwarg.arg}: name the arguments, or hand in an object"
+
+
+@every_file
+def test_nothing_is_too_large(file):
+    over = [f"{place}: {what}" for place, what in too_large(file) if place not in EXCEPTIONS]
+    assert not over, "\n".join(over)
+
+
+def test_no_exception_is_out_of_date():
+    needed = {place for file in TREES for place, _ in too_large(file)}
+    assert set(EXCEPTIONS) <= needed, f"no longer needed in EXCEPTIONS: {sorted(set(EXCEPTIONS) - needed)}"
+
+
+def forbidden(node: ast.AST) -> str | None:
+    """Why this piece of code may not be in the package; `None` if it may."""
+    if isinstance(node, ast.Call):
+        called = ast.unparse(node.func)
+        settings = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+        if called in ("eval", "exec", "compile", "os.system", "os.popen", "hasattr"):
+            return f"{called}()"
+        if called.removeprefix("_").split(".")[0] in ("pickle", "cPickle", "dill") and called.endswith(
+            ("load", "loads")
+        ):
+            return f"{called}(): a pickle can run code"
+        if called == "torch.load" and settings.get("weights_only") != "True":
+            return "torch.load() without weights_only=True"
+        if settings.get("shell") == "True":
+            return "shell=True"
+        if called.startswith("sys.path."):
+            return f"{called}(): the import path is the user's"
+    written = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AugAssign) else []
+    if any(ast.unparse(target).startswith("sys.path") for target in written):
+        return "a change of sys.path: the import path is the user's"
+    return None
+
+
+@every_file
+def test_nothing_dangerous_is_called(file):
+    for node in ast.walk(TREES[file]):
+        reason = forbidden(node)
+        assert reason is None, f"{file}:{getattr(node, 'lineno', '?')}: {reason}"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "eval('1')",
+        "pickle.load(f)",
+        "pickle.loads(b)",
+        "torch.load(f)",
+        "torch.load(f, weights_only=False)",
+        "subprocess.run('ls', shell=True)",
+        "sys.path.insert(0, '.')",
+        "sys.path += ['.']",
+        "hasattr(a, 'b')",
+    ],
+)
+def test_dangerous_calls_are_seen(code):
+    assert any(forbidden(node) for node in ast.walk(ast.parse(code)))
+
+
+@pytest.mark.parametrize(
+    "code", ["model.eval()", "torch.load(f, weights_only=True)", "ast.literal_eval('1')", "sys.path"]
+)
+def test_harmless_calls_are_let_through(code):
+    assert not any(forbidden(node) for node in ast.walk(ast.parse(code)))
