@@ -1,0 +1,175 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from ttt3r import geometry
+from ttt3r.evaluation.trajectory import (
+    DegenerateTrajectory,
+    Similarity,
+    associate,
+    rotation_angle,
+    trajectory_errors,
+    umeyama,
+)
+
+
+def _cameras(poses):
+    """Camera matrices of rows (t, quaternion w x y z)."""
+    return geometry.pose_encoding_to_camera(torch.as_tensor(poses, dtype=torch.float64)).numpy()
+
+
+def _random(count, seed=0):
+    return _cameras(np.random.default_rng(seed).normal(size=(count, 7)))
+
+
+def _random_similarity(seed=5):
+    motion = _random(1, seed)[0]
+    return Similarity(motion[:3, :3], motion[:3, 3], 2.5)
+
+
+def test_umeyama_finds_the_similarity_that_was_applied():
+    truth = _random_similarity()
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    found = umeyama(x, truth.points(x))
+    np.testing.assert_allclose(found.rotation, truth.rotation, atol=1e-12)
+    np.testing.assert_allclose(found.translation, truth.translation, atol=1e-12)
+    np.testing.assert_allclose(found.scale, truth.scale)
+
+
+def test_umeyama_is_a_minimum_and_never_a_mirror():
+    x, y = np.random.default_rng(1).normal(size=(2, 15, 3))
+    y = y + x * [1, 1, -1]
+    for with_scale in (True, False):
+        found = umeyama(x, y, with_scale)
+        assert np.linalg.det(found.rotation) > 0
+        assert with_scale or found.scale == 1
+        best = np.square(found.points(x) - y).sum()
+        for seed in range(20):
+            turn = 1e-3 * np.random.default_rng(seed).normal(size=7)
+            nearby = Similarity(
+                found.rotation @ _cameras([[0, 0, 0, 1, *turn[:3]]])[0, :3, :3],
+                found.translation + turn[3:6],
+                found.scale * (1 + turn[6] * with_scale),
+            )
+            assert np.square(nearby.points(x) - y).sum() >= best
+
+
+def test_a_similarity_moves_cameras_with_their_points():
+    similarity, cameras = _random_similarity(), _random(4)
+    moved = similarity.cameras(cameras)
+    point = np.array([0.1, -0.2, 3.0])
+    world = cameras[:, :3, :3] @ point + cameras[:, :3, 3]
+    np.testing.assert_allclose(similarity.points(world), moved[:, :3, :3] @ (2.5 * point) + moved[:, :3, 3])
+
+
+def test_a_perfect_trajectory_up_to_a_similarity_has_no_error():
+    truth = _random(10)
+    errors = trajectory_errors(_random_similarity().cameras(truth), truth)
+    np.testing.assert_allclose([errors.ate, errors.rpe_translation, errors.rpe_rotation_degrees], 0, atol=1e-6)
+    np.testing.assert_allclose(errors.scale, 1 / 2.5)
+
+
+def test_one_turned_camera_costs_two_steps():
+    truth = _random(11)
+    predicted = truth.copy()
+    predicted[5, :3, :3] = predicted[5, :3, :3] @ _cameras([[0, 0, 0, np.cos(0.1), 0, 0, np.sin(0.1)]])[0, :3, :3]
+    errors = trajectory_errors(predicted, truth)
+    np.testing.assert_allclose(errors.rpe_rotation_degrees, np.degrees(0.2) * np.sqrt(2 / 10), rtol=1e-9)
+    np.testing.assert_allclose(errors.ate, 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("angle", [0.0, 1e-9, 1e-4, 1.0, np.pi - 1e-6, np.pi])
+def test_rotation_angle(angle):
+    rotation = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+    turn = _random(1)[0, :3, :3]
+    np.testing.assert_allclose(rotation_angle((turn @ rotation @ turn.T)[None]), [angle], atol=2e-15, rtol=1e-9)
+
+
+@pytest.mark.shared
+def test_recorded_trajectories(shared):
+    recorded = np.load(shared / "golden_eval/pose/trajectories.npz")
+    expected = json.loads((shared / "golden_eval/pose/expected.json").read_text())
+    checked = 0
+    for name, values in expected.items():
+        predicted, truth = recorded[f"{name}/pred"], recorded[f"{name}/gt"]
+        true_stamps = recorded[f"{name}/gt_ts"].ravel()
+        stamps = true_stamps if len(predicted) == len(truth) else recorded[f"{name}/pred_ts"].ravel()
+        if "exception" in values:
+            expected_error = DegenerateTrajectory if "Degenerate" in values["message"] else ValueError
+            with pytest.raises(expected_error):
+                trajectory_errors(_cameras(predicted)[associate(stamps, true_stamps)[0]], _cameras(truth))
+            continue
+        ours, theirs = associate(stamps, true_stamps)
+        assert len(ours) == values["n_associated"]
+        errors = trajectory_errors(_cameras(predicted)[ours], _cameras(truth)[theirs])
+        np.testing.assert_allclose(errors.ate, values["ate_rmse"], rtol=1e-8, atol=1e-9, err_msg=name)
+        np.testing.assert_allclose(errors.rpe_translation, values["rpe_trans_rmse"], rtol=1e-8, atol=1e-9, err_msg=name)
+        rotation = errors.rpe_rotation_degrees
+        np.testing.assert_allclose(rotation, values["rpe_rot_deg_rmse"], rtol=1e-8, atol=1e-8, err_msg=name)
+        np.testing.assert_allclose(errors.scale, values["sim3"]["s"], rtol=1e-8, err_msg=name)
+        checked += 1
+    assert checked == 16
+
+
+@pytest.mark.shared
+def test_recorded_network_poses(shared):
+    recorded = np.load(shared / "golden_eval/pose/pose_encoding.npz")
+    expected = json.loads((shared / "golden_eval/pose/pose_encoding_expected.json").read_text())
+    errors = trajectory_errors(recorded["c2w"], _cameras(recorded["gt"]))
+    np.testing.assert_allclose(errors.ate, expected["ate_rmse"], rtol=1e-5)
+    np.testing.assert_allclose(errors.rpe_translation, expected["rpe_trans_rmse"], rtol=1e-5)
+    np.testing.assert_allclose(errors.rpe_rotation_degrees, expected["rpe_rot_deg_rmse"], rtol=1e-5)
+
+
+def test_evo_agrees():
+    trajectory = pytest.importorskip("evo.core.trajectory")
+    from evo import main_ape, main_rpe
+    from evo.core.metrics import PoseRelation, Unit
+
+    truth = _random(40)
+    predicted = _random_similarity().cameras(truth)
+    shake, wobble = 0.1 * np.random.default_rng(3).normal(size=(2, 40, 3))
+    predicted[:, :3, 3] += shake
+    predicted[:, :3, :3] = predicted[:, :3, :3] @ _cameras([[0, 0, 0, 1, *v] for v in wobble])[:, :3, :3]
+    errors = trajectory_errors(predicted, truth)
+
+    def path(poses):
+        return trajectory.PoseTrajectory3D(poses_se3=list(poses.copy()), timestamps=np.arange(40.0))
+
+    part, turn = PoseRelation.translation_part, PoseRelation.rotation_angle_deg
+    ape = main_ape.ape(path(truth), path(predicted), part, align=True, correct_scale=True)
+    np.testing.assert_allclose(errors.ate, ape.stats["rmse"], rtol=1e-8)
+    for relation, ours in ((part, errors.rpe_translation), (turn, errors.rpe_rotation_degrees)):
+        options = {"delta": 1, "delta_unit": Unit.frames, "all_pairs": True, "align": True, "correct_scale": True}
+        rpe = main_rpe.rpe(path(truth), path(predicted), relation, **options)
+        np.testing.assert_allclose(ours, rpe.stats["rmse"], rtol=1e-8)
+
+
+def test_motion_on_a_line_is_refused():
+    cameras = np.tile(np.eye(4), (5, 1, 1))
+    with pytest.raises(DegenerateTrajectory, match="one place or on one line"):
+        trajectory_errors(cameras, cameras)
+    cameras[:, 0, 3] = np.arange(5)
+    with pytest.raises(DegenerateTrajectory, match="5 frames"):
+        trajectory_errors(cameras, cameras)
+
+
+def test_bad_input_is_named():
+    good = _random(5)
+    with pytest.raises((ValueError, TypeError)):  # the type check speaks first where it is on
+        trajectory_errors(good[:4], good)
+    bad = good.copy()
+    bad[3, 1, 1] = np.nan
+    with pytest.raises(ValueError, match="predicted pose of frame 3 is not finite"):
+        trajectory_errors(bad, good)
+    with pytest.raises(ValueError, match="do both count in seconds"):
+        associate(np.arange(3.0), np.arange(3.0) + 1e9)
+
+
+def test_association_by_time():
+    ours, theirs = associate(np.array([0.0, 0.1, 0.2, 0.3, 5.0]), np.array([0.101, 0.299, 4.0]))
+    assert (ours.tolist(), theirs.tolist()) == ([1, 3], [0, 1])
+    ours, theirs = associate(np.array([0.101, 0.299, 4.0]), np.array([0.0, 0.1, 0.2, 0.3, 5.0]))
+    assert (ours.tolist(), theirs.tolist()) == ([0, 1], [1, 3])

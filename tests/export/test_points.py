@@ -1,0 +1,129 @@
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import torch
+
+from ttt3r.export.point_files import write_glb, write_ply
+from ttt3r.export.points import PointCloud, PointSelection
+
+HEIGHT, WIDTH = 8, 12
+
+
+def _frames(count):
+    generator = torch.Generator().manual_seed(1)
+    return [
+        (
+            index,
+            torch.randn(HEIGHT, WIDTH, 3, generator=generator),
+            1 + 2 * torch.rand(HEIGHT, WIDTH, generator=generator),
+            2 * torch.rand(3, HEIGHT, WIDTH, generator=generator) - 1,
+        )
+        for index in range(count)
+    ]
+
+
+def _cloud(selection, frames):
+    cloud = PointCloud.empty(selection)
+    for frame in frames:
+        cloud = cloud.add(*frame)
+    return cloud
+
+
+def assert_equal(a, b):
+    for field in fields(PointCloud)[1:]:
+        np.testing.assert_array_equal(getattr(a, field.name), getattr(b, field.name))
+
+
+def test_without_limits_every_point_is_there_with_its_colour():
+    frames = _frames(3)
+    cloud = _cloud(PointSelection(min_confidence=0.0), frames)
+    assert len(cloud) == 3 * HEIGHT * WIDTH
+    np.testing.assert_array_equal(cloud.xyz, torch.cat([f[1].reshape(-1, 3) for f in frames]).numpy())
+    colors = torch.cat([f[3].permute(1, 2, 0).reshape(-1, 3) for f in frames]).numpy()
+    np.testing.assert_allclose(cloud.rgb, (colors + 1) * 127.5, atol=0.51)
+
+
+def test_confidence_and_finiteness_select():
+    index, points, confidence, image = _frames(1)[0]
+    points[0, 0, 1] = float("nan")
+    points[0, 1, 2] = float("inf")
+    confidence[:2] = 3.0
+    confidence[2, 2] = float("nan")
+    cloud = PointCloud.empty(PointSelection(min_confidence=2.0)).add(index, points, confidence, image)
+    expected = points.isfinite().all(dim=-1) & (confidence >= 2)
+    np.testing.assert_array_equal(cloud.pixel, np.flatnonzero(expected))
+
+
+def test_quantile_drops_its_share_of_every_frame():
+    cloud = _cloud(PointSelection(min_confidence=0.0, min_quantile=0.75), _frames(4))
+    assert np.bincount(cloud.frame).tolist() == [HEIGHT * WIDTH // 4] * 4
+
+
+@pytest.mark.parametrize("voxel_size", [None, 0.4])
+def test_budget_is_kept_whatever_the_order_and_wherever_it_stopped(tmp_path, voxel_size):
+    selection, frames = PointSelection(budget=100, voxel_size=voxel_size), _frames(10)
+    whole = _cloud(selection, frames)
+    assert len(whole) == 100
+    _cloud(selection, frames[:6]).save(tmp_path / "half.npz")
+    resumed = PointCloud.load(tmp_path / "half.npz")
+    assert resumed.selection == selection
+    for frame in frames[6:]:
+        resumed = resumed.add(*frame)
+    assert_equal(whole, resumed)
+    backwards = _cloud(selection, frames[::-1])
+    assert_equal(whole, backwards.take(np.lexsort([backwards.pixel, backwards.frame])))
+    unlimited = _cloud(replace(selection, budget=10**6), frames)
+    assert_equal(whole, unlimited.sample(100))
+
+
+def test_sampling_is_fair_over_frames_and_depends_on_the_seed():
+    frames = _frames(10)
+    cloud = _cloud(PointSelection(min_confidence=0.0, budget=400), frames)
+    share = np.bincount(cloud.frame, minlength=10)
+    assert share.min() > 20
+    assert share.max() < 60
+    other = _cloud(PointSelection(min_confidence=0.0, budget=400, seed=1), frames)
+    assert set(zip(cloud.frame, cloud.pixel, strict=True)) != set(zip(other.frame, other.pixel, strict=True))
+
+
+def test_voxels_hold_one_point_each():
+    cloud = _cloud(PointSelection(min_confidence=0.0, voxel_size=0.5), _frames(3))
+    cells = np.floor(cloud.xyz.astype(float) / 0.5)
+    everything = _cloud(PointSelection(min_confidence=0.0), _frames(3))
+    occupied = np.unique(np.floor(everything.xyz.astype(float) / 0.5), axis=0)
+    assert len(np.unique(cells, axis=0)) == len(cells) == len(occupied)
+
+
+@pytest.mark.parametrize("setting", [{"min_quantile": 1.0}, {"budget": 0}, {"voxel_size": 0.0}])
+def test_bad_settings_are_named(setting):
+    with pytest.raises(ValueError, match=next(iter(setting)).split("_")[-1]):
+        PointSelection(**setting)
+
+
+def test_ply_is_read_by_trimesh(tmp_path):
+    trimesh = pytest.importorskip("trimesh")
+    cloud = _cloud(PointSelection(), _frames(2))
+    write_ply(tmp_path / "cloud.ply", cloud)
+    read = trimesh.load(tmp_path / "cloud.ply")
+    np.testing.assert_array_equal(read.vertices, cloud.xyz)
+    np.testing.assert_array_equal(read.colors[:, :3], cloud.rgb)
+    raw = read.metadata["_ply_raw"]["vertex"]["data"]
+    np.testing.assert_array_equal(np.asarray(raw["confidence"]).ravel(), cloud.confidence)
+
+
+def test_glb_is_read_by_trimesh_with_y_up(tmp_path):
+    trimesh = pytest.importorskip("trimesh")
+    cloud = _cloud(PointSelection(), _frames(2))
+    write_glb(tmp_path / "cloud.glb", cloud)
+    (read,) = trimesh.load(tmp_path / "cloud.glb").geometry.values()
+    np.testing.assert_allclose(read.vertices, cloud.xyz * [1, -1, -1])
+    np.testing.assert_array_equal(read.colors[:, :3], cloud.rgb)
+
+
+def test_an_empty_cloud(tmp_path):
+    write_ply(tmp_path / "cloud.ply", PointCloud.empty())
+    assert b"element vertex 0\n" in (tmp_path / "cloud.ply").read_bytes()
+    pytest.importorskip("trimesh")
+    with pytest.raises(ValueError, match="at least one point"):
+        write_glb(tmp_path / "cloud.glb", PointCloud.empty())

@@ -1,0 +1,77 @@
+"""Which files belong to a run, and how old ones are cleared. Nothing else in the folder is ever deleted."""
+
+import re
+from pathlib import Path
+
+from ttt3r.export.run_record import FILE
+
+MEMORY = "memory.safetensors"
+_TOP = {FILE, MEMORY, "trajectory.txt", "intrinsics.csv", "gains.csv", "points.ply", "points.glb"}
+_COLMAP = ("cameras.txt", "images.txt", "points3D.txt")
+_FRAME = re.compile(r"frame_(\d{6,})\.(png|npz|jpg)")
+_CLOUD = re.compile(r"points_\d{6,}\.npz(\.partial)?")
+
+
+def stem(frame: int) -> str:
+    """File name of a frame without ending."""
+    return f"frame_{frame:06d}"
+
+
+def cloud_name(frames: int) -> str:
+    """File of the cloud after `frames` frames."""
+    return f"points_{frames:06d}.npz"
+
+
+def prepare(path: Path, overwrite: bool) -> None:
+    """Make an empty, writable folder.
+
+    Raises:
+        FileExistsError: if it is not empty and may not be, or cannot be, cleared of an older run.
+        OSError: if it cannot be made or written to.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise type(error)(f"cannot write to the output folder {path} ({reason}); choose another with --out") from error
+    if not any(path.iterdir()):
+        return
+    if not (path / FILE).is_file():
+        raise FileExistsError(f"{path} is not empty and holds no run of ttt3r; choose an empty folder with --out")
+    if not overwrite:
+        raise FileExistsError(f"{path} already holds a run; go on with --resume, or replace it with --overwrite")
+    _clear(path)
+
+
+def _clear(path: Path) -> None:
+    remove_from(path, 0)
+    remove_clouds_but(path, None)
+    for name in _TOP - {FILE}:
+        (path / name).unlink(missing_ok=True)
+        (path / f"{name}.partial").unlink(missing_ok=True)
+    for file in [path / "depth" / "scale.json", *(path / "colmap" / name for name in _COLMAP)]:
+        file.unlink(missing_ok=True)
+    for name in ("depth", "images", "colmap"):
+        folder = path / name
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+    (path / FILE).unlink()  # last: a kill before this leaves a folder that --overwrite still knows
+
+
+def remove_from(path: Path, frames: int) -> None:
+    """Delete the depth maps and images of frame number `frames` and later."""
+    for folder in (path / "depth", path / "images"):
+        for file in folder.iterdir() if folder.is_dir() else ():
+            match = _FRAME.fullmatch(file.name)
+            if match and int(match[1]) >= frames:
+                file.unlink()
+
+
+def remove_clouds_but(path: Path, kept: str | None) -> None:
+    """Delete saved clouds other than `kept`."""
+    for file in path.iterdir():
+        if _CLOUD.fullmatch(file.name) and file.name != kept:
+            file.unlink()

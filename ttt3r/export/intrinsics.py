@@ -1,0 +1,80 @@
+"""Estimated intrinsics, one row of CSV per frame."""
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from ttt3r.export.rows import RowFile
+
+HEADER = ("frame,name,width,height,fx,fy,cx,cy",)
+
+
+@dataclass(frozen=True)
+class Pinhole:
+    """A pinhole camera as estimated for one prepared image (resized and cropped: not the size of the source).
+
+    Args:
+        width: pixels of the prepared image.
+        height: pixels of the prepared image.
+        focal: (x, y) in pixels.
+        principal_point: (column, row) in pixels; the centre of the first pixel is (0, 0).
+    """
+
+    width: int
+    height: int
+    focal: tuple[float, float]
+    principal_point: tuple[float, float]
+
+    @property
+    def matrix(self) -> Float[np.ndarray, "3 3"]:
+        """K, so that pixel ~ K @ point."""
+        (fx, fy), (cx, cy) = self.focal, self.principal_point
+        return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]])
+
+
+class IntrinsicsWriter:
+    """Appends one camera per frame to a CSV file.
+
+    Columns: number and name of the frame, width and height of the prepared image, and fx, fy, cx, cy in its pixels (the
+    centre of the first pixel is (0, 0)).
+
+    Args:
+        path: the CSV file.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._rows = RowFile(Path(path), HEADER)
+
+    def write(self, frame: int, name: str, camera: Pinhole) -> None:
+        """Add the camera of a frame."""
+        numbers = (f"{value:.9g}" for value in (*camera.focal, *camera.principal_point))
+        self._rows.append(csv_row(frame, name, camera.width, camera.height, *numbers))
+
+    def truncate(self, rows: int) -> None:
+        """Keep the first `rows` cameras. Raises ValueError if there are fewer."""
+        self._rows.truncate(rows)
+
+
+def read_intrinsics(path: str | Path) -> dict[int, Pinhole]:
+    """Camera per frame number of a file that `IntrinsicsWriter` wrote."""
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        return {
+            int(row["frame"]): Pinhole(
+                int(row["width"]),
+                int(row["height"]),
+                (float(row["fx"]), float(row["fy"])),
+                (float(row["cx"]), float(row["cy"])),
+            )
+            for row in csv.DictReader(file)
+        }
+
+
+def csv_row(*cells: object) -> str:
+    """One line of CSV without its end; names with commas or quotes are quoted, line breaks become spaces."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(" ".join(str(cell).splitlines()) for cell in cells)
+    return line.getvalue()

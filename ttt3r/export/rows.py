@@ -1,0 +1,42 @@
+"""Text files that grow by one row a frame and survive a kill at any moment."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RowFile:
+    """A text file of header lines and one row per frame.
+
+    The file is opened, written and closed for every row: whatever kills the run, the rows before it are in the file.
+
+    Args:
+        path: the file; made with its header by the first row.
+        header: lines before the first row, without line ends.
+    """
+
+    path: Path
+    header: tuple[str, ...]
+
+    def append(self, row: str) -> None:
+        """Add one row, given without its line end."""
+        lines = (row,) if self.path.exists() else (*self.header, row)
+        with self.path.open("a", encoding="utf-8", newline="\n") as file:
+            file.writelines(f"{line}\n" for line in lines)
+
+    def truncate(self, rows: int) -> None:
+        """Keep the first `rows` rows; an unfinished last line goes too. A file that does not exist stays so.
+
+        Raises:
+            ValueError: if the file has fewer rows, that is, if it was changed by another hand.
+        """
+        if not self.path.exists():
+            return
+        complete = self.path.read_bytes().split(b"\n")[:-1]
+        if len(complete) < rows + len(self.header):
+            found = max(len(complete) - len(self.header), 0)
+            raise ValueError(f"{self.path} has {found} rows, but {rows} frames were done; start again with --overwrite")
+        kept = complete[: rows + len(self.header)]
+        partial = self.path.with_name(self.path.name + ".partial")
+        partial.write_bytes(b"".join(line + b"\n" for line in kept))
+        partial.replace(self.path)

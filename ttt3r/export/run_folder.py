@@ -1,0 +1,258 @@
+"""The folder of one run, written frame by frame so that a kill at any moment loses nothing that was done.
+
+    run.json             settings, versions, status (see `run_record`)
+    trajectory.txt       camera poses, TUM text
+    intrinsics.csv       estimated focal length and principal point of every prepared image
+    gains.csv            mean and standard deviation of the gain over the memory's tokens
+    depth/               frame_000000.png (16 bit), .npz (exact, with confidence), scale.json
+    images/              frame_000000.jpg, the prepared images that everything here refers to
+    memory.safetensors   the memory at the last checkpoint, points_000100.npz the cloud at the same moment
+    points.ply, points.glb, colmap/   made by `finish` from what is there
+
+A `Reconstruction` whose field was not asked for leaves out the files that need it.
+"""
+
+import importlib.util
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from ttt3r import geometry
+from ttt3r.export import folder_files
+from ttt3r.export.colmap import ColmapView, write_colmap
+from ttt3r.export.depth import write_depth
+from ttt3r.export.intrinsics import IntrinsicsWriter, Pinhole, csv_row, read_intrinsics
+from ttt3r.export.point_files import write_glb, write_ply
+from ttt3r.export.points import PointCloud, PointSelection
+from ttt3r.export.rows import RowFile
+from ttt3r.export.run_record import RunRecord, RunStatus
+from ttt3r.export.trajectory import TrajectoryWriter, read_trajectory
+from ttt3r.types import Memory, Reconstruction
+
+GAINS_HEADER = ("frame,name,timestamp,gain_mean,gain_std",)
+
+
+@dataclass(frozen=True)
+class FrameRecord:
+    """One frame as it goes into the folder.
+
+    Args:
+        index: number of the frame in the stream, from 0, without gaps.
+        name: of its source, for the tables.
+        timestamp: seconds.
+        image: the prepared image in [-1, 1]; `None` for a question to the memory.
+        reconstruction: the network's answer.
+        gain: the step the memory took, if known.
+    """
+
+    index: int
+    name: str
+    timestamp: float
+    image: Float[Tensor, "1 rgb=3 height width"] | None
+    reconstruction: Reconstruction
+    gain: Float[Tensor, "1 state #channel"] | None = None
+
+
+class RunFolder:
+    """Writes a run. Made by `create` or `resume`, fed by `write`, saved by `checkpoint`, closed by `finish`.
+
+    Args:
+        path: the folder.
+        record: what `run.json` says.
+    """
+
+    def __init__(self, path: Path, record: RunRecord) -> None:
+        self.path = path
+        self.cloud = PointCloud.empty(PointSelection(**record.points))
+        self.frames = 0
+        self._record = record
+        self._started = time.monotonic()
+        self._trajectory = TrajectoryWriter(path / "trajectory.txt")
+        self._intrinsics = IntrinsicsWriter(path / "intrinsics.csv")
+        self._gains = RowFile(path / "gains.csv", GAINS_HEADER)
+
+    @classmethod
+    def create(
+        cls,
+        path: str | Path,
+        settings: Mapping[str, Any],
+        points: PointSelection = PointSelection(),
+        device: str = "cpu",
+        overwrite: bool = False,
+    ) -> "RunFolder":
+        """A new run.
+
+        Args:
+            path: the folder; made if absent.
+            settings: of the run, as JSON can hold them; a resumed run must have the same.
+            points: which points enter the cloud.
+            device: where the network runs, for the record.
+            overwrite: delete an older run's files first (those that a run writes, and only where a run.json lies).
+
+        Raises:
+            FileExistsError: if the folder is not empty.
+            OSError: at once, if the folder cannot be written to.
+        """
+        path = Path(path)
+        folder_files.prepare(path, overwrite)
+        folder = cls(path, RunRecord.start(settings, asdict(points), device))
+        folder._record.save(path)
+        return folder
+
+    @classmethod
+    def resume(
+        cls,
+        path: str | Path,
+        settings: Mapping[str, Any],
+        points: PointSelection = PointSelection(),
+        device: str = "cpu",
+    ) -> "RunFolder":
+        """An older run that is to go on; call `restore` next.
+
+        Raises:
+            FileNotFoundError: if there is no run.
+            ValueError: naming the settings that differ from the older run's.
+        """
+        path = Path(path)
+        record = RunRecord.load(path)
+        record.demand(settings, asdict(points))
+        return cls(path, replace(record, device=device, status=RunStatus.RUNNING))
+
+    def restore(self, device: torch.device | str = "cpu") -> Memory | None:
+        """Go back to the last checkpoint: cut what was written after it, and give its memory, or `None` if there is none.
+
+        The next frame to feed is number `frames`.
+        """
+        saved = self.path / folder_files.MEMORY
+        memory = Memory.load(saved, device) if saved.exists() else None
+        self.truncate(int(memory.seen[0]) if memory is not None else 0)
+        self._save_record(RunStatus.RUNNING, self._record.extra)
+        return memory
+
+    def truncate(self, frames: int) -> None:
+        """Keep the first `frames` frames, so that the later ones are written again.
+
+        Raises:
+            FileNotFoundError: if no cloud was saved at that frame.
+            ValueError: if fewer frames were written.
+        """
+        self.cloud = PointCloud.empty(self.cloud.selection)
+        if frames > 0:
+            self.cloud = PointCloud.load(self.path / folder_files.cloud_name(frames))
+        for rows in (self._trajectory, self._intrinsics, self._gains):
+            rows.truncate(frames)
+        folder_files.remove_from(self.path, frames)
+        self.frames = frames
+
+    def write(self, frame: FrameRecord) -> None:
+        """Write all that is known of one frame.
+
+        Raises:
+            ValueError: if the frame is not the next one, or more than one sequence.
+        """
+        if frame.index != self.frames:
+            raise ValueError(f"the next frame to write is number {self.frames}, got {frame.index} ({frame.name})")
+        answer, stem = frame.reconstruction, folder_files.stem(frame.index)
+        if answer.camera_to_world is not None:
+            self._trajectory.write(frame.timestamp, _only(answer.camera_to_world))
+        if answer.points_camera is not None:
+            trust = None if answer.confidence_camera is None else _only(answer.confidence_camera)
+            write_depth(self.path / "depth", stem, _only(answer.depth), trust)
+            self._intrinsics.write(frame.index, frame.name, _pinhole(answer.points_camera))
+        if frame.gain is not None:
+            mean, spread = frame.gain.mean().item(), frame.gain.std(correction=0).item()
+            self._gains.append(
+                csv_row(frame.index, frame.name, f"{frame.timestamp:.6f}", f"{mean:.9g}", f"{spread:.9g}")
+            )
+        if frame.image is not None:
+            _write_image(self.path / "images" / f"{stem}.jpg", _only(frame.image))
+        self._add_points(frame)
+        self.frames += 1
+
+    def _add_points(self, frame: FrameRecord) -> None:
+        answer = frame.reconstruction
+        points, trust = answer.points_world, answer.confidence_world
+        if points is None and answer.points_camera is not None and answer.camera_to_world is not None:
+            points = geometry.transform_points(answer.camera_to_world, answer.points_camera)
+            trust = answer.confidence_camera
+        if points is None:
+            return
+        image = frame.image if frame.image is not None else torch.zeros_like(points).permute(0, 3, 1, 2)  # grey
+        self.cloud = self.cloud.add(frame.index, _only(points), None if trust is None else _only(trust), _only(image))
+
+    def checkpoint(self, memory: Memory) -> None:
+        """Save the memory after the last written frame. A kill during this leaves the checkpoint before it.
+
+        Raises:
+            ValueError: if the memory has seen more or fewer frames than were written.
+        """
+        seen = memory.seen.tolist()
+        if seen != [self.frames]:
+            raise ValueError(
+                f"{self.frames} frames are written, but the memory has seen {seen}; save it right after write"
+            )
+        cloud = folder_files.cloud_name(self.frames)
+        self.cloud.save(self.path / cloud)
+        memory.save(self.path / folder_files.MEMORY)
+        folder_files.remove_clouds_but(self.path, cloud)
+        self._save_record(RunStatus.RUNNING, self._record.extra)
+
+    def finish(self, status: RunStatus, extra: Mapping[str, Any] | None = None) -> None:
+        """Write the cloud and the COLMAP model of what is there, and the last word of run.json.
+
+        Args:
+            status: how the run ended.
+            extra: what else run.json should say, as JSON can hold it.
+        """
+        notes = dict(extra or {})
+        if len(self.cloud) > 0:
+            write_ply(self.path / "points.ply", self.cloud)
+            if importlib.util.find_spec("trimesh") is not None:
+                write_glb(self.path / "points.glb", self.cloud)
+            else:
+                notes["points.glb"] = "left out: pip install 'ttt3r[export]'"
+        self._write_colmap()
+        self._save_record(status, notes)
+
+    def _write_colmap(self) -> None:
+        trajectory, intrinsics = self.path / "trajectory.txt", self.path / "intrinsics.csv"
+        if self.frames == 0 or not (trajectory.exists() and intrinsics.exists()):
+            return
+        cameras = read_intrinsics(intrinsics)
+        _, poses = read_trajectory(trajectory)
+        views = [ColmapView(f"{folder_files.stem(i)}.jpg", cameras[i], pose) for i, pose in enumerate(poses)]
+        write_colmap(self.path / "colmap", views, self.cloud)
+
+    def _save_record(self, status: RunStatus, extra: Mapping[str, Any]) -> None:
+        now = time.monotonic()
+        seconds = self._record.seconds + now - self._started
+        self._started = now
+        self._record = replace(self._record, status=status, frames=self.frames, seconds=seconds, extra=dict(extra))
+        self._record.save(self.path)
+
+
+def _only(batch: Tensor) -> Tensor:
+    if batch.shape[0] != 1:
+        raise ValueError(
+            f"a run folder holds one sequence, got a batch of {batch.shape[0]}; write each to its own folder"
+        )
+    return batch[0]
+
+
+def _pinhole(points_camera: Float[Tensor, "1 height width xyz=3"]) -> Pinhole:
+    height, width = points_camera.shape[1:3]
+    focal = geometry.estimate_focal(points_camera.detach().float()).item()
+    return Pinhole(width, height, (focal, focal), geometry.default_principal_point(height, width))
+
+
+def _write_image(path: Path, image: Float[Tensor, "rgb=3 height width"]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    colors = ((image.detach().cpu().float() + 1) * 127.5).round().clamp(0, 255).byte()
+    Image.fromarray(colors.permute(1, 2, 0).contiguous().numpy()).save(path, quality=95, subsampling=0)

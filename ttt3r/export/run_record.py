@@ -1,0 +1,146 @@
+"""`run.json`: what is needed to repeat a run, and how far it got."""
+
+import datetime
+import enum
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ttt3r._version import __version__
+
+FILE = "run.json"
+
+
+class RunStatus(enum.StrEnum):
+    """How far a run got."""
+
+    RUNNING = enum.auto()
+    """At work, or killed: `frames` is then that of the last checkpoint."""
+    INTERRUPTED = enum.auto()
+    """Stopped by the user."""
+    FAILED = enum.auto()
+    """Stopped by an error."""
+    COMPLETE = enum.auto()
+    """Came to the end of its input."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """The content of `run.json`.
+
+    Args:
+        settings: of the run, as JSON; `--resume` demands the same.
+        points: which points enter the cloud; the same holds.
+        device: where the network runs.
+        status: how far it got.
+        frames: frames done.
+        seconds: wall time of all its parts so far.
+        started: UTC, ISO 8601.
+        versions: of ttt3r, torch, numpy, python and the platform.
+        extra: what the caller adds at the end.
+    """
+
+    settings: Mapping[str, Any]
+    points: Mapping[str, Any]
+    device: str
+    status: RunStatus
+    frames: int
+    seconds: float
+    started: str
+    versions: Mapping[str, str]
+    extra: Mapping[str, Any]
+
+    @classmethod
+    def start(cls, settings: Mapping[str, Any], points: Mapping[str, Any], device: str) -> "RunRecord":
+        """The record before the first frame.
+
+        Raises:
+            TypeError: if the settings cannot be written as JSON.
+        """
+        return cls(
+            settings=_as_json(settings),
+            points=_as_json(points),
+            device=device,
+            status=RunStatus.RUNNING,
+            frames=0,
+            seconds=0.0,
+            started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            versions=_versions(),
+            extra={},
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write `run.json`, replaced as a whole."""
+        path = folder / FILE
+        partial = path.with_name(FILE + ".partial")
+        content = asdict(self)
+        content["seconds_per_frame"] = self.seconds / self.frames if self.frames else None
+        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        partial.replace(path)
+
+    @classmethod
+    def load(cls, folder: Path) -> "RunRecord":
+        """Read `run.json`.
+
+        Raises:
+            FileNotFoundError: if there is none.
+            ValueError: if it is not the record of a run.
+        """
+        path = folder / FILE
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"{folder} holds no {FILE}, so there is no run to resume; start it without --resume"
+            )
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            content.pop("seconds_per_frame", None)
+            return cls(**{**content, "status": RunStatus(content["status"])})
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"{path} is not the record of a run ({error}); start again with --overwrite") from error
+
+    def demand(self, settings: Mapping[str, Any], points: Mapping[str, Any]) -> None:
+        """Check that a run goes on as it began.
+
+        Raises:
+            ValueError: naming every setting that differs, with the old and the new value.
+        """
+        before = {**_flat(self.settings), **_flat({"points": self.points})}
+        now = {**_flat(_as_json(settings)), **_flat({"points": _as_json(points)})}
+        absent = object()
+        differing = sorted(key for key in before | now if before.get(key, absent) != now.get(key, absent))
+        if differing:
+            changes = ", ".join(f"{key} ({_shown(before, key)} -> {_shown(now, key)})" for key in differing)
+            raise ValueError(
+                f"a resumed run must keep its settings, but these differ: {changes}; repeat the old ones or --overwrite"
+            )
+
+
+def _as_json(value: Mapping[str, Any]) -> dict[str, Any]:
+    return json.loads(json.dumps(value))
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for key, value in tree.items():
+        flat.update(_flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) and value else {prefix + key: value})
+    return flat
+
+
+def _shown(flat: Mapping[str, Any], key: str) -> str:
+    return json.dumps(flat[key]) if key in flat else "absent"
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "ttt3r": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
