@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 
 import pytest
 import torch
+from ttt3r.update_rules.resets import Every, WhenFar
 
+from ttt3r.guard import BadStep, ChunkTooLarge
 from ttt3r.network import CUT3R, CUT3RConfig
 from ttt3r.reconstructor import Reconstructor
-from ttt3r.rollout import BadStep, ChunkTooLarge, rollout, rollout_rules
+from ttt3r.rollout import rollout, rollout_rules
 from ttt3r.tree import named_tensors
 from ttt3r.types import Frame, Memory, Needs, Outputs
 from ttt3r.update_rules import RULES
 from ttt3r.update_rules.base import Gain, GatedUpdateRule
-from ttt3r.update_rules.resets import Every, WhenFar
 
 HEIGHT, WIDTH = 32, 48
 

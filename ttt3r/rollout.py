@@ -9,34 +9,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from torch import Tensor
 
 from ttt3r import tree
+from ttt3r.guard import check_step, is_shortage, shortage
 from ttt3r.reconstructor import Reconstructor, Recurrence, RecurrentNetwork, begin, place, recur, restart
 from ttt3r.types import Features, Frame, Memory, Needs, Outputs, Reconstruction, Step, Tokens
-from ttt3r.update_rules.base import GatedUpdateRule, StateUpdateRule
+from ttt3r.update_rules.base import StateUpdateRule
 from ttt3r.update_rules.resets import Never, ResetPolicy, as_policy
 
 Frames = Iterable[Frame | Tensor]  # images (batch, 3, height, width); their size may change from frame to frame
-
-
-class BadStep(ValueError):
-    """A frame whose result cannot be used. Everything before it was already handed out.
-
-    Args:
-        message: what happened, at which frame, for which rule.
-        index: the frame's number in the stream.
-        memory: the memory after the last good frame, for each rule by name.
-    """
-
-    def __init__(self, message: str, index: int, memory: Mapping[str, Memory]) -> None:
-        super().__init__(message)
-        self.index, self.memory = index, memory
-
-
-class ChunkTooLarge(MemoryError):
-    """The frames that were to be encoded or read out together did not fit into memory."""
 
 
 def rollout(
@@ -118,12 +101,13 @@ def rollout_rules(
             try:
                 moments = _advance(network, contenders, group, lanes, outputs)
             except RuntimeError as error:
-                if _is_shortage(error):
-                    raise ChunkTooLarge(_shortage(chunk)) from error
+                if is_shortage(error):
+                    raise shortage(chunk) from error
                 raise
         for moment in moments:
-            steps = {name: Step(index, lane.reconstruction, lane.memory, lane.gain) for name, lane in moment.items()}
-            _check(steps, contenders, lanes)
+            steps = {name: replace(step, index=index) for name, step in moment.items()}
+            for name, step in steps.items():
+                check_step(step, contenders[name].rule, lanes)
             done, index = done + 1, index + 1
             lanes = {name: step.memory for name, step in steps.items()}
             yield steps
@@ -139,46 +123,33 @@ class _Contender:
     policy: ResetPolicy
 
 
-@dataclass(frozen=True)
-class _Lane:
-    """One rule's result for one frame, before it is checked."""
-
-    reconstruction: Reconstruction
-    memory: Memory
-    gain: Float[Tensor, "batch state #channel"]
-
-
 def _advance(
     network: RecurrentNetwork,
     contenders: Mapping[str, _Contender],
     group: Sequence[Frame],
     lanes: dict[str, Memory],
     outputs: Outputs,
-) -> list[dict[str, _Lane]]:
+) -> list[dict[str, Step]]:
     """Encode a group of like frames together, run the recurrence through them, read them out together."""
     device = next(iter(lanes.values())).state.device
     group = [tree.to(frame, device) for frame in group]
+    rules = [contender.rule for contender in contenders.values()]
     past: list[dict[str, Recurrence]] = []
-    starts: list[dict[str, Memory]] = []
-    afters: list[dict[str, Memory]] = []
+    before: list[dict[str, Memory]] = []
+    after: list[dict[str, Memory]] = []
     for frame, tokens in zip(group, _encode(network, group), strict=True):
-        lanes = {name: restart(memory, network, contenders[name].rule, frame) for name, memory in lanes.items()}
-        starts.append(lanes)
-        rules = [contender.rule for contender in contenders.values()]
-        writes = [frame.write_mask] * len(rules)
-        results = dict(
-            zip(contenders, recur(network, rules, tokens, [lanes[n] for n in contenders], writes), strict=True)
-        )
-        past.append(results)
-        lanes = _end_chunks(network, contenders, frame, tokens, results)
-        afters.append(lanes)
-    read = _read_out(network, past, outputs)
+        lanes = {name: restart(lanes[name], network, contender.rule, frame) for name, contender in contenders.items()}
+        before.append(lanes)
+        recurred = recur(network, rules, tokens, list(lanes.values()), [frame.write_mask] * len(rules))
+        past.append(dict(zip(contenders, recurred, strict=True)))
+        lanes = _end_chunks(network, contenders, frame, tokens, past[-1])
+        after.append(lanes)
     return [
         {
-            name: _Lane(place(seen[name], start[name].chunk_to_world), after[name], results[name].gain)
-            for name in contenders
+            name: Step(index, place(read[name], before[index][name].chunk_to_world), after[index][name], result.gain)
+            for name, result in past[index].items()
         }
-        for seen, start, after, results in zip(read, starts, afters, past, strict=True)
+        for index, read in enumerate(_read_out(network, past, outputs))
     ]
 
 
@@ -286,39 +257,3 @@ def _check_settings(contenders: Mapping[str, _Contender], chunk: int, detach_eve
         raise ValueError(f"rule {looking[0]!r} looks at the readout before it writes, so chunk must be 1, got {chunk}")
     if detach_every is not None and chunk > detach_every:
         raise ValueError(f"chunk ({chunk}) must not exceed detach_every ({detach_every})")
-
-
-def _check(steps: Mapping[str, Step], contenders: Mapping[str, _Contender], good: Mapping[str, Memory]) -> None:
-    """Stop at a frame whose result is not finite, or whose gain leaves its rule's bounds: one look at the device."""
-    for name, step in steps.items():
-        with torch.no_grad():
-            parts = [
-                tensor for _, tensor in tree.named_tensors((step.reconstruction, step.memory.state, step.memory.pose))
-            ]
-            finite = torch.stack([torch.isfinite(part).all() for part in parts]).all()
-            gain = step.gain.float()
-            found = torch.stack([finite.float(), gain.amin(), gain.amax()]).tolist()
-        rule = contenders[name].rule
-        where = f"frame {step.index}, rule {type(rule).__name__}"
-        if not found[0]:
-            raise BadStep(
-                f"{where}: the network's output is not finite; the memory of the frame before is kept", step.index, good
-            )
-        bounds = rule.bounds if isinstance(rule, GatedUpdateRule) else None
-        if bounds is not None and not (bounds[0] - 1e-6 <= found[1] and found[2] <= bounds[1] + 1e-6):
-            raise BadStep(
-                f"{where}: the gain lies in [{found[1]:.3g}, {found[2]:.3g}], outside its bounds {bounds}; clamp it, or set "
-                "`bounds = None` in the rule if this is meant",
-                step.index,
-                good,
-            )
-
-
-def _is_shortage(error: RuntimeError) -> bool:
-    """Whether PyTorch ran out of memory, on a GPU or on the CPU (which has no exception class of its own)."""
-    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
-
-
-def _shortage(chunk: int) -> str:
-    cure = "use a smaller chunk" if chunk > 1 else "ask for fewer outputs, smaller images or fewer rules at once"
-    return f"{chunk} frames at a time do not fit into memory; {cure}"

@@ -1,0 +1,69 @@
+"""What stops a stream: results that cannot be used, and frames that do not fit into memory. Nothing before is lost."""
+
+from collections.abc import Mapping
+
+import torch
+
+from ttt3r import tree
+from ttt3r.types import Memory, Step
+from ttt3r.update_rules.base import GatedUpdateRule, StateUpdateRule
+
+ROUNDING = 1e-5
+"""By how much a gain may leave its bounds before it is refused."""
+
+
+class BadStep(ValueError):
+    """A frame whose result cannot be used. Everything before it was already handed out.
+
+    Args:
+        message: what happened, at which frame, for which rule.
+        index: the frame's number in the stream.
+        memory: the memory after the last good frame, for each rule by name.
+    """
+
+    def __init__(self, message: str, index: int, memory: Mapping[str, Memory]) -> None:
+        super().__init__(message)
+        self.index, self.memory = index, memory
+
+
+class ChunkTooLarge(MemoryError):
+    """The frames that were to be encoded or read out together did not fit into memory."""
+
+
+def check_step(step: Step, rule: StateUpdateRule, good: Mapping[str, Memory]) -> None:
+    """Stop at a frame whose result is not finite or whose gain leaves its rule's bounds; one look at the device.
+
+    The loop itself gives gain 1 (a first frame) and 0 (nothing written); these are always in bounds.
+
+    Raises:
+        BadStep: with `good`, the memories after the last frame that can be used.
+    """
+    bounds = rule.bounds if isinstance(rule, GatedUpdateRule) else None
+    with torch.no_grad():
+        results = [tensor for _, tensor in tree.named_tensors((step.reconstruction, step.memory))]
+        finite = torch.stack([torch.isfinite(result).all() for result in results if result.is_floating_point()]).all()
+        gain = step.gain.float()
+        least, most = bounds or (-torch.inf, torch.inf)
+        fine = (gain >= least - ROUNDING) & (gain <= most + ROUNDING) | (gain == 0) | (gain == 1)
+        found = torch.stack([finite.float(), fine.all().float(), gain.amin(), gain.amax()]).tolist()
+    where = f"frame {step.index}, rule {type(rule).__name__}"
+    if not found[0]:
+        raise BadStep(f"{where}: the result is not finite; the memory of the frame before is kept", step.index, good)
+    if not found[1]:
+        raise BadStep(
+            f"{where}: the gain lies in [{found[2]:.3g}, {found[3]:.3g}], outside its bounds {bounds}; clamp it, or set "
+            "`bounds = None` in the rule if this is meant",
+            step.index,
+            good,
+        )
+
+
+def is_shortage(error: RuntimeError) -> bool:
+    """Whether PyTorch ran out of memory, on a GPU or on the CPU (which has no exception class of its own)."""
+    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
+
+
+def shortage(chunk: int) -> ChunkTooLarge:
+    """The same in terms of what the user chose."""
+    cure = "use a smaller chunk" if chunk > 1 else "ask for fewer outputs, smaller images or fewer rules at once"
+    return ChunkTooLarge(f"{chunk} frames at a time do not fit into memory; {cure}")
