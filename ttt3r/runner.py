@@ -1,0 +1,122 @@
+"""The main job: a source of frames through a model into a folder of results, written as it goes.
+
+Whatever stops a run (a broken frame, a result that is not finite, Ctrl-C) keeps what was done: the memory is saved at the
+last good frame, the point cloud and the COLMAP model of what is there are written, and the run can go on from there.
+"""
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ttt3r.data import FrameSource, SourceFrame
+from ttt3r.export import FrameRecord, RunFolder, RunStatus
+from ttt3r.reconstructor import Reconstructor
+from ttt3r.rollout import rollout
+from ttt3r.types import Memory, Outputs, Step
+from ttt3r.update_rules.resets import ResetPolicy
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a stream is run.
+
+    Args:
+        reset_every: restart the memory every so many frames, or as a policy says.
+        outputs: which heads run.
+        chunk: frames encoded and read out together.
+        checkpoint_every: frames between two saves of the memory.
+    """
+
+    reset_every: int | ResetPolicy | None = None
+    outputs: Outputs = Outputs.CAMERA | Outputs.POINTS_CAMERA
+    chunk: int = 1
+    checkpoint_every: int = 50
+
+
+def run(
+    model: Reconstructor,
+    source: FrameSource,
+    folder: RunFolder,
+    options: RunOptions = RunOptions(),
+    memory: Memory | None = None,
+    on_frame: Callable[[Step], None] = lambda step: None,
+) -> None:
+    """Run a source through a model and write the results, frame by frame.
+
+    Args:
+        model: network and rule.
+        source: the frames, from the beginning of the source; those that the folder already holds are passed over.
+        folder: a `RunFolder`, new or resumed.
+        options: how to run.
+        memory: what `RunFolder.restore` gave, if the run goes on.
+        on_frame: called after each frame is written, for progress bars.
+
+    Raises:
+        BadStep: at a result that cannot be used; the folder holds everything before it.
+        ValueError: as the source raises at a broken frame; likewise.
+        KeyboardInterrupt: on Ctrl-C; likewise.
+    """
+    waiting: deque[SourceFrame] = deque()
+
+    def images() -> Iterator[Tensor]:
+        for item in itertools.islice(source, folder.frames, None):
+            waiting.append(item)
+            yield item.image
+
+    status, notes = RunStatus.FAILED, {}
+    try:
+        steps = rollout(
+            model,
+            images(),
+            memory=memory,
+            reset_every=options.reset_every,
+            outputs=options.outputs,
+            chunk=options.chunk,
+        )
+        for step in steps:
+            item = waiting.popleft()
+            folder.write(
+                FrameRecord(step.index, item.name, item.timestamp, item.image, step.reconstruction, step.gain)
+            )
+            memory = step.memory
+            if folder.frames % options.checkpoint_every == 0:
+                folder.checkpoint(memory)
+            on_frame(step)
+        status = RunStatus.COMPLETE
+    except KeyboardInterrupt:
+        status = RunStatus.INTERRUPTED
+        raise
+    except Exception as error:
+        notes["error"] = str(error)
+        raise
+    finally:
+        if memory is not None and int(memory.seen[0]) == folder.frames:
+            folder.checkpoint(memory)
+        notes["skipped"] = [list(pair) for pair in source.skipped]
+        folder.finish(status, notes)
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device of that name; `auto` takes CUDA, else Apple's GPU, else the CPU.
+
+    Raises:
+        ValueError: if the device does not exist here, with those that do.
+    """
+    found = [
+        kind
+        for kind, present in (("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available()))
+        if present
+    ] + ["cpu"]
+    if name == "auto":
+        return torch.device(found[0])
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"no device {name!r}; expected auto, cuda, cuda:0, mps or cpu") from None
+    if device.type not in found:
+        raise ValueError(f"device {name!r} is not available here; available are {', '.join(found)} (see ttt3r doctor)")
+    return device
