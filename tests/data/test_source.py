@@ -197,3 +197,12 @@ def test_real_photos_of_a_phone(shared):
     shapes = {tuple(frame.image.shape) for frame in source}
     assert shapes == {(1, 3, 512, 288)}
     assert np.isfinite([frame.image.mean() for frame in source]).all()
+
+
+def test_video_without_its_library_names_the_extra(tmp_path, monkeypatch):
+    import sys
+
+    (tmp_path / "a.mp4").write_bytes(b"x")
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(ImportError, match=r"pip install 'ttt3r\[video\]'"):
+        open_source(tmp_path / "a.mp4", policy=POLICY)

@@ -135,6 +135,8 @@ def test_malformed_sequences_are_refused_when_opening(sequence):
     good = (sequence / "groundtruth.txt").read_text()
     (sequence / "groundtruth.txt").write_text(good.replace(" 1\n", "\n", 1))
     refused(ValueError, r"groundtruth\.txt must hold rows of numbers")
+    (sequence / "groundtruth.txt").write_bytes(bytes(range(128, 256)))
+    refused(ValueError, r"groundtruth\.txt must hold rows of numbers")
     (sequence / "groundtruth.txt").write_text("0 1 2 3\n")
     refused(ValueError, "timestamp tx ty tz qx qy qz qw; got 4")
     (sequence / "groundtruth.txt").write_text("# only comments\n")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ttt3r.data import BrokenVideo, CropToPatches, Prefetch, Sampling, open_source, to_image
+from ttt3r.data import BrokenVideo, CropToPatches, Prefetch, Sampling, open_source, to_image, video
 
 av = pytest.importorskip("av")
 
@@ -175,6 +175,18 @@ def test_a_video_longer_than_its_sound_and_the_other_way_round_is_whole(tmp_path
                 container.mux(audio.encode(sound))
             container.mux(audio.encode())
         assert len(list(open_source(tmp_path / name, policy=POLICY))) == 30
+
+
+def test_a_camera_is_read_from_the_present_moment(tmp_path, monkeypatch):
+    """There is no camera here: a file stands in for the device."""
+    path = write(tmp_path / "device.mkv", frames=4)
+    monkeypatch.setattr(video, "_open", lambda address, *_: av.open(str(path)))
+    monkeypatch.setattr(video.Path, "exists", lambda _: True)
+    source = open_source("webcam:0", policy=POLICY, sampling=Sampling(stop=3))
+    assert source.length is None
+    frames = list(source)
+    assert [frame.name for frame in frames] == [f"webcam:0 frame {index}" for index in range(3)]
+    np.testing.assert_allclose([frame.timestamp for frame in frames], [0, 0.1, 0.2], atol=1e-3)
 
 
 @pytest.mark.shared

@@ -149,7 +149,11 @@ def read_numbers(path: Path) -> Float[np.ndarray, "row column"]:
     Raises:
         ValueError: if the file holds anything else, rows of different lengths, or nothing.
     """
-    lines = [line.split() for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
+    lines = [
+        line.split()
+        for line in path.read_text("utf-8", "replace").splitlines()
+        if line.strip() and not line.startswith("#")
+    ]
     try:
         numbers = np.array(lines, dtype=np.float64)
     except ValueError as error:

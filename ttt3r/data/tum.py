@@ -86,7 +86,11 @@ def read_list(path: Path) -> tuple[Float[np.ndarray, " frame"], list[Path]]:
     Raises:
         ValueError: if a row is not `timestamp file`.
     """
-    rows = [line.split() for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
+    rows = [
+        line.split()
+        for line in path.read_text("utf-8", "replace").splitlines()
+        if line.strip() and not line.startswith("#")
+    ]
     try:
         entries = sorted((float(time), path.parent / file) for time, file in rows)
     except ValueError as error:
