@@ -1,0 +1,105 @@
+"""Streams of image files: folders, globs and lists."""
+
+import glob
+import re
+from collections import Counter
+from collections.abc import Generator, Sequence
+from functools import partial
+from pathlib import Path
+
+from ttt3r.data.images import HEIC_SUFFIXES, IMAGE_SUFFIXES, open_image
+from ttt3r.data.source import FrameReader, RawFrame
+
+
+def natural_key(path: Path) -> tuple[tuple[str | int, ...], str]:
+    """Sorting key by which `frame_2` stands before `frame_10`: numbers count as numbers, the name decides the rest."""
+    parts = re.split(r"([0-9]+)", path.name.lower())
+    return tuple(int(part) if place % 2 else part for place, part in enumerate(parts)), str(path)
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The images of a folder in natural order; hidden and other files are passed over.
+
+    Raises:
+        FileNotFoundError: if there is none; says what was found instead.
+        ValueError: if some are HEIC images, which would be lost silently.
+    """
+    found = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    images = _images(found, folder)
+    if not images:
+        raise FileNotFoundError(f"no image in {folder}: {_inventory(found)}; give a folder of {_known()} files")
+    return images
+
+
+def images_matching(pattern: str) -> list[Path]:
+    """The images that a glob pattern matches, in natural order, `**` included.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        ValueError: if some are HEIC images.
+    """
+    found = [Path(match) for match in glob.glob(pattern, recursive=True)]
+    images = _images(found, pattern)
+    if not images:
+        raise FileNotFoundError(f"no image matches {pattern!r}: {_inventory(found)}; expected {_known()} files")
+    return images
+
+
+def _images(found: Sequence[Path], where: Path | str) -> list[Path]:
+    heic = [path.name for path in found if path.suffix.lower() in HEIC_SUFFIXES]
+    if heic:
+        raise ValueError(
+            f"{where} holds {len(heic)} HEIC images ({heic[0]}), which cannot be read; convert them to JPEG"
+        )
+    images = [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
+    return sorted(images, key=natural_key)
+
+
+def _inventory(found: Sequence[Path]) -> str:
+    if not found:
+        return "nothing is there"
+    kinds = Counter("folder" if path.is_dir() else path.suffix.lower() or "no suffix" for path in found)
+    examples = ", ".join(path.name for path in sorted(found)[:3])
+    return f"found {', '.join(f'{count} x {kind}' for kind, count in kinds.most_common(4))} (such as {examples})"
+
+
+def _known() -> str:
+    return " ".join(IMAGE_SUFFIXES)
+
+
+class ImageFiles(FrameReader):
+    """Image files in the given order. Timestamps are seconds; without any, the position in the list.
+
+    Raises:
+        FileNotFoundError: if a file is missing.
+        ValueError: if a file is no image by its name, the list is empty, or the timestamps are of another number.
+    """
+
+    def __init__(self, name: str, paths: Sequence[Path], timestamps: Sequence[float] | None = None) -> None:
+        if not paths:
+            raise ValueError(f"{name} lists no image; give at least one")
+        if timestamps is not None and len(timestamps) != len(paths):
+            raise ValueError(f"{name}: {len(paths)} images but {len(timestamps)} timestamps; give one each")
+        for path in paths:
+            if not path.is_file():
+                raise FileNotFoundError(f"no image file at {path} (listed by {name}); check the path")
+            if path.suffix.lower() not in IMAGE_SUFFIXES:
+                raise ValueError(f"{path} is no image that can be read; expected {_known()} files")
+        self._name = name
+        self._paths = tuple(paths)
+        self._timestamps = tuple(float(i) for i in (range(len(paths)) if timestamps is None else timestamps))
+
+    @property
+    def name(self) -> str:
+        """What is read, for messages."""
+        return self._name
+
+    @property
+    def length(self) -> int:
+        """Number of files."""
+        return len(self._paths)
+
+    def read(self) -> Generator[RawFrame, None, None]:
+        """All files in order, each opened only when it is loaded."""
+        for path, timestamp in zip(self._paths, self._timestamps, strict=True):
+            yield RawFrame(path.name, timestamp, partial(open_image, path))
