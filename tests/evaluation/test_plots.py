@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ttt3r import geometry
+from ttt3r.evaluation.cloud_image import BACKGROUND, View, shaded_image
+from ttt3r.evaluation.plots import plot_point_cloud, plot_trajectories
+
+
+def _cameras(count, seed=0):
+    torch.manual_seed(seed)
+    return geometry.pose_encoding_to_camera(torch.randn(count, 7, dtype=torch.float64)).numpy()
+
+
+def _pixels(path):
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+@pytest.mark.parametrize("with_truth", [True, False])
+def test_trajectories_are_drawn(tmp_path, with_truth):
+    pytest.importorskip("matplotlib")
+    still = np.tile(np.eye(4), (9, 1, 1))
+    truth = _cameras(9) if with_truth else None
+    plot_trajectories(tmp_path / "t.png", {"ttt3r": _cameras(9, 1), "frozen": still}, truth)
+    pixels = _pixels(tmp_path / "t.png")
+    assert pixels.shape[1] > 1000
+    assert (pixels == [0x00, 0x72, 0xB2]).all(axis=-1).sum() > 200  # the first path's blue
+
+
+def test_a_cloud_is_drawn(tmp_path):
+    pytest.importorskip("matplotlib")
+    points = np.random.default_rng(0).normal(size=(2000, 3)).astype(np.float32) + [0, 0, 4]
+    points[0] = np.nan
+    colors = np.full((2000, 3), [200, 30, 30], np.uint8)
+    plot_point_cloud(tmp_path / "c.png", points, colors, _cameras(5))
+    plot_point_cloud(tmp_path / "d.png", points, colors)
+    for name in ("c.png", "d.png"):
+        pixels = _pixels(tmp_path / name).astype(int)
+        assert (pixels[..., 0] - pixels[..., 1] > 100).mean() > 0.05
+
+
+def test_a_cloud_without_points_is_refused(tmp_path):
+    pytest.importorskip("matplotlib")
+    with pytest.raises(ValueError, match="none of 2 points is finite"):
+        plot_point_cloud(tmp_path / "c.png", np.full((2, 3), np.nan), np.zeros((2, 3), np.uint8))
+
+
+def test_the_nearest_point_wins():
+    view = View(np.eye(4), 20.0, (8.0, 6.0), 16, 12, radius=1.0)
+    points = np.array([[0, 0, 2.0], [0, 0, 4.0], [0, 0, -1.0]])
+    colors = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8)
+    image = shaded_image(view, points, colors)
+    np.testing.assert_array_equal(image[6, 8], [255, 0, 0])
+    np.testing.assert_array_equal(image[0, 0], [BACKGROUND] * 3)
+    np.testing.assert_array_equal(shaded_image(view, points[::-1], colors[::-1]), image)
+
+
+def test_a_view_contains_the_cloud_upright():
+    points = np.random.default_rng(0).uniform(-1, 1, size=(500, 3)) + [0, 0, 4]
+    view = View.fit(points, np.eye(4)[None])
+    flat, depth = view.project(points)
+    assert (depth > 0).all()
+    inside = (flat >= 0).all(axis=1) & (flat < [view.width, view.height]).all(axis=1)
+    assert inside.mean() > 0.97
+    (low, high), _ = view.project(np.array([[0, 1.0, 4], [0, -1.0, 4]]))  # y points down
+    assert high[1] < low[1]
+    np.testing.assert_allclose(np.linalg.det(view.world_to_view), 1)

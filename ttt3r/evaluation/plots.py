@@ -1,0 +1,160 @@
+"""Pictures of results: trajectories from above and from the side, and a shaded preview of a point cloud."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from ttt3r.evaluation.cloud_image import View, shaded_image
+from ttt3r.evaluation.trajectory import DegenerateTrajectory, trajectory_errors, umeyama
+
+if TYPE_CHECKING:
+    import matplotlib.axes
+    import matplotlib.figure
+
+# Okabe and Ito's palette: told apart by colour-blind readers, and in print.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3C8D", "#8C8C00")
+INK, FAINT = "#333333", "#D9D9D9"
+
+
+def plot_trajectories(
+    path: str | Path,
+    trajectories: Mapping[str, Float[np.ndarray, "frame 4 4"]],
+    truth: Float[np.ndarray, "frame 4 4"] | None = None,
+) -> None:
+    """Draw camera paths seen from above and from the side, with equal axes, into a PNG (or what the ending says).
+
+    With `truth` every path is first moved onto it by the similarity of least squared distance, and its ATE stands in the
+    legend. A path that cannot be aligned is drawn as it is and says so. Seen from the first (true) camera: x to the right,
+    z forward, height upward.
+
+    Args:
+        path: the picture.
+        trajectories: name -> `camera_to_world`, metres.
+        truth: `camera_to_world` of the same frames.
+
+    Raises:
+        ImportError: without the extra `eval`.
+    """
+    paths = {name: _aligned(cameras, truth) for name, cameras in trajectories.items()}
+    figure = _figure(10.0, 5.4)
+    views = figure.subplots(1, 2)
+    for axes, (right, up), title, labels in zip(
+        views,
+        ((0, 2), (2, 1)),
+        ("from above   (● first frame, ■ last)", "from the side"),
+        (("x: right (m)", "z: forward (m)"), ("z: forward (m)", "height (m)")),
+        strict=True,
+    ):
+        if truth is not None:
+            _draw_path(axes, _in_first_camera(truth[:, :3, 3], truth)[:, [right, up]], INK, "truth", width=3.2)
+        for index, (name, (positions, note)) in enumerate(paths.items()):
+            _draw_path(axes, positions[:, [right, up]], COLORS[index % len(COLORS)], f"{name}{note}", width=1.6)
+        axes.set_aspect("equal", adjustable="datalim")
+        axes.margins(0.08)
+        axes.set_title(title, fontsize=11, color=INK)
+        axes.set_xlabel(labels[0])
+        axes.set_ylabel(labels[1])
+        axes.grid(color=FAINT, linewidth=0.6)
+        axes.tick_params(colors=INK, labelsize=9)
+        for spine in axes.spines.values():
+            spine.set_color(FAINT)
+    handles, names = views[0].get_legend_handles_labels()
+    columns = len(names) if len(names) <= 4 else (len(names) + 1) // 2
+    figure.legend(handles, names, loc="outside lower center", ncols=max(columns, 1), frameon=False, fontsize=10)
+    figure.savefig(path, dpi=150)
+
+
+def _aligned(
+    cameras: Float[np.ndarray, "frame 4 4"], truth: Float[np.ndarray, "other 4 4"] | None
+) -> tuple[Float[np.ndarray, "frame xyz=3"], str]:
+    """Positions in the frame of the first true camera (x, height, z), and a note for the legend."""
+    if truth is None:
+        return _in_first_camera(cameras[:, :3, 3], cameras), ""
+    try:
+        error = trajectory_errors(cameras, truth).ate
+        moved = umeyama(cameras[:, :3, 3], truth[:, :3, 3]).points(cameras[:, :3, 3])
+    except DegenerateTrajectory:
+        return _in_first_camera(cameras[:, :3, 3], cameras), " (not aligned)"
+    return _in_first_camera(moved, truth), f" (ATE {error:.3g} m)"
+
+
+def _in_first_camera(
+    positions: Float[np.ndarray, "frame xyz=3"], cameras: Float[np.ndarray, "other 4 4"]
+) -> Float[np.ndarray, "frame xyz=3"]:
+    first = cameras[0].astype(np.float64)
+    local = (positions - first[:3, 3]) @ first[:3, :3]
+    return local * [1, -1, 1]  # y points down; a picture has its height upward
+
+
+def _draw_path(
+    axes: "matplotlib.axes.Axes", points: Float[np.ndarray, "frame 2"], color: str, label: str, width: float
+) -> None:
+    axes.plot(*points.T, color=color, linewidth=width, label=label, solid_capstyle="round", zorder=3)
+    axes.plot(*points[0], "o", color=color, markersize=6, markeredgecolor="white", zorder=4)
+    axes.plot(*points[-1], "s", color=color, markersize=6, markeredgecolor="white", zorder=4)
+
+
+def plot_point_cloud(
+    path: str | Path,
+    points: Float[np.ndarray, "point xyz=3"],
+    colors: UInt8[np.ndarray, "point rgb=3"],
+    camera_to_world: Float[np.ndarray, "frame 4 4"] | None = None,
+) -> None:
+    """Draw a point cloud, seen from behind and above the cameras, with the cameras and their path, into a PNG.
+
+    Depth is shaded (see `cloud_image.shaded_image`), so that shapes read without normals or colours.
+
+    Args:
+        path: the picture.
+        points: metres, in the world (OpenCV axes).
+        colors: of each point.
+        camera_to_world: the cameras, metres; decides from where one looks.
+
+    Raises:
+        ImportError: without the extra `eval`.
+        ValueError: if no point is finite.
+    """
+    figure = _figure(9.6, 7.2)
+    view = View.fit(points, camera_to_world)
+    figure.set_layout_engine("none")  # the picture fills the figure
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.imshow(shaded_image(view, points, colors), interpolation="antialiased")
+    axes.set_axis_off()
+    if camera_to_world is not None:
+        _draw_cameras(axes, view, camera_to_world)
+    axes.set_xlim(-0.5, view.width - 0.5)
+    axes.set_ylim(view.height - 0.5, -0.5)
+    figure.savefig(path, dpi=100)
+
+
+def _draw_cameras(axes: "matplotlib.axes.Axes", view: View, camera_to_world: Float[np.ndarray, "frame 4 4"]) -> None:
+    """The path, and the frustum of about a dozen cameras."""
+    cameras = camera_to_world.astype(np.float64)
+    line, _ = view.project(cameras[:, :3, 3])
+    axes.plot(*line.T, color="white", linewidth=4, alpha=0.8, solid_capstyle="round")
+    axes.plot(*line.T, color=COLORS[1], linewidth=2, solid_capstyle="round")
+    size = 0.035 * view.radius
+    corners = size * np.array([[-1, -0.75, 1.2], [1, -0.75, 1.2], [1, 0.75, 1.2], [-1, 0.75, 1.2]])
+    outline = np.concatenate([corners, corners[:1]])
+    rays = np.stack([np.zeros_like(corners), corners], axis=1)
+    for index in np.unique(np.linspace(0, len(cameras) - 1, 12).round().astype(int)):
+        turn, center = cameras[index, :3, :3], cameras[index, :3, 3]
+        for stroke in (outline, *rays):
+            flat, _ = view.project(stroke @ turn.T + center)
+            axes.plot(*flat.T, color="white", linewidth=2.4, alpha=0.7, solid_capstyle="round")
+            axes.plot(*flat.T, color=COLORS[0], linewidth=1.1, solid_capstyle="round")
+
+
+def _figure(width: float, height: float) -> "matplotlib.figure.Figure":
+    """A figure that draws into memory and needs no display; sizes in inches."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError("plots need matplotlib: pip install 'ttt3r[eval]'") from error
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
