@@ -79,9 +79,7 @@ def run(
         )
         for step in steps:
             item = waiting.popleft()
-            folder.write(
-                FrameRecord(step.index, item.name, item.timestamp, item.image, step.reconstruction, step.gain)
-            )
+            folder.write(FrameRecord(step.index, item.name, item.timestamp, item.image, step.reconstruction, step.gain))
             memory = step.memory
             if folder.frames % options.checkpoint_every == 0:
                 folder.checkpoint(memory)

@@ -58,6 +58,7 @@ class Clip:
         camera_to_world: poses of the cameras in the world of the benchmark, metres, OpenCV axes; `None` if not known.
         intrinsics: camera matrix of the original images in pixels; `None` if not known. See `ResizePolicy.intrinsics`.
         depth_files: measured depth; `None` if there is none.
+        policy: how the frames were prepared, so that depth can be cut to what they show; `None` if nothing was cut off.
 
     Raises:
         ValueError: if the parts are of different lengths.
@@ -69,6 +70,7 @@ class Clip:
     camera_to_world: Float[np.ndarray, "frame 4 4"] | None = None
     intrinsics: Float[np.ndarray, "3 3"] | None = None
     depth_files: DepthFiles | None = None
+    policy: ResizePolicy | None = None
 
     def __post_init__(self) -> None:
         lengths = {"source": self.source.length, "timestamps": len(self.timestamps)}
@@ -86,6 +88,21 @@ class Clip:
             BrokenImage: if the file cannot be decoded.
         """
         return None if self.depth_files is None else self.depth_files.read(index)
+
+    def visible_depth(self, index: int) -> Float[np.ndarray, "height width"] | None:
+        """The part of `depth(index)` that the prepared frame shows: a policy may have cut margins off, to the nearest pixel.
+
+        Raises:
+            BrokenImage: if the file cannot be decoded.
+        """
+        depth = self.depth(index)
+        if depth is None or self.policy is None:
+            return depth
+        height, width = depth.shape
+        plan = self.policy.plan(width, height)
+        left, top, right, bottom = plan.box
+        column, row = np.divide(plan.original, plan.resized)
+        return depth[round(top * row) : round(bottom * row), round(left * column) : round(right * column)]
 
 
 @dataclass(frozen=True)
@@ -130,6 +147,7 @@ class Recording:
             np.stack([record.camera_to_world for record in taken]),
             self.intrinsics,
             depth if any(path is not None for path in depth.paths) else None,
+            policy,
         )
 
 

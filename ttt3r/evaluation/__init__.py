@@ -1,1 +1,41 @@
 """Metrics as functions, and the comparison of rules side by side."""
+
+from ttt3r.evaluation.compare import Comparison as Comparison
+from ttt3r.evaluation.compare import ComparisonRow as ComparisonRow
+from ttt3r.evaluation.compare import compare as compare
+from ttt3r.evaluation.depth import DepthAlignment as DepthAlignment
+from ttt3r.evaluation.depth import DepthErrors as DepthErrors
+from ttt3r.evaluation.depth import LeastSquaresScale as LeastSquaresScale
+from ttt3r.evaluation.depth import LeastSquaresScaleShift as LeastSquaresScaleShift
+from ttt3r.evaluation.depth import MedianScale as MedianScale
+from ttt3r.evaluation.depth import MetricDepth as MetricDepth
+from ttt3r.evaluation.depth import depth_errors as depth_errors
+from ttt3r.evaluation.plots import plot_point_cloud as plot_point_cloud
+from ttt3r.evaluation.plots import plot_trajectories as plot_trajectories
+from ttt3r.evaluation.trajectory import DegenerateTrajectory as DegenerateTrajectory
+from ttt3r.evaluation.trajectory import Similarity as Similarity
+from ttt3r.evaluation.trajectory import TrajectoryErrors as TrajectoryErrors
+from ttt3r.evaluation.trajectory import associate as associate
+from ttt3r.evaluation.trajectory import trajectory_errors as trajectory_errors
+from ttt3r.evaluation.trajectory import umeyama as umeyama
+
+__all__ = [
+    "Comparison",
+    "ComparisonRow",
+    "DegenerateTrajectory",
+    "DepthAlignment",
+    "DepthErrors",
+    "LeastSquaresScale",
+    "LeastSquaresScaleShift",
+    "MedianScale",
+    "MetricDepth",
+    "Similarity",
+    "TrajectoryErrors",
+    "associate",
+    "compare",
+    "depth_errors",
+    "plot_point_cloud",
+    "plot_trajectories",
+    "trajectory_errors",
+    "umeyama",
+]

@@ -8,7 +8,6 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -64,11 +63,13 @@ class Comparison:
         rows: one for each clip, rule and length.
         cameras: predicted `camera_to_world` of every frame, by (clip, rule).
         truth: true `camera_to_world`, by clip.
+        timestamps: seconds, by clip.
     """
 
     rows: tuple[ComparisonRow, ...]
     cameras: Mapping[tuple[str, str], Float[np.ndarray, "frame 4 4"]]
     truth: Mapping[str, Float[np.ndarray, "frame 4 4"]]
+    timestamps: Mapping[str, Float[np.ndarray, " frame"]]
 
     def write_csv(self, path: str | Path) -> None:
         """The rows as CSV, numbers in full."""
@@ -114,18 +115,19 @@ def compare(
     """
     if lengths is not None and min(lengths) < 2:
         raise ValueError(f"a trajectory needs at least 2 frames, got the lengths {list(lengths)}")
-    rows, cameras, truth = [], {}, {}
+    rows, cameras, truth, timestamps = [], {}, {}, {}
     for clip in clips:
         if clip.camera_to_world is None:
             raise ValueError(f"clip {clip.name} has no true cameras; compare needs a sequence with ground truth")
         total = len(clip.timestamps) if lengths is None else min(max(lengths), len(clip.timestamps))
         traces, seconds = _run(network, rules, clip, total, reset_every, on_frame)
         truth[clip.name] = clip.camera_to_world[:total]
+        timestamps[clip.name] = clip.timestamps[:total]
         for name, trace in traces.items():
             cameras[clip.name, name] = np.stack(trace.cameras)
             for length in sorted({min(n, total) for n in lengths or [total]}):
                 rows.append(_row(clip, name, trace, length, seconds))
-    return Comparison(tuple(rows), cameras, truth)
+    return Comparison(tuple(rows), cameras, truth, timestamps)
 
 
 def _run(

@@ -227,7 +227,9 @@ class RunFolder:
             return
         cameras = read_intrinsics(intrinsics)
         _, poses = read_trajectory(trajectory)
-        views = [ColmapView(f"{folder_files.stem(i)}.jpg", cameras[i], pose) for i, pose in enumerate(poses)]
+        views = [
+            ColmapView(f"{folder_files.stem(i)}.jpg", cameras[i], pose) for i, pose in enumerate(poses[: self.frames])
+        ]
         write_colmap(self.path / "colmap", views, self.cloud)
 
     def _save_record(self, status: RunStatus, extra: Mapping[str, Any]) -> None:

@@ -1,0 +1,5 @@
+"""The command line: `ttt3r run`, `compare`, `convert`, `rules`, `data`, `doctor`."""
+
+from ttt3r.cli.main import main as main
+
+__all__ = ["main"]

@@ -1,0 +1,132 @@
+"""From words on the command line to objects: rules, networks, devices, resize policies."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentError, ArgumentParser
+from rich.console import Console
+
+from ttt3r.data import CropToPatches, ResizePolicy, Sampling, StretchToPatches
+from ttt3r.network import CUT3R, load_network
+from ttt3r.network.checkpoint import NETWORKS
+from ttt3r.runner import choose_device
+from ttt3r.types import Outputs
+from ttt3r.update_rules import StateUpdateRule, find_rule
+
+RESIZE: dict[str, type[ResizePolicy]] = {"crop": CropToPatches, "stretch": StretchToPatches}
+OUTPUTS = {
+    "cameras": Outputs.CAMERA,
+    "points": Outputs.CAMERA | Outputs.POINTS_CAMERA,
+    "all": Outputs.ALL,
+}
+
+
+def with_rule_classes(arguments: Sequence[str]) -> list[str]:
+    """The arguments with the value of `--rule` as the full path of its class, so that `--rule.setting` finds its settings.
+
+    Raises:
+        ValueError: for an unknown rule, with the known ones and near matches.
+    """
+    done, expects = [], False
+    for argument in arguments:
+        if expects:
+            done.append(_class_path(argument))
+        elif argument.startswith("--rule="):
+            done.append("--rule=" + _class_path(argument.removeprefix("--rule=")))
+        else:
+            done.append(argument)
+        expects = argument == "--rule" and not expects
+    return done
+
+
+def _class_path(name: str) -> str:
+    found = find_rule(name)
+    return f"{found.__module__}.{found.__qualname__}"
+
+
+def parse_rules(text: str) -> dict[str, StateUpdateRule]:
+    """Rules from `cut3r,ttt3r,constant:rate=0.1,my_lab.MyRule`; the text of each is its name in the tables.
+
+    Raises:
+        ValueError: for an unknown rule or setting, or if the same words stand there twice.
+    """
+    rules: dict[str, StateUpdateRule] = {}
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        if item in rules:
+            raise ValueError(f"rule {item!r} is named twice in {text!r}")
+        rules[item] = _parse_rule(item)
+    if not rules:
+        raise ValueError("no rules named; give at least one, e.g. --rules cut3r,ttt3r")
+    return rules
+
+
+def _parse_rule(item: str) -> StateUpdateRule:
+    name, *settings = item.split(":")
+    kind = find_rule(name)
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(kind, "rule")
+    try:
+        words = [f"--rule.{setting}" for setting in settings]
+        return parser.instantiate(parser.parse_args(words)).rule
+    except ArgumentError as error:
+        raise ValueError(
+            f"{item!r}: {error}; write name:setting=value, settings as `ttt3r rules show {name}` lists"
+        ) from None
+
+
+def add_input_arguments(parser: ArgumentParser) -> None:
+    """What every command that runs a network over frames takes."""
+    parser.add_argument("--network", type=str, required=True, help="official .pth, converted folder, or tiny-random")
+    parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1 or mps")
+    parser.add_argument(
+        "--size", type=int | None, default=None, help="long side of the images (default: the network's)"
+    )
+    parser.add_argument("--resize", choices=[*RESIZE], default="crop", help="crop margins, or stretch to whole patches")
+    parser.add_argument("--stride", type=int, default=1, help="take every n-th frame")
+    parser.add_argument("--start", type=int, default=0, help="first frame of the source")
+    parser.add_argument("--stop", type=int | None, default=None, help="one past the last frame of the source")
+    parser.add_argument("--skip-broken", action="store_true", help="leave broken frames out instead of stopping")
+    parser.add_argument(
+        "--reset-every", type=int | None, default=None, help="restart the memory every n frames and chain"
+    )
+
+
+def load(settings: Any, console: Console) -> CUT3R:
+    """The network of `--network` on the device of `--device`; says what it chose."""
+    device = choose_device(settings.device)
+    network = load_network(settings.network, device)
+    millions = sum(parameter.numel() for parameter in network.parameters()) / 1e6
+    console.print(
+        f"network [bold]{settings.network}[/] ({millions:.1f} M parameters) on [bold]{device}[/]", highlight=False
+    )
+    if is_toy(settings.network, network):
+        console.print("[yellow]this network is untrained or tiny: the path is real, the numbers mean nothing[/]")
+    return network
+
+
+def is_toy(source: str, network: CUT3R) -> bool:
+    """Whether the numbers of a network cannot mean anything: random weights, or too narrow to have learned geometry."""
+    return source in NETWORKS or network.config.width < 96
+
+
+def policy(settings: Any, network: CUT3R) -> ResizePolicy:
+    """How images are prepared for this network."""
+    return RESIZE[settings.resize](settings.size or network.config.image_size)
+
+
+def sampling(settings: Any) -> Sampling:
+    """Which frames are taken."""
+    return Sampling(settings.stride, settings.start, settings.stop)
+
+
+def fingerprint(source: str) -> str:
+    """SHA-256 of a network's weights file, or the name of a network that has none; for `run.json`."""
+    path = Path(source)
+    if path.is_dir():
+        path = path / "model.safetensors"
+    if not path.is_file():
+        return source
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

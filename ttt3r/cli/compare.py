@@ -1,0 +1,125 @@
+"""Compare rules side by side on sequences with ground truth, all in one pass: a table, a CSV file, pictures.
+
+Knows the layouts of TUM RGB-D and 7-Scenes; `ttt3r data demo DIR` makes a sequence of that kind.
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from jsonargparse import ArgumentParser
+from rich.console import Console
+from rich.table import Table
+
+from ttt3r.cli import choosing
+from ttt3r.cli.run import frame_progress
+from ttt3r.data import open_clip
+from ttt3r.evaluation.compare import Comparison, ComparisonRow, compare
+from ttt3r.evaluation.plots import plot_trajectories
+from ttt3r.export import TrajectoryWriter
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The arguments of `ttt3r compare`."""
+    parser.add_argument("path", type=str, nargs="+", help="folders of sequences with ground truth")
+    choosing.add_input_arguments(parser)
+    parser.add_argument(
+        "--rules",
+        type=str,
+        default="cut3r,ttt3r,constant,frozen",
+        help="rules by name, with settings if you like: cut3r,ttt3r,constant:rate=0.1,my_lab.MyRule",
+    )
+    parser.add_argument("--lengths", type=str, default="", help="judge the first n frames: 50,100,500 (default: all)")
+    parser.add_argument("--out", type=Path, default=None, help="folder of comparison.csv, pictures and trajectories")
+
+
+def execute(settings: Any, console: Console) -> int:
+    """Run `ttt3r compare`."""
+    rules = choosing.parse_rules(settings.rules)
+    lengths = _lengths(settings.lengths)
+    if settings.out is not None:
+        settings.out.mkdir(parents=True, exist_ok=True)
+    network = choosing.load(settings, console)
+    policy, sampling = choosing.policy(settings, network), choosing.sampling(settings)
+    clips = [
+        open_clip(path, policy=policy, sampling=sampling, skip_broken=settings.skip_broken) for path in settings.path
+    ]
+    with frame_progress(console) as progress:
+        longest = max(lengths) if lengths else math.inf
+        tasks = {c.name: progress.add_task(c.name, total=int(min(len(c.timestamps), longest))) for c in clips}
+        result = compare(
+            network,
+            rules,
+            clips,
+            lengths=lengths,
+            reset_every=settings.reset_every,
+            on_frame=lambda clip, _: progress.advance(tasks[clip]),
+        )
+    console.print(_table(result))
+    for row in result.rows:
+        if row.note:
+            console.print(f"[yellow]{row.clip}, {row.rule}, {row.frames} frames[/]: {row.note}", highlight=False)
+    if choosing.is_toy(settings.network, network):
+        console.print("[yellow]numbers of an untrained or tiny network: they show the path, not the rules[/]")
+    if settings.out is not None:
+        _write(result, settings.out, console)
+    return 0
+
+
+def _lengths(text: str) -> list[int] | None:
+    try:
+        return [int(part) for part in text.split(",")] if text else None
+    except ValueError:
+        raise ValueError(f"--lengths takes whole numbers with commas between, got {text!r}; e.g. 50,100,500") from None
+
+
+def _table(result: Comparison) -> Table:
+    table = Table(title="Rules side by side", caption="s/frame: of the pass, which serves all rules at once")
+    for heading in ("clip", "rule"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("frames", "ATE m", "RPE m", "RPE deg", "AbsRel", "s/frame", "gain"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in result.rows:
+        table.add_row(row.clip, row.rule, str(row.frames), *_numbers(row), end_section=row.rule == result.rows[-1].rule)
+    return table
+
+
+def _numbers(row: ComparisonRow) -> list[str]:
+    values = [row.ate, row.rpe_translation, row.rpe_rotation_degrees, row.depth_abs_rel, row.seconds_per_frame]
+    cells = ["-" if math.isnan(value) else f"{value:.3f}" for value in values]
+    return [*cells, f"{row.gain_mean:.2f}±{row.gain_std:.2f}"]
+
+
+def _write(result: Comparison, out: Path, console: Console) -> None:
+    """CSV, a TUM trajectory for each clip and rule, and a picture for each clip where matplotlib is installed."""
+    result.write_csv(out / "comparison.csv")
+    made = ["comparison.csv"]
+    for clip, truth in result.truth.items():
+        stem = _file_name(clip)
+        paths = {rule: cameras for (name, rule), cameras in result.cameras.items() if name == clip}
+        for rule, cameras in paths.items():
+            name = f"{stem}.{_file_name(rule)}.txt"
+            _write_trajectory(out / name, result.timestamps[clip], cameras)
+            made.append(name)
+        try:
+            plot_trajectories(out / f"{stem}.png", paths, truth)
+            made.append(f"{stem}.png")
+        except ImportError as error:
+            console.print(f"no pictures: {error}", highlight=False)
+    console.print(f"[bold]{out}[/]: {', '.join(made)}", highlight=False)
+
+
+def _file_name(name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)
+
+
+def _write_trajectory(
+    path: Path, timestamps: Float[np.ndarray, " frame"], cameras: Float[np.ndarray, "frame 4 4"]
+) -> None:
+    path.unlink(missing_ok=True)  # the writer appends, and this is a new result
+    writer = TrajectoryWriter(path)
+    for timestamp, camera in zip(timestamps, cameras, strict=True):
+        writer.write(float(timestamp), torch.from_numpy(camera))

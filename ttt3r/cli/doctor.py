@@ -1,0 +1,83 @@
+"""Say what is installed, which device will be used, and the cure for what is missing."""
+
+import importlib.metadata
+import importlib.util
+import platform
+import shutil
+from typing import Any
+
+import torch
+from jsonargparse import ArgumentParser
+from rich.console import Console
+from rich.table import Table
+
+from ttt3r import __version__
+from ttt3r.runner import choose_device
+
+EXTRAS = {
+    "av": ("video", "videos and webcams"),
+    "trimesh": ("export", "points.glb"),
+    "matplotlib": ("eval", "pictures of trajectories and clouds"),
+    "scipy": ("eval", "further metrics"),
+    "viser": ("viewer", "the interactive viewer"),
+}
+"""Module -> the extra that brings it, and what it is for."""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """`ttt3r doctor` takes no arguments."""
+
+
+def execute(settings: Any, console: Console) -> int:
+    """Run `ttt3r doctor`: 0 if the core works here, 1 if not."""
+    table = Table(title=f"ttt3r {__version__}", show_header=False)
+    for what, value in _facts():
+        table.add_row(what, value)
+    for module, (extra, purpose) in EXTRAS.items():
+        found = importlib.util.find_spec(module) is not None
+        version = importlib.metadata.version(module) if found else ""
+        table.add_row(
+            module, f"{version} ({purpose})" if found else f"missing: pip install 'ttt3r[{extra}]' for {purpose}"
+        )
+    console.print(table)
+    problems = _problems()
+    for problem in problems:
+        console.print(f"[red]problem:[/] {problem}", highlight=False)
+    return 1 if problems else 0
+
+
+def _facts() -> list[tuple[str, str]]:
+    device = choose_device("auto")
+    memory = "-"
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        memory = f"{torch.cuda.get_device_name(device)}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
+    return [
+        ("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
+        ("torch", f"{torch.__version__} (CUDA {torch.version.cuda or 'not built in'})"),
+        ("device", f"{device} (what --device auto takes)"),
+        ("GPU memory", memory),
+        ("CPU threads", str(torch.get_num_threads())),
+        ("free disk", f"{shutil.disk_usage('.').free / 2**30:.1f} GiB here"),
+    ]
+
+
+def _problems() -> list[str]:
+    found = []
+    if torch.cuda.is_available():
+        major, minor = torch.cuda.get_device_capability()
+        built = torch.cuda.get_arch_list()
+        if (
+            built
+            and f"sm_{major}{minor}" not in built
+            and all(int(arch.rpartition("_")[2]) > major * 10 + minor for arch in built)
+        ):
+            found.append(
+                f"this PyTorch has no code for the GPU (sm_{major}{minor}); install a build that has, or use --device cpu"
+            )
+    if importlib.util.find_spec("torchvision") is not None:
+        try:
+            importlib.import_module("torchvision")
+        except Exception as error:
+            found.append(f"torchvision does not fit this torch and breaks lightning ({error}); reinstall or remove it")
+    return found

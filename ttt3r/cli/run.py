@@ -1,0 +1,122 @@
+"""Reconstruct a stream: images, a folder, a video or a webcam -> cameras, depth and points in a folder.
+
+Results are written frame by frame; an interrupted or failed run keeps what it has and goes on with --resume.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentParser
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from ttt3r.cli import choosing
+from ttt3r.data import Prefetch, open_source
+from ttt3r.evaluation.plots import plot_point_cloud, plot_trajectories
+from ttt3r.export import PointSelection, RunFolder, read_trajectory
+from ttt3r.reconstructor import Reconstructor
+from ttt3r.runner import RunOptions, run
+from ttt3r.types import Memory
+from ttt3r.update_rules import ConfidenceAware, StateUpdateRule
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The arguments of `ttt3r run`."""
+    parser.add_argument("path", type=str, help="folder, glob, image, video file or webcam:0")
+    choosing.add_input_arguments(parser)
+    parser.add_subclass_arguments(
+        StateUpdateRule,
+        "rule",
+        default={"class_path": f"{ConfidenceAware.__module__}.{ConfidenceAware.__qualname__}"},
+        help="name of a rule, or my_lab.MyRule; its settings as --rule.setting value",
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
+    parser.add_argument("--outputs", choices=[*choosing.OUTPUTS], default="points", help="which heads run")
+    parser.add_argument("--chunk", type=int, default=1, help="frames encoded and read out together")
+    parser.add_argument("--checkpoint-every", type=int, default=50, help="frames between two saves of the memory")
+    parser.add_argument("--min-confidence", type=float, default=1.5, help="least confidence of a point in the cloud")
+    parser.add_argument("--points", type=int, default=1_000_000, help="most points in the cloud")
+    parser.add_argument(
+        "--voxel", type=float | None, default=None, help="at most one point per cube of this side, metres"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace an older run in the folder")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in the folder")
+
+
+def execute(settings: Any, console: Console) -> int:
+    """Run `ttt3r run`."""
+    rule: StateUpdateRule = settings.rule
+    network = choosing.load(settings, console)
+    source = open_source(
+        settings.path,
+        policy=choosing.policy(settings, network),
+        sampling=choosing.sampling(settings),
+        skip_broken=settings.skip_broken,
+    )
+    folder, memory = _open_folder(settings, rule)
+    options = RunOptions(
+        settings.reset_every, choosing.OUTPUTS[settings.outputs], settings.chunk, settings.checkpoint_every
+    )
+    console.print(f"rule [bold]{rule}[/]", highlight=False)
+    try:
+        with frame_progress(console) as progress:
+            task = progress.add_task("frames", total=source.length, completed=folder.frames)
+            model = Reconstructor(network, rule)
+            run(model, Prefetch(source), folder, options, memory, on_frame=lambda _: progress.advance(task))
+    finally:
+        for name, reason in source.skipped:
+            console.print(f"[yellow]skipped[/] {name}: {reason}", highlight=False)
+        _draw(folder, console)
+    return 0
+
+
+def _open_folder(settings: Any, rule: StateUpdateRule) -> tuple[RunFolder, Memory | None]:
+    """A new folder, or the older run with the memory at its last checkpoint."""
+    points = PointSelection(settings.min_confidence, budget=settings.points, voxel_size=settings.voxel)
+    facts = {
+        "path": settings.path,
+        "network": settings.network,
+        "network_sha256": choosing.fingerprint(settings.network),
+        "rule": repr(rule),
+        "resize": settings.resize,
+        "size": settings.size,
+        "stride": settings.stride,
+        "start": settings.start,
+        "stop": settings.stop,
+        "skip_broken": settings.skip_broken,
+        "reset_every": settings.reset_every,
+        "outputs": settings.outputs,
+    }
+    if not settings.resume:
+        return RunFolder.create(settings.out, facts, points, settings.device, overwrite=settings.overwrite), None
+    folder = RunFolder.resume(settings.out, facts, points, settings.device)
+    return folder, folder.restore(choosing.choose_device(settings.device))
+
+
+def frame_progress(console: Console) -> Progress:
+    """A bar over frames, with the time left."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+
+def _draw(folder: RunFolder, console: Console) -> None:
+    """Pictures of what there is, where matplotlib is installed, and the list of what was written."""
+    made = sorted(item.name for item in folder.path.iterdir() if not item.name.startswith("points_"))
+    try:
+        if (folder.path / "trajectory.txt").exists() and folder.frames:
+            _, cameras = read_trajectory(folder.path / "trajectory.txt")
+            plot_trajectories(folder.path / "trajectory.png", {"cameras": cameras})
+            made.append("trajectory.png")
+            if len(folder.cloud):
+                cloud = folder.cloud
+                plot_point_cloud(folder.path / "points.png", cloud.points, cloud.colors, cameras)
+                made.append("points.png")
+    except ImportError as error:
+        console.print(f"no pictures: {error}", highlight=False)
+    console.print(f"{folder.frames} frames -> [bold]{folder.path}[/]: {', '.join(sorted(set(made)))}", highlight=False)
