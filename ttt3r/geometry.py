@@ -100,7 +100,7 @@ def intrinsics_matrix(
     return matrix
 
 
-def pixel_grid(height: int, width: int, like: Tensor) -> Float[Tensor, "height width 2"]:
+def pixel_grid(height: int, width: int, like: Float[Tensor, "..."]) -> Float[Tensor, "height width 2"]:
     """(column, row) of every pixel, with the dtype and on the device of `like`."""
     rows = torch.arange(height, dtype=like.dtype, device=like.device)
     columns = torch.arange(width, dtype=like.dtype, device=like.device)

@@ -93,6 +93,7 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path):
         file.write("0.233 1.0")  # in the middle of a row
     (part / "depth/frame_000007.png").write_bytes(b"half a picture")
     (part / "points_000008.npz.partial").write_bytes(b"half a cloud")
+    (part / ".tmpAb3dEf").write_bytes(b"half a memory, as safetensors leaves it")
 
     folder = RunFolder.resume(part, SETTINGS, POINTS)
     memory = folder.restore()

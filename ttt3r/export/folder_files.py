@@ -10,6 +10,10 @@ _TOP = {FILE, MEMORY, "trajectory.txt", "intrinsics.csv", "gains.csv", "points.p
 _COLMAP = ("cameras.txt", "images.txt", "points3D.txt")
 _FRAME = re.compile(r"frame_(\d{6,})\.(png|npz|jpg)")
 _CLOUD = re.compile(r"points_\d{6,}\.npz(\.partial)?")
+# What a kill in the middle of a save leaves behind; the first form is that of safetensors.
+_LEFTOVER = re.compile(
+    r"\.tmp[A-Za-z0-9]{6}|(points_\d{6,}\.npz|" + "|".join(map(re.escape, sorted(_TOP))) + r")\.partial"
+)
 
 
 def stem(frame: int) -> str:
@@ -47,11 +51,11 @@ def prepare(path: Path, overwrite: bool) -> None:
 
 
 def _clear(path: Path) -> None:
+    remove_leftovers(path)
     remove_from(path, 0)
     remove_clouds_but(path, None)
     for name in _TOP - {FILE}:
         (path / name).unlink(missing_ok=True)
-        (path / f"{name}.partial").unlink(missing_ok=True)
     for file in [path / "depth" / "scale.json", *(path / "colmap" / name for name in _COLMAP)]:
         file.unlink(missing_ok=True)
     for name in ("depth", "images", "colmap"):
@@ -74,4 +78,11 @@ def remove_clouds_but(path: Path, kept: str | None) -> None:
     """Delete saved clouds other than `kept`."""
     for file in path.iterdir():
         if _CLOUD.fullmatch(file.name) and file.name != kept:
+            file.unlink()
+
+
+def remove_leftovers(path: Path) -> None:
+    """Delete the unfinished files that a kill in the middle of a save leaves behind."""
+    for file in path.iterdir():
+        if _LEFTOVER.fullmatch(file.name) and file.is_file():
             file.unlink()

@@ -130,6 +130,7 @@ class RunFolder:
 
         The next frame to feed is number `frames`.
         """
+        folder_files.remove_leftovers(self.path)
         saved = self.path / folder_files.MEMORY
         memory = Memory.load(saved, device) if saved.exists() else None
         self.truncate(int(memory.seen[0]) if memory is not None else 0)
