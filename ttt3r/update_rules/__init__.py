@@ -1,1 +1,67 @@
-"""State update rules: the plug-in point of the framework."""
+"""State update rules: the plug-in point of the framework. `RULES` lists them, `find_rule` also finds yours."""
+
+from ttt3r.update_rules import find
+from ttt3r.update_rules.absorption import Absorbed as Absorbed
+from ttt3r.update_rules.absorption import absorb as absorb
+from ttt3r.update_rules.base import Gain as Gain
+from ttt3r.update_rules.base import GatedUpdateRule as GatedUpdateRule
+from ttt3r.update_rules.base import StateUpdateRule as StateUpdateRule
+from ttt3r.update_rules.base import Update as Update
+from ttt3r.update_rules.base import blend as blend
+from ttt3r.update_rules.base import effective_gain as effective_gain
+from ttt3r.update_rules.base import modules as modules
+from ttt3r.update_rules.base import parts as parts
+from ttt3r.update_rules.combinations import Chain as Chain
+from ttt3r.update_rules.combinations import Product as Product
+from ttt3r.update_rules.combinations import Schedule as Schedule
+from ttt3r.update_rules.constant import ConstantRate as ConstantRate
+from ttt3r.update_rules.cut3r import FullOverwrite as FullOverwrite
+from ttt3r.update_rules.evidence import AttentionEvidence as AttentionEvidence
+from ttt3r.update_rules.evidence import Evidence as Evidence
+from ttt3r.update_rules.evidence import Keys as Keys
+from ttt3r.update_rules.frozen import Frozen as Frozen
+from ttt3r.update_rules.laws import BrokenLaw as BrokenLaw
+from ttt3r.update_rules.laws import LawReport as LawReport
+from ttt3r.update_rules.laws import check_rule as check_rule
+from ttt3r.update_rules.resets import Every as Every
+from ttt3r.update_rules.resets import Never as Never
+from ttt3r.update_rules.resets import ResetPolicy as ResetPolicy
+from ttt3r.update_rules.resets import WhenFar as WhenFar
+from ttt3r.update_rules.resets import as_policy as as_policy
+from ttt3r.update_rules.ttt3r import ConfidenceAware as ConfidenceAware
+from ttt3r.update_rules.wrappers import Anneal as Anneal
+from ttt3r.update_rules.wrappers import EveryNth as EveryNth
+from ttt3r.update_rules.wrappers import GainRecord as GainRecord
+from ttt3r.update_rules.wrappers import Recorded as Recorded
+from ttt3r.update_rules.wrappers import Scale as Scale
+
+RULES: dict[str, type[StateUpdateRule]] = {
+    "cut3r": FullOverwrite,
+    "ttt3r": ConfidenceAware,
+    "constant": ConstantRate,
+    "frozen": Frozen,
+}
+"""The built-in rules by name; each can be made without arguments. A new rule is one file and one line here."""
+
+
+def find_rule(name: str) -> type[StateUpdateRule]:
+    """The class of a rule, by its name in `RULES`, by the name of an installed plug-in, or by the dotted path of your own.
+
+    A plug-in is an entry point of the group `ttt3r.rules`; it is imported only when it is asked for. A dotted path such as
+    `my_lab.MyRule` names a class of an importable module, or of the file `my_lab.py` in the current folder.
+
+    Raises:
+        ValueError: if there is no such rule; names the known ones and those that look alike.
+        TypeError: if the class is no `StateUpdateRule`, or is not finished.
+        ImportError: if a plug-in or a file cannot be loaded.
+
+    Example:
+        >>> find_rule("ttt3r")
+        <class 'ttt3r.update_rules.ttt3r.ConfidenceAware'>
+    """
+    return find.find(name, RULES)
+
+
+def rule_names() -> list[str]:
+    """Every name that `find_rule` knows: the built-in rules, then installed plug-ins. Imports no plug-in."""
+    return [*RULES, *(name for name in sorted(find.installed()) if name not in RULES)]

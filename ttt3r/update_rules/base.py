@@ -6,19 +6,19 @@ The network proposes a candidate state; the rule says how much of the step candi
 
 With the loss 1/2 |S - stopgrad(candidate)|^2 the gradient is S_{t-1} - candidate_t, so G_t is a learning rate and this is
 one step of test-time training. A rule gets everything by argument and hands everything back. It holds settings only: the
-first frame, resets, write masks, batches and devices are the loop's business (`absorb` below).
+first frame, resets, write masks, batches and devices are the loop's business (`ttt3r.update_rules.absorption`).
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Bool, Float
-from torch import Tensor
+from jaxtyping import Float
+from torch import Tensor, nn
 
-from ttt3r import tree
-from ttt3r.types import STATELESS, AttentionBias, Memory, Needs, Proposal, RuleState, Tokens
+from ttt3r.types import STATELESS, AttentionBias, Memory, Needs, RuleState, Tokens
 from ttt3r.update_rules.evidence import Evidence
 
 
@@ -44,7 +44,8 @@ class Update:
     Args:
         state: the next state.
         rule_state: what the rule carries on to the next frame.
-        gain: the learning rate that led to `state`; left out by rules that do not have one (see `effective_gain`).
+        gain: the learning rate that led to `state`, so that state = S + gain (candidate - S). Left out by a rule whose
+            step has another form; its gain is then measured (see `effective_gain`).
         pose_gain: share of the new pose memory that is taken.
     """
 
@@ -62,6 +63,8 @@ class StateUpdateRule(ABC):
 
     needs: ClassVar[Needs] = Needs.NOTHING
     """What the network must keep for this rule. A wrapper answers with the needs of what it wraps."""
+    bounds: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
+    """Range that a gain must keep to, where the rule names one; `None` if the rule means to leave it."""
     equation: ClassVar[str] = ""
     """One line, for `ttt3r rules`."""
     reference: ClassVar[str] = ""
@@ -87,10 +90,14 @@ class StateUpdateRule(ABC):
 
 
 class GatedUpdateRule(StateUpdateRule):
-    """A rule that only answers with a learning rate; the blend is done for it."""
+    """A rule that only answers with a learning rate; the blend is done for it.
 
-    bounds: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
-    """Range that the gain must keep to; `None` if a rule means to leave it."""
+    Example:
+        >>> import torch
+        >>> class Half(GatedUpdateRule):
+        ...     def gain(self, state, candidate, evidence, rule_state):
+        ...         return Gain(torch.full_like(state[..., :1], 0.5))
+    """
 
     @abstractmethod
     def gain(
@@ -119,10 +126,15 @@ def blend(
     new: Float[Tensor, "batch state channel"],
     gain: Float[Tensor, "batch state #channel"],
 ) -> Float[Tensor, "batch state channel"]:
-    """Old + gain (new - old), exact at both ends: gain 1 gives `new` bit for bit, gain 0 gives `old`.
+    """Old + gain (new - old), exact at both ends: gain 1 gives `new`, gain 0 gives `old`. Keeps the dtype of `old`.
 
     Raises:
         ValueError: if the gain is not (batch, state, 1) or (batch, state, channel).
+
+    Example:
+        >>> import torch
+        >>> blend(torch.zeros(1, 1, 2), torch.ones(1, 1, 2), torch.full((1, 1, 1), 0.25))
+        tensor([[[0.2500, 0.2500]]])
     """
     batch, state, channel = old.shape
     if gain.shape not in ((batch, state, 1), (batch, state, channel)):
@@ -130,7 +142,7 @@ def blend(
             f"a gain must have shape (batch, state, 1) = {(batch, state, 1)} or (batch, state, channel) = "
             f"{(batch, state, channel)}, got {tuple(gain.shape)}; add the last axis with gain[..., None] if it is missing"
         )
-    return new * gain + old * (1 - gain)
+    return (new * gain + old * (1 - gain)).to(old.dtype)
 
 
 def effective_gain(
@@ -142,39 +154,33 @@ def effective_gain(
     proposed = candidate - before
     energy = proposed.square().sum(dim=-1, keepdim=True)
     along = ((after - before) * proposed).sum(dim=-1, keepdim=True)
-    return torch.where(energy > 0, along / energy.clamp_min(torch.finfo(energy.dtype).tiny), torch.zeros_like(energy))
+    # The denominator is made safe before the division: a guarded quotient alone would still have NaN gradients.
+    return torch.where(energy > 0, along / torch.where(energy > 0, energy, 1.0), 0.0)
 
 
-@dataclass(frozen=True)
-class Absorbed:
-    """The memory after a frame, and the gain with which the frame was taken."""
+def parts(rule: StateUpdateRule) -> Iterator[StateUpdateRule]:
+    """The rule itself, then every rule that it is made of: those in its dataclass fields, in tuples too, at any depth.
 
-    memory: Memory
-    gain: Float[Tensor, "batch state #channel"]
-
-
-def absorb(
-    rule: StateUpdateRule, memory: Memory, proposal: Proposal, evidence: Evidence, write: Bool[Tensor, " batch"]
-) -> Absorbed:
-    """Let the rule decide, then do what no rule has to think of: first frames, write masks, counting.
-
-    A sequence at age 0 takes its first candidate whole, whatever the rule says; a sequence that does not write keeps its
-    memory bit for bit, its rule's state included.
+    The inside of an `nn.Module` is not searched; a module knows its own submodules.
     """
-    update = rule.update(memory.state, proposal.candidate, evidence, memory.rule)
-    first = memory.age == 0
-    gain = update.gain if update.gain is not None else effective_gain(memory.state, update.state, proposal.candidate)
-    gain = torch.where(first[:, None, None], torch.ones_like(gain), gain)
-    pose_gain = torch.as_tensor(update.pose_gain, dtype=memory.pose.dtype, device=memory.pose.device)
-    pose_gain = torch.where(first, torch.ones_like(pose_gain), pose_gain)[:, None, None]
-    written = replace(
-        memory,
-        state=tree.select(first, proposal.candidate, update.state),
-        pose=blend(memory.pose, proposal.pose, pose_gain.expand(-1, memory.pose.shape[1], 1)),
-        rule=update.rule_state,
-        age=memory.age + 1,
-    )
-    kept = tree.select(write, written, memory)
-    return Absorbed(
-        replace(kept, seen=memory.seen + 1), torch.where(write[:, None, None], gain, torch.zeros_like(gain))
-    )
+    return (found for found in _walk(rule) if isinstance(found, StateUpdateRule))
+
+
+def modules(rule: StateUpdateRule) -> Iterator[nn.Module]:
+    """Every `nn.Module` among the parts of a rule and in their fields, each once.
+
+    The Reconstructor registers them, so that `.to()`, optimisers and `state_dict` see what a wrapped rule has learned.
+    """
+    found = {id(part): part for part in _walk(rule) if isinstance(part, nn.Module)}
+    return iter(found.values())
+
+
+def _walk(value: Any) -> Iterator[Any]:
+    if isinstance(value, StateUpdateRule | nn.Module):
+        yield value
+    if isinstance(value, tuple):
+        for part in value:
+            yield from _walk(part)
+    elif is_dataclass(value) and not isinstance(value, type | nn.Module):
+        for field in fields(value):
+            yield from _walk(getattr(value, field.name))

@@ -9,7 +9,7 @@ import enum
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
 import torch
 from jaxtyping import Float, Int
@@ -17,6 +17,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from ttt3r.types import AttentionLayer, Frame, Reconstruction
+
+
+class UndeclaredNeedsError(ValueError):
+    """A rule looked at evidence that it did not declare in its `needs`, so that nobody kept it."""
 
 
 class Keys(enum.Enum):
@@ -31,29 +35,29 @@ class AttentionEvidence:
     """Reductions of one attention over layers and heads. Logits are z = query @ key^T, scaled, before the softmax.
 
     With L layers and H heads, q_l,h the queries and k_l,h the keys; identities as in section 6 of the rule survey, each
-    tested against the materialised map.
+    tested against the materialised map. Sums run in float32 at least, whatever precision the network ran in.
+
+    Some layers only: `AttentionEvidence(attention.layers[4:8])`.
     """
 
     layers: tuple[AttentionLayer, ...]
 
     def mean_logit(self, keys: Keys = Keys.ALL) -> Float[Tensor, "batch query 1"]:
         """Mean logit per query: (1 / L H K) sum_l,h,i z_i = (1 / L H) sum_l,h q . mean_i(k_i). O(tokens), no map."""
-        means = [
-            torch.einsum("bhqd,bhd->bq", query.float(), key.float().mean(dim=2)) / query.shape[1]
-            for query, key in self._over(keys)
+        sums = [
+            torch.einsum("bhqd,bhd->bq", query, key.mean(dim=2)) / query.shape[1] for query, key in self._over(keys)
         ]
-        return torch.stack(means).mean(dim=0)[..., None]
+        return torch.stack(sums).mean(dim=0)[..., None]
 
     def logit_map(self, keys: Keys = Keys.PATCHES) -> Float[Tensor, "batch query key"]:
         """Mean logit per query and key over layers and heads: one matrix product per layer into a single map."""
-        products = (torch.einsum("bhqd,bhkd->bqk", q.float(), k.float()) / q.shape[1] for q, k in self._over(keys))
-        return sum(products, start=torch.zeros(())) / len(self.layers)
+        products = (torch.einsum("bhqd,bhkd->bqk", query, key) / query.shape[1] for query, key in self._over(keys))
+        return reduce(torch.add, products) / len(self.layers)
 
     def entropy(self, keys: Keys = Keys.PATCHES) -> Float[Tensor, "batch query 1"]:
         """Mean entropy of the softmax in nats: H = logsumexp(z) - q . sum_i(P_i k_i), one fused attention with value k."""
         total = []
         for query, key in self._over(keys):
-            query, key = query.float(), key.float()
             expected = functional.scaled_dot_product_attention(query, key, key, scale=1.0)
             total.append((self._logsumexp(query, key) - (query * expected).sum(dim=-1)).mean(dim=1))
         return torch.stack(total).mean(dim=0)[..., None]
@@ -61,13 +65,15 @@ class AttentionEvidence:
     def project(
         self, values: Float[Tensor, "batch key value"], keys: Keys = Keys.PATCHES
     ) -> Float[Tensor, "batch query value"]:
-        """Mean over layers and heads of softmax(z) @ values, by fused attention."""
+        """Mean over layers and heads of softmax(z) @ values, by fused attention; one value for each of `keys`."""
+        width = values.shape[-1]
         total = []
         for query, key in self._over(keys):
-            repeated = values.float()[:, None].expand(-1, query.shape[1], -1, -1)
-            total.append(
-                functional.scaled_dot_product_attention(query.float(), key.float(), repeated, scale=1.0).mean(dim=1)
-            )
+            # Fused attention wants values as wide as the heads; a narrower or wider one falls back to a stored map.
+            pieces = functional.pad(_wide(values), (0, -width % key.shape[-1])).split(key.shape[-1], dim=-1)
+            heads = [piece[:, None].expand(-1, query.shape[1], -1, -1) for piece in pieces]
+            seen = [functional.scaled_dot_product_attention(query, key, piece, scale=1.0) for piece in heads]
+            total.append(torch.cat(seen, dim=-1)[..., :width].mean(dim=1))
         return torch.stack(total).mean(dim=0)
 
     def key_mass(self, keys: Keys = Keys.PATCHES) -> Float[Tensor, "batch key"]:
@@ -77,7 +83,7 @@ class AttentionEvidence:
         """
         total = []
         for query, key in self._over(keys):
-            weights = torch.softmax(query.float() @ key.float().transpose(-1, -2), dim=-1)
+            weights = torch.softmax(query @ key.transpose(-1, -2), dim=-1)
             total.append(weights.sum(dim=2).mean(dim=1))
         return torch.stack(total).mean(dim=0)
 
@@ -85,14 +91,14 @@ class AttentionEvidence:
         """Mean over layers and heads of the variance of the logits over keys: Var z = q^T Cov(k) q."""
         total = []
         for query, key in self._over(keys):
-            centred = key.float() - key.float().mean(dim=2, keepdim=True)
+            centred = key - key.mean(dim=2, keepdim=True)
             covariance = centred.transpose(-1, -2) @ centred / key.shape[2]
-            total.append(((query.float() @ covariance) * query.float()).sum(dim=-1).mean(dim=1))
+            total.append(((query @ covariance) * query).sum(dim=-1).mean(dim=1))
         return torch.stack(total).mean(dim=0)[..., None]
 
     def _over(self, keys: Keys) -> Iterator[tuple[Tensor, Tensor]]:
         for layer in self.layers:
-            yield layer.query, layer.key[:, :, keys.value]
+            yield _wide(layer.query), _wide(layer.key[:, :, keys.value])
 
     @staticmethod
     def _logsumexp(query: Tensor, key: Tensor) -> Float[Tensor, "batch head query"]:
@@ -111,7 +117,9 @@ class Evidence:
         decoder_first: the same tokens as they entered the decoder.
         decoder_last: the image stream after the decoder's last layer and norm, without the pose token.
         make_initial_state: makes the state before any frame.
-        make_reconstruction: runs the heads (only with `Needs.READOUT`).
+        state_layers: queries and keys behind `state_attention` (only with `Needs.STATE_ATTENTION`).
+        image_layers: queries and keys behind `image_attention` (only with `Needs.IMAGE_ATTENTION`).
+        make_reconstruction: runs the heads and remembers what they gave (only with `Needs.READOUT`).
         make_reread: asks the old memory for another view, read-only (only with `Needs.REREAD`).
     """
 
@@ -134,14 +142,18 @@ class Evidence:
     def state_attention(self) -> AttentionEvidence:
         """Cross-attention of the state to the image. Needs `Needs.STATE_ATTENTION`."""
         if not self.state_layers:
-            raise ValueError("no state attention was kept; declare `needs = Needs.STATE_ATTENTION` in the rule")
+            raise UndeclaredNeedsError(
+                "no state attention was kept; declare `needs = Needs.STATE_ATTENTION` in the rule"
+            )
         return AttentionEvidence(self.state_layers)
 
     @property
     def image_attention(self) -> AttentionEvidence:
         """Self-attention of the image stream. Needs `Needs.IMAGE_ATTENTION`."""
         if not self.image_layers:
-            raise ValueError("no image attention was kept; declare `needs = Needs.IMAGE_ATTENTION` in the rule")
+            raise UndeclaredNeedsError(
+                "no image attention was kept; declare `needs = Needs.IMAGE_ATTENTION` in the rule"
+            )
         return AttentionEvidence(self.image_layers)
 
     def camera(self) -> Float[Tensor, "batch 4 4"]:
@@ -154,16 +166,27 @@ class Evidence:
     def reconstruction(self) -> Reconstruction:
         """The prediction for this frame, made once and used again by the readout. Needs `Needs.READOUT`."""
         if self.make_reconstruction is None:
-            raise ValueError("the readout is not open to this rule; declare `needs = Needs.READOUT` in the rule")
+            raise UndeclaredNeedsError(
+                "the readout is not open to this rule; declare `needs = Needs.READOUT` in the rule"
+            )
         return self.make_reconstruction()
 
     def reread(self, frame: Frame) -> Reconstruction:
         """What the old memory answers to another view; nothing is written. Needs `Needs.REREAD`."""
         if self.make_reread is None:
-            raise ValueError("further passes are not open to this rule; declare `needs = Needs.REREAD` in the rule")
+            raise UndeclaredNeedsError(
+                "further passes are not open to this rule; declare `needs = Needs.REREAD` in the rule"
+            )
         return self.make_reread(frame)
 
 
+def _wide(tensor: Tensor) -> Tensor:
+    """At least float32: half precision would lose the mean over hundreds of keys."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
 def normalised_entropy(entropy: Float[Tensor, "*any"], keys: int) -> Float[Tensor, "*any"]:
-    """Entropy as a share of its largest value, log(keys)."""
+    """Entropy as a share of its largest value, log(keys); 0 where there is a single key."""
+    if keys == 1:
+        return torch.zeros_like(entropy)
     return entropy / math.log(keys)

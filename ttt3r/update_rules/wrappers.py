@@ -1,0 +1,257 @@
+"""Rules around one other rule: to tweak a rule, wrap it.
+
+Each takes any rule. Where the inner rule names its gain, so does the wrapper; where it does not, the step that it took is
+changed instead. Pose gains stay as they are unless a wrapper says otherwise.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ttt3r import tree
+from ttt3r.types import AttentionBias, Memory, Needs, RuleState, Tokens
+from ttt3r.update_rules.base import StateUpdateRule, Update, blend, effective_gain
+from ttt3r.update_rules.evidence import Evidence
+
+
+@dataclass(frozen=True)
+class Wrapper(StateUpdateRule):
+    """What every rule around one `rule` shares: its needs, its state and its attention biases are those of the inner one."""
+
+    rule: StateUpdateRule
+
+    def __post_init__(self) -> None:
+        require_rule(self.rule)
+
+    @property
+    def needs(self) -> Needs:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The needs of the inner rule."""
+        return self.rule.needs
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The bounds of the inner rule, and 0."""
+        inner = self.rule.bounds
+        return None if inner is None else (min(inner[0], 0.0), max(inner[1], 0.0))
+
+    def init(self, initial_state: Float[Tensor, "batch state channel"]) -> RuleState:
+        """What the inner rule carries."""
+        return self.rule.init(initial_state)
+
+    def attend(self, rule_state: RuleState, tokens: Tokens, memory: Memory) -> tuple[AttentionBias, ...]:
+        """The biases of the inner rule."""
+        return self.rule.attend(rule_state, tokens, memory)
+
+
+@dataclass(frozen=True)
+class Scale(Wrapper):
+    """The inner rule's step times a factor: G = factor * G_inner.
+
+    Args:
+        rule: the rule to scale.
+        factor: at least 0; above 1 the gain may leave [0, 1], which is then taken as meant.
+
+    Raises:
+        ValueError: if the factor is negative or not finite.
+    """
+
+    factor: float = 0.5
+
+    def __post_init__(self) -> None:
+        require_rule(self.rule)
+        if not 0 <= self.factor < float("inf"):
+            raise ValueError(f"factor must be a finite number of at least 0, got {self.factor}")
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The inner bounds times the factor."""
+        inner = self.rule.bounds
+        return None if inner is None else (inner[0] * self.factor, inner[1] * self.factor)
+
+    def update(
+        self,
+        state: Float[Tensor, "batch state channel"],
+        candidate: Float[Tensor, "batch state channel"],
+        evidence: Evidence,
+        rule_state: RuleState,
+    ) -> Update:
+        """The inner update, its step scaled."""
+        inner = self.rule.update(state, candidate, evidence, rule_state)
+        return _scaled(state, candidate, inner, torch.full_like(evidence.age, self.factor, dtype=torch.float32))
+
+
+@dataclass(frozen=True)
+class Anneal(Wrapper):
+    """The inner rule's step, smaller as the memory grows older: G = G_inner / (1 + age / horizon).
+
+    With a constant inner rate of 1 and a horizon of 1 the state is the plain average of all candidates.
+
+    Args:
+        rule: the rule to anneal.
+        horizon: frames after which the step is halved, more than 0.
+
+    Raises:
+        ValueError: if the horizon is not positive.
+    """
+
+    horizon: float = 100.0
+
+    def __post_init__(self) -> None:
+        require_rule(self.rule)
+        if not self.horizon > 0:
+            raise ValueError(f"horizon must be more than 0 frames, got {self.horizon}")
+
+    def update(
+        self,
+        state: Float[Tensor, "batch state channel"],
+        candidate: Float[Tensor, "batch state channel"],
+        evidence: Evidence,
+        rule_state: RuleState,
+    ) -> Update:
+        """The inner update, its step scaled by age."""
+        inner = self.rule.update(state, candidate, evidence, rule_state)
+        return _scaled(state, candidate, inner, 1 / (1 + evidence.age.float() / self.horizon))
+
+
+@dataclass(frozen=True)
+class EveryNth(Wrapper):
+    """Write at ages 0, n, 2n, ... only. In between nothing changes: neither state, nor pose memory, nor the rule's state.
+
+    The inner rule sees the frames that are written and nothing else, and is told the age that it would have if the others
+    had not been; the result is that of a stream in which the frames between have `write=False`.
+
+    Args:
+        rule: the rule that writes.
+        n: one frame in so many is written, at least 1.
+
+    Raises:
+        ValueError: if n is less than 1.
+    """
+
+    n: int = 2
+
+    def __post_init__(self) -> None:
+        require_rule(self.rule)
+        if self.n < 1:
+            raise ValueError(f"n must be at least 1, got {self.n}")
+
+    def attend(self, rule_state: RuleState, tokens: Tokens, memory: Memory) -> tuple[AttentionBias, ...]:
+        """The biases of the inner rule at its own age."""
+        return self.rule.attend(rule_state, tokens, replace(memory, age=self._written(memory.age)))
+
+    def update(
+        self,
+        state: Float[Tensor, "batch state channel"],
+        candidate: Float[Tensor, "batch state channel"],
+        evidence: Evidence,
+        rule_state: RuleState,
+    ) -> Update:
+        """The inner update where a frame is due, else the memory as it is."""
+        due = evidence.age % self.n == 0
+        inner = self.rule.update(state, candidate, replace(evidence, age=self._written(evidence.age)), rule_state)
+        return Update(
+            state=tree.select(due, inner.state, state),
+            rule_state=tree.select(due, inner.rule_state, rule_state),
+            gain=None if inner.gain is None else torch.where(due[:, None, None], inner.gain, 0.0),
+            pose_gain=torch.where(due, inner.pose_gain, 0.0),
+        )
+
+    def _written(self, age: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
+        """How many of the frames so far were written: the ages 0, n, 2n, ... below `age`."""
+        return (age + self.n - 1) // self.n
+
+
+@dataclass(frozen=True)
+class GainRecord(RuleState):
+    """Running statistics of a gain over frames, per sequence and state token; what `Recorded` carries.
+
+    Read it from `step.memory.rule`. A reset begins a new record. Gains per channel are averaged over the channels.
+
+    Args:
+        rule: what the recorded rule carries.
+        frames: frames counted so far. A first frame does not count, since no rule decides there.
+        mean: mean of the gain over these frames.
+        squares: sum of the squared deviations from the mean (see `variance`).
+        lowest: smallest gain so far; infinity before any.
+        highest: largest gain so far; minus infinity before any.
+    """
+
+    rule: RuleState
+    frames: Int[Tensor, " batch"]
+    mean: Float[Tensor, "batch state"]
+    squares: Float[Tensor, "batch state"]
+    lowest: Float[Tensor, "batch state"]
+    highest: Float[Tensor, "batch state"]
+
+    @property
+    def variance(self) -> Float[Tensor, "batch state"]:
+        """Variance of the gain over frames, per token; 0 before any."""
+        return self.squares / self.frames.clamp_min(1)[:, None]
+
+    def including(
+        self, gain: Float[Tensor, "batch state #channel"], age: Int[Tensor, " batch"], rule: RuleState
+    ) -> "GainRecord":
+        """The record after one more frame (Welford's update), which does not count where it is the first."""
+        values = gain.detach().to(self.mean.dtype).mean(dim=-1)
+        frames = self.frames + 1
+        step = values - self.mean
+        mean = self.mean + step / frames[:, None]
+        squares = self.squares + step * (values - mean)
+        counted = GainRecord(rule, frames, mean, squares, self.lowest.minimum(values), self.highest.maximum(values))
+        return tree.select(age == 0, replace(self, rule=rule), counted)
+
+
+@dataclass(frozen=True)
+class Recorded(Wrapper):
+    """The inner rule unchanged, with running statistics of its gain in the rule state: see `GainRecord`."""
+
+    def init(self, initial_state: Float[Tensor, "batch state channel"]) -> GainRecord:
+        """An empty record beside what the inner rule carries."""
+        zero = torch.zeros_like(initial_state[..., 0], dtype=torch.float32)
+        none = torch.zeros_like(zero[:, 0], dtype=torch.long)
+        return GainRecord(self.rule.init(initial_state), none, zero, zero, zero + float("inf"), zero - float("inf"))
+
+    def attend(self, rule_state: RuleState, tokens: Tokens, memory: Memory) -> tuple[AttentionBias, ...]:
+        """The biases of the inner rule."""
+        assert isinstance(rule_state, GainRecord)
+        return self.rule.attend(rule_state.rule, tokens, memory)
+
+    def update(
+        self,
+        state: Float[Tensor, "batch state channel"],
+        candidate: Float[Tensor, "batch state channel"],
+        evidence: Evidence,
+        rule_state: RuleState,
+    ) -> Update:
+        """The inner update, and one more entry in the record."""
+        assert isinstance(rule_state, GainRecord)
+        inner = self.rule.update(state, candidate, evidence, rule_state.rule)
+        gain = inner.gain if inner.gain is not None else effective_gain(state, inner.state, candidate)
+        return replace(inner, rule_state=rule_state.including(gain, evidence.age, inner.rule_state))
+
+
+def require_rule(rule: object) -> None:
+    """Refuse what is no rule when a wrapper is made, not on its first frame.
+
+    Raises:
+        TypeError: for anything but an instance of a rule.
+    """
+    if isinstance(rule, type):
+        raise TypeError(f"a wrapper takes a rule, got the class {rule.__name__}; make one: {rule.__name__}()")
+    if not isinstance(rule, StateUpdateRule):
+        raise TypeError(f"a wrapper takes a rule, got {rule!r}; give an instance of a StateUpdateRule")
+
+
+def _scaled(
+    state: Float[Tensor, "batch state channel"],
+    candidate: Float[Tensor, "batch state channel"],
+    update: Update,
+    share: Float[Tensor, " batch"],
+) -> Update:
+    """The update with its step times `share`."""
+    if update.gain is None:
+        return replace(update, state=blend(state, update.state, share[:, None, None].expand(-1, state.shape[1], 1)))
+    gain = update.gain * share[:, None, None]
+    return replace(update, state=blend(state, candidate, gain), gain=gain)
