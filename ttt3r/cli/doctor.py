@@ -66,14 +66,10 @@ def _problems() -> list[str]:
     found = []
     if torch.cuda.is_available():
         major, minor = torch.cuda.get_device_capability()
-        built = torch.cuda.get_arch_list()
-        if (
-            built
-            and f"sm_{major}{minor}" not in built
-            and all(int(arch.rpartition("_")[2]) > major * 10 + minor for arch in built)
-        ):
+        built = [int(arch.rpartition("_")[2]) for arch in torch.cuda.get_arch_list() if arch.startswith("sm_")]
+        if built and min(built) > 10 * major + minor:
             found.append(
-                f"this PyTorch has no code for the GPU (sm_{major}{minor}); install a build that has, or use --device cpu"
+                f"this PyTorch has no code for the GPU (sm_{major}{minor}); install a build that has it, or use --device cpu"
             )
     if importlib.util.find_spec("torchvision") is not None:
         try:
