@@ -19,7 +19,8 @@ FLOORS = {
     3: {"reconstructor", "guard"},
     4: {"rollout"},
     5: {"evaluation", "training", "viewer", "runner"},
-    6: {"cli", "__main__"},
+    6: {"cli"},
+    7: {"__main__"},
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 
@@ -100,7 +101,7 @@ def test_imports_go_down(file):
     for module in imports(file):
         there = room(module)
         if not there:
-            assert FLOOR_OF[here] == 6, (
+            assert FLOOR_OF[here] >= 6, (
                 f"{file} imports the package's face; import from the module that defines the name"
             )
             continue

@@ -11,7 +11,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from jsonargparse import ArgumentParser
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ttt3r.cli import choosing
@@ -58,7 +60,8 @@ def execute(settings: Any, console: Console) -> int:
             reset_every=settings.reset_every,
             on_frame=lambda clip, _: progress.advance(tasks[clip]),
         )
-    console.print(_table(result))
+    for clip in result.truth:
+        console.print(_table(clip, sorted((r for r in result.rows if r.clip == clip), key=lambda row: row.frames)))
     for row in result.rows:
         if row.note:
             console.print(f"[yellow]{row.clip}, {row.rule}, {row.frames} frames[/]: {row.note}", highlight=False)
@@ -76,19 +79,23 @@ def _lengths(text: str) -> list[int] | None:
         raise ValueError(f"--lengths takes whole numbers with commas between, got {text!r}; e.g. 50,100,500") from None
 
 
-def _table(result: Comparison) -> Table:
-    table = Table(title="Rules side by side", caption="s/frame: of the pass, which serves all rules at once")
-    for heading in ("clip", "rule"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("frames", "ATE m", "RPE m", "RPE deg", "AbsRel", "s/frame", "gain"):
+def _table(clip: str, rows: list[ComparisonRow]) -> Table:
+    """One clip: shorter prefixes first, rules in the order in which they were named."""
+    seconds = rows[0].seconds_per_frame
+    caption = f"one pass for all rules: {seconds:.3f} s a frame"
+    table = Table(title=escape(clip), caption=caption, box=SIMPLE_HEAD)
+    table.add_column("frames", justify="right")
+    table.add_column("rule", no_wrap=True)
+    for heading in ("ATE m", "RPE m", "RPE deg", "AbsRel", "gain"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for row in result.rows:
-        table.add_row(row.clip, row.rule, str(row.frames), *_numbers(row), end_section=row.rule == result.rows[-1].rule)
+    for row, after in zip(rows, [*rows[1:], None], strict=True):
+        ends = after is not None and after.frames != row.frames
+        table.add_row(str(row.frames), escape(row.rule), *_numbers(row), end_section=ends)
     return table
 
 
 def _numbers(row: ComparisonRow) -> list[str]:
-    values = [row.ate, row.rpe_translation, row.rpe_rotation_degrees, row.depth_abs_rel, row.seconds_per_frame]
+    values = [row.ate, row.rpe_translation, row.rpe_rotation_degrees, row.depth_abs_rel]
     cells = ["-" if math.isnan(value) else f"{value:.3f}" for value in values]
     return [*cells, f"{row.gain_mean:.2f}±{row.gain_std:.2f}"]
 
@@ -108,7 +115,7 @@ def _write(result: Comparison, out: Path, console: Console) -> None:
             plot_trajectories(out / f"{stem}.png", paths, truth)
             made.append(f"{stem}.png")
         except ImportError as error:
-            console.print(f"no pictures: {error}", highlight=False)
+            console.print(f"no pictures: {escape(str(error))}", highlight=False)
     console.print(f"[bold]{out}[/]: {', '.join(made)}", highlight=False)
 
 

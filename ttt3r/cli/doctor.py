@@ -8,7 +8,9 @@ from typing import Any
 
 import torch
 from jsonargparse import ArgumentParser
+from rich.box import SIMPLE
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ttt3r import __version__
@@ -30,19 +32,18 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def execute(settings: Any, console: Console) -> int:
     """Run `ttt3r doctor`: 0 if the core works here, 1 if not."""
-    table = Table(title=f"ttt3r {__version__}", show_header=False)
+    table = Table(title=f"ttt3r {__version__}", show_header=False, box=SIMPLE)
     for what, value in _facts():
         table.add_row(what, value)
     for module, (extra, purpose) in EXTRAS.items():
         found = importlib.util.find_spec(module) is not None
         version = importlib.metadata.version(module) if found else ""
-        table.add_row(
-            module, f"{version} ({purpose})" if found else f"missing: pip install 'ttt3r[{extra}]' for {purpose}"
-        )
+        cure = escape(f"missing: pip install 'ttt3r[{extra}]' for {purpose}")
+        table.add_row(module, f"{version} ({purpose})" if found else cure)
     console.print(table)
     problems = _problems()
     for problem in problems:
-        console.print(f"[red]problem:[/] {problem}", highlight=False)
+        console.print(f"[red]problem:[/] {escape(problem)}", highlight=False)
     return 1 if problems else 0
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from jsonargparse import ArgumentParser
 from rich.console import Console
+from rich.markup import escape
 
 from ttt3r import __version__
 from ttt3r.cli import compare, convert, data, doctor, rules, run
@@ -33,8 +34,8 @@ def build_parser() -> ArgumentParser:
     commands = parser.add_subcommands(dest="command", title="commands", metavar="COMMAND")
     for name, command in COMMANDS.items():
         part = ArgumentParser(description=command.__doc__)
-        command.add_arguments(part)
         commands.add_subcommand(name, part, help=(command.__doc__ or "").splitlines()[0])
+        command.add_arguments(part)  # after it was added: a command may have commands of its own
     return parser
 
 
@@ -45,11 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     console, errors = Console(), Console(stderr=True)
-    warnings.showwarning = lambda message, *_: errors.print(f"[yellow]warning:[/] {message}", highlight=False)
+    warnings.showwarning = lambda message, *_: errors.print(
+        f"[yellow]warning:[/] {escape(str(message))}", highlight=False
+    )
     # A polite kill (a cluster's time limit) ends like Ctrl-C: what was done is written.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        settings = build_parser().parse_args(with_rule_classes(arguments))
+        parser = build_parser()
+        settings = parser.instantiate(parser.parse_args(with_rule_classes(arguments)))
         return COMMANDS[settings.command].execute(settings[settings.command], console)
     except KeyboardInterrupt:
         errors.print("[yellow]interrupted[/]; what was done is kept (ttt3r run ... --resume goes on)")
@@ -57,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
         if os.environ.get("TTT3R_DEBUG") == "1":
             raise
-        errors.print(f"[red]ttt3r: error:[/] {error}", highlight=False, markup=True, soft_wrap=True)
+        errors.print(f"[red]ttt3r: error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         return 2
 
 

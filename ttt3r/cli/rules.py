@@ -6,7 +6,9 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from jsonargparse import ArgumentParser
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ttt3r.update_rules import RULES, BrokenLaw, StateUpdateRule, check_rule, find_rule
@@ -34,7 +36,7 @@ def execute(settings: Any, console: Console) -> int:
 
 
 def _table(verbose: bool) -> Table:
-    table = Table(title="State update rules", show_lines=verbose)
+    table = Table(title="State update rules", box=SIMPLE_HEAD)
     for heading in ("name", "equation", "reference", *(["settings", "needs"] if verbose else [])):
         table.add_column(heading, overflow="fold")
     for name, rule in RULES.items():
@@ -59,7 +61,7 @@ def _check(rule: type[StateUpdateRule], console: Console) -> int:
     try:
         report = check_rule(rule)
     except BrokenLaw as error:
-        console.print(f"[red]{rule.__name__} breaks laws[/]\n{error}", highlight=False)
+        console.print(f"[red]{rule.__name__} breaks laws[/]\n{escape(str(error))}", highlight=False)
         return 1
-    console.print(f"[green]{rule.__name__} keeps every law[/]\n{report}", highlight=False)
+    console.print(f"[green]{rule.__name__} keeps every law[/]\n{escape(str(report))}", highlight=False)
     return 0

@@ -8,6 +8,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ttt3r.cli import choosing
@@ -57,7 +58,7 @@ def execute(settings: Any, console: Console) -> int:
     options = RunOptions(
         settings.reset_every, choosing.OUTPUTS[settings.outputs], settings.chunk, settings.checkpoint_every
     )
-    console.print(f"rule [bold]{rule}[/]", highlight=False)
+    console.print(f"rule [bold]{escape(repr(rule))}[/]", highlight=False)
     try:
         with frame_progress(console) as progress:
             task = progress.add_task("frames", total=source.length, completed=folder.frames)
@@ -65,7 +66,7 @@ def execute(settings: Any, console: Console) -> int:
             run(model, Prefetch(source), folder, options, memory, on_frame=lambda _: progress.advance(task))
     finally:
         for name, reason in source.skipped:
-            console.print(f"[yellow]skipped[/] {name}: {reason}", highlight=False)
+            console.print(f"[yellow]skipped[/] {escape(f'{name}: {reason}')}", highlight=False)
         _draw(folder, console)
     return 0
 
@@ -115,8 +116,8 @@ def _draw(folder: RunFolder, console: Console) -> None:
             made.append("trajectory.png")
             if len(folder.cloud):
                 cloud = folder.cloud
-                plot_point_cloud(folder.path / "points.png", cloud.points, cloud.colors, cameras)
+                plot_point_cloud(folder.path / "points.png", cloud.xyz, cloud.rgb, cameras)
                 made.append("points.png")
     except ImportError as error:
-        console.print(f"no pictures: {error}", highlight=False)
+        console.print(f"no pictures: {escape(str(error))}", highlight=False)
     console.print(f"{folder.frames} frames -> [bold]{folder.path}[/]: {', '.join(sorted(set(made)))}", highlight=False)
