@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from ttt3r import tree
 from ttt3r.types import Needs, RuleState
 from ttt3r.update_rules import (
     RULES,
@@ -27,8 +28,9 @@ from ttt3r.update_rules import (
     Update,
     check_rule,
 )
-from ttt3r.update_rules.law_evidence import Sizes
+from ttt3r.update_rules.law_evidence import Sizes, make_stream
 from ttt3r.update_rules.law_table import LAWS
+from ttt3r.update_rules.law_trial import Trial
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,15 @@ def test_other_sizes_and_a_module_that_needs_them():
     sizes = Sizes(batch=2, frames=4, state=7, channel=6, grid=(2, 3), heads=3, dim=5, layers=1)
     check_rule(Learned(channel=6), sizes=sizes)
     check_rule(ConfidenceAware(), sizes=sizes, seed=3)
+
+
+@pytest.mark.parametrize("rule", [rule() for rule in RULES.values()], ids=list(RULES))
+def test_a_memory_in_half_precision_stays_so_and_agrees(rule):
+    frames = make_stream(Sizes())
+    half = tree.map_tensors(lambda tensor: tensor.bfloat16() if tensor.is_floating_point() else tensor, frames)
+    for one, other in zip(Trial(rule, half).run(), Trial(rule, frames).run(), strict=True):
+        assert one.memory.state.dtype == one.memory.pose.dtype == torch.bfloat16
+        torch.testing.assert_close(one.memory.state.float(), other.memory.state, rtol=0.05, atol=0.05)
 
 
 @pytest.mark.gpu

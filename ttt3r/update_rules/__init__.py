@@ -13,13 +13,16 @@ from ttt3r.update_rules.base import modules as modules
 from ttt3r.update_rules.base import parts as parts
 from ttt3r.update_rules.combinations import Chain as Chain
 from ttt3r.update_rules.combinations import Product as Product
+from ttt3r.update_rules.combinations import RuleStates as RuleStates
 from ttt3r.update_rules.combinations import Schedule as Schedule
 from ttt3r.update_rules.constant import ConstantRate as ConstantRate
 from ttt3r.update_rules.cut3r import FullOverwrite as FullOverwrite
 from ttt3r.update_rules.evidence import AttentionEvidence as AttentionEvidence
 from ttt3r.update_rules.evidence import Evidence as Evidence
 from ttt3r.update_rules.evidence import Keys as Keys
+from ttt3r.update_rules.evidence import UndeclaredNeedsError as UndeclaredNeedsError
 from ttt3r.update_rules.frozen import Frozen as Frozen
+from ttt3r.update_rules.law_evidence import Sizes as Sizes
 from ttt3r.update_rules.laws import BrokenLaw as BrokenLaw
 from ttt3r.update_rules.laws import LawReport as LawReport
 from ttt3r.update_rules.laws import check_rule as check_rule

@@ -45,8 +45,9 @@ def find(name: str, known: Mapping[str, type[StateUpdateRule]]) -> type[StateUpd
         raise ValueError(_unknown(name, known, plugins))
     module = _module(module_name)
     if module is None:
+        nor_file = "" if "." in module_name else f" and no file {module_name}.py in {Path.cwd()}"
         raise ValueError(
-            f"no rule {name!r}: there is no module {module_name!r} and no file {Path(f'{module_name}.py')} in {Path.cwd()}; "
+            f"no rule {name!r}: there is no module {module_name!r}{nor_file}; "
             f"known rules: {', '.join(sorted([*known, *plugins]))}"
         )
     if class_name not in vars(module):
