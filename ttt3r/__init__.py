@@ -17,7 +17,8 @@ if os.environ.get("TTT3R_TYPECHECK") == "1":
     # Must come before any submodule is loaded: the hook decorates modules as they are imported.
     from jaxtyping import install_import_hook
 
-    install_import_hook("ttt3r", "beartype.beartype")
+    # The numeric tower lets an int stand for a float, as Python itself does: ConstantRate(rate=1).
+    install_import_hook("ttt3r", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
 from ttt3r import data as data
 from ttt3r import export as export

@@ -6,7 +6,7 @@ import torch
 
 from ttt3r import tree
 from ttt3r.types import Memory, Step
-from ttt3r.update_rules.base import GatedUpdateRule, StateUpdateRule
+from ttt3r.update_rules.base import StateUpdateRule
 
 ROUNDING = 1e-5
 """By how much a gain may leave its bounds before it is refused."""
@@ -38,7 +38,7 @@ def check_step(step: Step, rule: StateUpdateRule, good: Mapping[str, Memory]) ->
     Raises:
         BadStep: with `good`, the memories after the last frame that can be used.
     """
-    bounds = rule.bounds if isinstance(rule, GatedUpdateRule) else None
+    bounds = rule.bounds
     with torch.no_grad():
         results = [tensor for _, tensor in tree.named_tensors((step.reconstruction, step.memory))]
         finite = torch.stack([torch.isfinite(result).all() for result in results if result.is_floating_point()]).all()

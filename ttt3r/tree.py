@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Shaped
 from torch import Tensor
 
 T = TypeVar("T")
@@ -67,11 +67,7 @@ def select(mask: Bool[Tensor, " batch"], new: T, old: T) -> T:
 
     Both trees have the same structure, and the batch is the first axis of every tensor in them.
     """
-
-    def choose(a: Tensor, b: Tensor) -> Tensor:
-        return torch.where(mask.reshape(-1, *[1] * (a.ndim - 1)), a, b)
-
-    return map_tensors(choose, new, old)
+    return map_tensors(lambda a, b: torch.where(mask.reshape(-1, *[1] * (a.ndim - 1)), a, b), new, old)
 
 
 def rows(tree: T, start: int, stop: int) -> T:
@@ -138,3 +134,8 @@ def rebuild(description: Any, tensors: Mapping[str, Tensor], classes: Mapping[st
         case {"value": (None | bool() | int() | float() | str()) as value}:
             return value
     raise ValueError(f"cannot read the structure {str(description)[:80]!r}; the file was not written by this project")
+
+
+def form(tensor: Shaped[Tensor, "*shape"]) -> str:
+    """Dtype, shape and device of a tensor in words, for messages."""
+    return f"{str(tensor.dtype).removeprefix('torch.')}{tuple(tensor.shape)} on {tensor.device}"

@@ -61,8 +61,6 @@ def test_when_far_asks_for_distance_and_age():
     policy = WhenFar(distance=2.0, minimum=4)
     ends = policy.ends_chunk(memory_at([4, 3, 9, 9], [4, 3, 9, 9]), cameras(2.1, 9.0, 2.0, float("nan")))
     assert ends.tolist() == [True, False, False, False]
-    assert policy.needs_camera
-    assert not Every(3).needs_camera
 
 
 def test_policies_are_settings():

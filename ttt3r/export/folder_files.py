@@ -3,10 +3,24 @@
 import re
 from pathlib import Path
 
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
 from ttt3r.export.run_record import FILE
 
 MEMORY = "memory.safetensors"
-_TOP = {FILE, MEMORY, "trajectory.txt", "intrinsics.csv", "gains.csv", "points.ply", "points.glb"}
+_TOP = {
+    FILE,
+    MEMORY,
+    "trajectory.txt",
+    "intrinsics.csv",
+    "gains.csv",
+    "points.ply",
+    "points.glb",
+    "trajectory.png",
+    "points.png",
+}
 _COLMAP = ("cameras.txt", "images.txt", "points3D.txt")
 _FRAME = re.compile(r"frame_(\d{6,})\.(png|npz|jpg)")
 _CLOUD = re.compile(r"points_\d{6,}\.npz(\.partial)?")
@@ -86,3 +100,10 @@ def remove_leftovers(path: Path) -> None:
     for file in path.iterdir():
         if _LEFTOVER.fullmatch(file.name) and file.is_file():
             file.unlink()
+
+
+def write_image(path: Path, image: Float[Tensor, "rgb=3 height width"]) -> None:
+    """A prepared image, colours in [-1, 1], as JPEG of high quality."""
+    path.parent.mkdir(exist_ok=True)
+    colors = ((image.detach().cpu().float() + 1) * 127.5).round().clamp(0, 255).byte()
+    Image.fromarray(colors.permute(1, 2, 0).contiguous().numpy()).save(path, quality=95, subsampling=0)

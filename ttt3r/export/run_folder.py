@@ -21,7 +21,6 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor
 
 from ttt3r import geometry
@@ -173,7 +172,7 @@ class RunFolder:
                 csv_row(frame.index, frame.name, f"{frame.timestamp:.6f}", f"{mean:.9g}", f"{spread:.9g}")
             )
         if frame.image is not None:
-            _write_image(self.path / "images" / f"{stem}.jpg", _only(frame.image))
+            folder_files.write_image(self.path / "images" / f"{stem}.jpg", _only(frame.image))
         self._add_points(frame)
         self.frames += 1
 
@@ -253,9 +252,3 @@ def _pinhole(points_camera: Float[Tensor, "1 height width xyz=3"]) -> Pinhole:
     height, width = points_camera.shape[1:3]
     focal = geometry.estimate_focal(points_camera.detach().float()).item()
     return Pinhole(width, height, (focal, focal), geometry.default_principal_point(height, width))
-
-
-def _write_image(path: Path, image: Float[Tensor, "rgb=3 height width"]) -> None:
-    path.parent.mkdir(exist_ok=True)
-    colors = ((image.detach().cpu().float() + 1) * 127.5).round().clamp(0, 255).byte()
-    Image.fromarray(colors.permute(1, 2, 0).contiguous().numpy()).save(path, quality=95, subsampling=0)

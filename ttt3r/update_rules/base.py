@@ -63,8 +63,8 @@ class StateUpdateRule(ABC):
 
     needs: ClassVar[Needs] = Needs.NOTHING
     """What the network must keep for this rule. A wrapper answers with the needs of what it wraps."""
-    bounds: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
-    """Range that a gain must keep to, where the rule names one; `None` if the rule means to leave it."""
+    bounds: ClassVar[tuple[float, float] | None] = None
+    """Range that the gain must keep to; the loop stops where it does not. `None` for no such range."""
     equation: ClassVar[str] = ""
     """One line, for `ttt3r rules`."""
     reference: ClassVar[str] = ""
@@ -98,6 +98,9 @@ class GatedUpdateRule(StateUpdateRule):
         ...     def gain(self, state, candidate, evidence, rule_state):
         ...         return Gain(torch.full_like(state[..., :1], 0.5))
     """
+
+    bounds: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
+    """A learning rate lies between nothing and all; set `None` in a gate that means to leave this range."""
 
     @abstractmethod
     def gain(

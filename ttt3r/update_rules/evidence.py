@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from ttt3r.types import AttentionLayer, Frame, Reconstruction
+from ttt3r.types import AttentionLayer, Frame, Outputs, Reconstruction
 
 
 class UndeclaredNeedsError(ValueError):
@@ -119,7 +119,7 @@ class Evidence:
         make_initial_state: makes the state before any frame.
         state_layers: queries and keys behind `state_attention` (only with `Needs.STATE_ATTENTION`).
         image_layers: queries and keys behind `image_attention` (only with `Needs.IMAGE_ATTENTION`).
-        make_reconstruction: runs the heads and remembers what they gave (only with `Needs.READOUT`).
+        make_reconstruction: runs the heads asked for and remembers what they gave (only with `Needs.READOUT`).
         make_reread: asks the old memory for another view, read-only (only with `Needs.REREAD`).
     """
 
@@ -130,7 +130,7 @@ class Evidence:
     make_initial_state: Callable[[], Tensor]
     state_layers: tuple[AttentionLayer, ...] = ()
     image_layers: tuple[AttentionLayer, ...] = ()
-    make_reconstruction: Callable[[], Reconstruction] | None = None
+    make_reconstruction: Callable[[Outputs], Reconstruction] | None = None
     make_reread: Callable[[Frame], Reconstruction] | None = None
 
     @cached_property
@@ -158,18 +158,18 @@ class Evidence:
 
     def camera(self) -> Float[Tensor, "batch 4 4"]:
         """Predicted camera_to_world of this frame. Needs `Needs.READOUT`."""
-        camera = self.reconstruction().camera_to_world
+        camera = self.reconstruction(Outputs.CAMERA).camera_to_world
         if camera is None:
-            raise ValueError("the readout has no camera; ask the rollout for Outputs.CAMERA")
+            raise ValueError("this network reads out no camera; a rule that needs one cannot be used with it")
         return camera
 
-    def reconstruction(self) -> Reconstruction:
+    def reconstruction(self, outputs: Outputs = Outputs.ALL) -> Reconstruction:
         """The prediction for this frame, made once and used again by the readout. Needs `Needs.READOUT`."""
         if self.make_reconstruction is None:
             raise UndeclaredNeedsError(
                 "the readout is not open to this rule; declare `needs = Needs.READOUT` in the rule"
             )
-        return self.make_reconstruction()
+        return self.make_reconstruction(outputs)
 
     def reread(self, frame: Frame) -> Reconstruction:
         """What the old memory answers to another view; nothing is written. Needs `Needs.REREAD`."""

@@ -62,7 +62,7 @@ class SyntheticFrame:
             make_initial_state=lambda: self.initial_state,
             state_layers=self.state_layers if Needs.STATE_ATTENTION in needs else (),
             image_layers=self.image_layers if Needs.IMAGE_ATTENTION in needs else (),
-            make_reconstruction=(lambda: shown) if Needs.READOUT in needs else None,
+            make_reconstruction=(lambda outputs: shown) if Needs.READOUT in needs else None,
             make_reread=(lambda frame: seen_again) if Needs.REREAD in needs else None,
         )
 

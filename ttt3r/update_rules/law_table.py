@@ -19,7 +19,6 @@ from ttt3r.update_rules.law_trial import (
     Violation,
     difference,
     fingerprint,
-    form,
     forms,
     louder,
     require_finite,
@@ -46,7 +45,7 @@ def answers_fit_the_memory(trial: Trial) -> None:
         old, new = memory.state, update.state
         if (new.shape, new.dtype, new.device) != (old.shape, old.dtype, old.device):
             cure = "return a state of the same shape, and end with .to(state) if only dtype or device differ"
-            raise Violation(f"a state of {form(old)}", f"it was {form(new)}", cure)
+            raise Violation(f"a state of {tree.form(old)}", f"it was {tree.form(new)}", cure)
         if update.gain is not None and update.gain.shape not in (old.shape, (*old.shape[:2], 1)):
             cure = "keep the last axis, for instance with gain[..., None]"
             raise Violation(f"a gain of {(*old.shape[:2], 1)}", f"it was {tuple(update.gain.shape)}", cure)

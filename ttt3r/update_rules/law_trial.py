@@ -90,14 +90,9 @@ def difference(left: Any, right: Any, tolerance: float = TOLERANCE) -> str | Non
     return None
 
 
-def form(tensor: Tensor) -> str:
-    """Dtype, shape and device in words."""
-    return f"{str(tensor.dtype).removeprefix('torch.')}{tuple(tensor.shape)} on {tensor.device}"
-
-
 def forms(rule_state: RuleState) -> dict[str, str]:
     """The form of every tensor of a rule state."""
-    return {name: form(tensor) for name, tensor in tree.named_tensors(rule_state)}
+    return {name: tree.form(tensor) for name, tensor in tree.named_tensors(rule_state)}
 
 
 def louder(frames: Stream, factor: float) -> Stream:

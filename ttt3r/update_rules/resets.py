@@ -6,7 +6,6 @@ same frame again as the first of the next chunk, and chains the cameras over tha
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -17,9 +16,6 @@ from ttt3r.types import Memory
 
 class ResetPolicy(ABC):
     """Decides, sequence by sequence, whether the frame that was just absorbed is the last of its chunk."""
-
-    needs_camera: ClassVar[bool] = False
-    """Whether the policy looks at `camera`; if not, the loop may hand it anything of that shape."""
 
     @abstractmethod
     def ends_chunk(self, memory: Memory, camera: Float[Tensor, "batch 4 4"]) -> Bool[Tensor, " batch"]:
@@ -91,8 +87,6 @@ class WhenFar(ResetPolicy):
 
     distance: float
     minimum: int = 8
-
-    needs_camera: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not self.distance > 0:
