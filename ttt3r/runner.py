@@ -4,10 +4,10 @@ Whatever stops a run (a broken frame, a result that is not finite, Ctrl-C) keeps
 last good frame, the point cloud and the COLMAP model of what is there are written, and the run can go on from there.
 """
 
-import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,12 +29,20 @@ class RunOptions:
         outputs: which heads run.
         chunk: frames encoded and read out together.
         checkpoint_every: frames between two saves of the memory.
+
+    Raises:
+        ValueError: if a number is not positive.
     """
 
     reset_every: int | ResetPolicy | None = None
     outputs: Outputs = Outputs.CAMERA | Outputs.POINTS_CAMERA
     chunk: int = 1
     checkpoint_every: int = 50
+
+    def __post_init__(self) -> None:
+        for name in ("chunk", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1 frame, got {getattr(self, name)}")
 
 
 def run(
@@ -61,13 +69,21 @@ def run(
         KeyboardInterrupt: on Ctrl-C; likewise.
     """
     waiting: deque[SourceFrame] = deque()
+    ends: dict[str, str] = {}  # names of the first and the last frame in the folder, for run.json
+    before = folder.frames
 
     def images() -> Iterator[Tensor]:
-        for item in itertools.islice(source, folder.frames, None):
+        for number, item in enumerate(source):
+            if number == 0:
+                ends["first"] = item.name
+            if number < before:  # done in an earlier part of this run
+                ends["last"] = item.name
+                continue
             waiting.append(item)
             yield item.image
 
-    status, notes = RunStatus.FAILED, {}
+    status = RunStatus.FAILED
+    notes: dict[str, Any] = {}
     try:
         steps = rollout(
             model,
@@ -80,7 +96,7 @@ def run(
         for step in steps:
             item = waiting.popleft()
             folder.write(FrameRecord(step.index, item.name, item.timestamp, item.image, step.reconstruction, step.gain))
-            memory = step.memory
+            memory, ends["last"] = step.memory, item.name
             if folder.frames % options.checkpoint_every == 0:
                 folder.checkpoint(memory)
             on_frame(step)
@@ -89,11 +105,12 @@ def run(
         status = RunStatus.INTERRUPTED
         raise
     except Exception as error:
-        notes["error"] = str(error)
+        notes["error"] = str(error) or type(error).__name__
         raise
     finally:
         if memory is not None and int(memory.seen[0]) == folder.frames:
             folder.checkpoint(memory)
+        notes["source"] = {"name": source.name, **(ends if folder.frames else {})}
         notes["skipped"] = [list(pair) for pair in source.skipped]
         folder.finish(status, notes)
 
