@@ -68,35 +68,22 @@ def run(
         ValueError: as the source raises at a broken frame; likewise.
         KeyboardInterrupt: on Ctrl-C; likewise.
     """
-    waiting: deque[SourceFrame] = deque()
-    ends: dict[str, str] = {}  # names of the first and the last frame in the folder, for run.json
-    before = folder.frames
-
-    def images() -> Iterator[Tensor]:
-        for number, item in enumerate(source):
-            if number == 0:
-                ends["first"] = item.name
-            if number < before:  # done in an earlier part of this run
-                ends["last"] = item.name
-                continue
-            waiting.append(item)
-            yield item.image
-
+    feed = _Feed(source, folder.frames)
     status = RunStatus.FAILED
     notes: dict[str, Any] = {}
     try:
         steps = rollout(
             model,
-            images(),
+            feed.images(),
             memory=memory,
             reset_every=options.reset_every,
             outputs=options.outputs,
             chunk=options.chunk,
         )
         for step in steps:
-            item = waiting.popleft()
+            item = feed.waiting.popleft()
             folder.write(FrameRecord(step.index, item.name, item.timestamp, item.image, step.reconstruction, step.gain))
-            memory, ends["last"] = step.memory, item.name
+            memory, feed.last = step.memory, item.name
             if folder.frames % options.checkpoint_every == 0:
                 folder.checkpoint(memory)
             on_frame(step)
@@ -110,9 +97,31 @@ def run(
     finally:
         if memory is not None and int(memory.seen[0]) == folder.frames:
             folder.checkpoint(memory)
-        notes["source"] = {"name": source.name, **(ends if folder.frames else {})}
+        notes["source"] = {"name": source.name, "first_frame": feed.first, "last_frame": feed.last}
         notes["skipped"] = [list(pair) for pair in source.skipped]
         folder.finish(status, notes)
+
+
+class _Feed:
+    """The images that a run still needs, and the frames that they came from until these are written.
+
+    `first` and `last` are the names of the first frame of the source and of the last one that is in the folder.
+    """
+
+    def __init__(self, source: FrameSource, done: int) -> None:
+        self.waiting: deque[SourceFrame] = deque()
+        self.first = self.last = ""
+        self._source, self._done = source, done
+
+    def images(self) -> Iterator[Tensor]:
+        """Prepared images; those of an earlier part of the run are passed over."""
+        for number, item in enumerate(self._source):
+            self.first = self.first or item.name
+            if number < self._done:
+                self.last = item.name
+            else:
+                self.waiting.append(item)
+                yield item.image
 
 
 def choose_device(name: str = "auto") -> torch.device:
