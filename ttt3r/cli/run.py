@@ -132,16 +132,21 @@ def frame_progress(console: Console) -> Progress:
 
 def _draw(folder: RunFolder, console: Console) -> None:
     """Pictures of what there is, where matplotlib is installed, and the list of what was written."""
-    made = sorted(item.name for item in folder.path.iterdir() if not item.name.startswith("points_"))
+    made = [item.name for item in folder.path.iterdir() if not item.name.startswith("points_")]
     try:
-        if (folder.path / "trajectory.txt").exists() and folder.frames:
-            _, cameras = read_trajectory(folder.path / "trajectory.txt")
-            plot_trajectories(folder.path / "trajectory.png", {"cameras": cameras})
-            made.append("trajectory.png")
-            if len(folder.cloud):
-                cloud = folder.cloud
-                plot_point_cloud(folder.path / "points.png", cloud.xyz, cloud.rgb, cameras)
-                made.append("points.png")
+        made += _pictures(folder)
     except ImportError as error:
         console.print(f"no pictures: {escape(str(error))}", highlight=False)
     console.print(f"{folder.frames} frames -> [bold]{folder.path}[/]: {', '.join(sorted(set(made)))}", highlight=False)
+
+
+def _pictures(folder: RunFolder) -> list[str]:
+    """Draw trajectory and points; the names of the files."""
+    if not ((folder.path / "trajectory.txt").exists() and folder.frames):
+        return []
+    _, cameras = read_trajectory(folder.path / "trajectory.txt")
+    plot_trajectories(folder.path / "trajectory.png", {"cameras": cameras})
+    if len(folder.cloud) == 0:
+        return ["trajectory.png"]
+    plot_point_cloud(folder.path / "points.png", folder.cloud.xyz, folder.cloud.rgb, cameras)
+    return ["trajectory.png", "points.png"]
