@@ -103,7 +103,7 @@ def test_the_pages_name_every_command_and_every_file_of_a_run(workshop):
     assert {name for name in COMMANDS if f"`ttt3r {name}" not in text} == set()
     outputs = (ROOT / "docs/how-to/outputs.md").read_text()
     written = {item.name + ("/" if item.is_dir() else "") for item in (workshop / "out/video").iterdir()}
-    named = {name for name in written if f"`{re.sub('[0-9]{6}', 'NNNNNN', name)}`" in outputs}
+    named = {name for name in written if f"`{re.sub('[0-9]{6}', 'NNNNNN', name)}" in outputs}
     assert written == named
     assert "docs/figures/step.png" in (ROOT / "README.md").read_text()
 
