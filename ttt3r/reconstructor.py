@@ -170,7 +170,7 @@ def look(network: RecurrentNetwork, frame: Frame, memory: Memory, outputs: Outpu
 class Reconstructor(nn.Module):
     """A network with a rule: images in, cameras and points out, with a memory that is handed from frame to frame.
 
-    Example:
+    Examples:
         >>> import torch, ttt3r
         >>> model = ttt3r.Reconstructor(ttt3r.load_network("tiny-random"), ttt3r.update_rules.ConfidenceAware())
         >>> memory = model.begin(batch=1)
