@@ -76,12 +76,14 @@ class Recurrence:
         features: what the heads will read.
         memory: the memory after the frame.
         gain: the step that was taken.
+        candidate: the state that the network proposed.
         reading: the heads, perhaps already run because the rule looked.
     """
 
     features: Features
     memory: Memory
     gain: Float[Tensor, "batch state #channel"]
+    candidate: Float[Tensor, "batch state channel"]
     reading: Reading
 
 
@@ -116,7 +118,7 @@ def recur(
         reading = Reading(network, own.features)
         evidence = _evidence(network, rule, tokens, memory, own, reading)
         absorbed = absorb(rule, memory, own, evidence, write)
-        results.append(Recurrence(own.features, absorbed.memory, absorbed.gain, reading))
+        results.append(Recurrence(own.features, absorbed.memory, absorbed.gain, own.candidate, reading))
     return results
 
 
@@ -218,7 +220,7 @@ class Reconstructor(nn.Module):
         memory = restart(memory, self.network, self.rule, frame)
         result = self.recur(self.encode(frame), memory, frame.write_mask)
         placed = place(result.reading(outputs), memory.chunk_to_world)
-        return Step(int(memory.seen.max()), placed, result.memory, result.gain)
+        return Step(int(memory.seen.max()), placed, result.memory, result.gain, result.candidate)
 
     # --8<-- [end:step]
     def query(

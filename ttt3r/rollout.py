@@ -144,7 +144,13 @@ def _advance(
         after.append(lanes)
     return [
         {
-            name: Step(index, place(read[name], before[index][name].chunk_to_world), after[index][name], result.gain)
+            name: Step(
+                index,
+                place(read[name], before[index][name].chunk_to_world),
+                after[index][name],
+                result.gain,
+                result.candidate,
+            )
             for name, result in past[index].items()
         }
         for index, read in enumerate(_read_out(network, past, outputs))

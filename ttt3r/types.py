@@ -338,9 +338,11 @@ class Step:
         reconstruction: the network's answer for the frame.
         memory: the memory *after* the frame.
         gain: the step that was really taken, per state token (1: candidate taken whole, 0: nothing written).
+        candidate: the state that the network proposed, whatever was taken of it.
     """
 
     index: int
     reconstruction: Reconstruction
     memory: Memory
     gain: Float[Tensor, "batch state #channel"]
+    candidate: Float[Tensor, "batch state channel"]
