@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 NETWORK ?= tiny-random
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs wheel-test clean .venv
+.PHONY: help demo test lint docs figures wheel-test clean .venv
 
 help: ## show this list
 	@echo "usage: make TARGET [PYTHON=python3.12]"
@@ -57,6 +57,9 @@ wheel-test: $(VENV)/.installed ## build the wheel, install it elsewhere, use it 
 docs: $(VENV)/.installed-docs ## build the documentation strictly into site/
 	@echo "== Documentation, strict -> site/index.html"
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+figures: $(VENV)/.installed ## draw the pictures of README and documentation again
+	$(BIN)/python docs/figures/make_figures.py
 
 clean: ## remove the environment, builds, caches and the demo's results
 	rm -rf $(VENV) build dist site demo .pytest_cache .ruff_cache

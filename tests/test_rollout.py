@@ -5,18 +5,21 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 
+import golden
+import numpy as np
 import pytest
 import torch
 
+from ttt3r.geometry import pose_encoding_to_camera, transform_points
 from ttt3r.guard import BadStep, ChunkTooLarge
 from ttt3r.network import CUT3R, CUT3RConfig
 from ttt3r.reconstructor import Reconstructor
 from ttt3r.rollout import rollout, rollout_rules
 from ttt3r.tree import named_tensors
-from ttt3r.types import Frame, Memory, Needs, Outputs
+from ttt3r.types import Features, Frame, Memory, Needs, Outputs, Proposal, Reconstruction, Tokens
 from ttt3r.update_rules import RULES, ConstantRate
 from ttt3r.update_rules.base import Gain, GatedUpdateRule
-from ttt3r.update_rules.resets import Every, WhenFar
+from ttt3r.update_rules.resets import Every, ResetPolicy, WhenFar
 
 HEIGHT, WIDTH = 32, 48
 
@@ -314,7 +317,6 @@ def test_a_shortage_of_memory_names_the_chunk(network, monkeypatch):
 
 def test_another_network_meets_the_same_rules():
     """The network is reached through a small protocol: here a memory of running colours."""
-    from ttt3r.types import Features, Proposal, Reconstruction, Tokens
 
     class Colours:
         def initial_memory(self, batch):
@@ -367,3 +369,58 @@ def test_step_and_memory_are_frozen(network):
     with pytest.raises(AttributeError):
         step.memory.state = torch.zeros(1)  # pyright: ignore[reportAttributeAccessIssue]
     assert replace(step, index=5).index == 5
+
+
+class Replayed:
+    """A network that answers with recorded cameras and points: view by view, a boundary frame's second pass included."""
+
+    def __init__(self, cameras, points, views):
+        self.cameras, self.points, self.views = cameras, points, views  # views: image -> numbers of its passes
+
+    def initial_memory(self, batch):
+        return Memory.start(torch.zeros(batch, 1, 1), torch.zeros(batch, 1, 2))
+
+    def encode(self, frame):
+        return Tokens(frame.image[:, :1, 0, :1], (1, 1))  # the image's number
+
+    def propose(self, tokens, memory, needs, biases):
+        image = int(tokens.patches)
+        again = int(memory.age) == 0 and image > 0
+        view = self.views[image][1 if again else 0]
+        features = Features((tokens.patches,), torch.full((1, 1), float(view)), (1, 1))
+        return Proposal(memory.state, memory.pose, features, tokens.patches)
+
+    def readout(self, features, outputs):
+        view = int(features.pose_token)
+        return Reconstruction(camera_to_world=self.cameras[view : view + 1], points_camera=self.points[view : view + 1])
+
+
+@dataclass(frozen=True)
+class At(ResetPolicy):
+    """Ends chunks after the given frames."""
+
+    frames: frozenset[int]
+
+    def ends_chunk(self, memory, camera):
+        return torch.tensor([int(seen) - 1 in self.frames for seen in memory.seen])
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", ["one", "two", "adjacent", "none", "last", "every"])
+def test_chaining_equals_the_recorded_demo(shared, name):
+    recorded = {k.removeprefix(name + "_"): v for k, v in np.load(shared / "golden/helpers/reset_chain.npz").items()}
+    views, resets, image, after_reset = {}, set(), -1, False
+    for view, reset in enumerate(recorded["reset"]):
+        image += not after_reset
+        views.setdefault(image, []).append(view)
+        after_reset = bool(reset) and not after_reset
+        if after_reset:
+            resets.add(image)
+    cameras = pose_encoding_to_camera(torch.from_numpy(recorded["encoding"]))
+    network = Replayed(cameras, torch.from_numpy(recorded["pts_self"]), views)
+    frames = [torch.full((1, 3, 1, 1), float(index)) for index in range(image + 1)]
+    steps = list(rollout(Reconstructor(network, RULES["cut3r"]()), frames, reset_every=At(frozenset(resets))))
+    chained = torch.cat([camera_of(step) for step in steps])
+    assert golden.error(chained, torch.from_numpy(recorded["c2w"])) < 1e-6
+    points = torch.cat([p for step in steps if (p := step.reconstruction.points_camera) is not None])
+    assert golden.error(transform_points(chained, points), torch.from_numpy(recorded["pts_world"])) < 1e-6
