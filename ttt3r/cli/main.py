@@ -39,6 +39,7 @@ def build_parser() -> ArgumentParser:
         version=__version__,
         formatter_class=Help,
         exit_on_error=False,
+        allow_abbrev=False,
     )
     commands = parser.add_subcommands(dest="command", title="commands", metavar="COMMAND")
     for name, command in COMMANDS.items():
