@@ -11,12 +11,20 @@ from ttt3r.update_rules.base import blend as blend
 from ttt3r.update_rules.base import effective_gain as effective_gain
 from ttt3r.update_rules.base import modules as modules
 from ttt3r.update_rules.base import parts as parts
+from ttt3r.update_rules.brake import Brake as Brake
+from ttt3r.update_rules.clip import Clip as Clip
 from ttt3r.update_rules.combinations import Chain as Chain
 from ttt3r.update_rules.combinations import Product as Product
 from ttt3r.update_rules.combinations import RuleStates as RuleStates
 from ttt3r.update_rules.combinations import Schedule as Schedule
 from ttt3r.update_rules.constant import ConstantRate as ConstantRate
 from ttt3r.update_rules.cut3r import FullOverwrite as FullOverwrite
+from ttt3r.update_rules.damped import Damped as Damped
+from ttt3r.update_rules.drift_trust import DriftTrust as DriftTrust
+from ttt3r.update_rules.drift_trust import Fixed as Fixed
+from ttt3r.update_rules.drift_trust import Match as Match
+from ttt3r.update_rules.drift_trust import Steep as Steep
+from ttt3r.update_rules.drift_trust import Threshold as Threshold
 from ttt3r.update_rules.evidence import AttentionEvidence as AttentionEvidence
 from ttt3r.update_rules.evidence import Evidence as Evidence
 from ttt3r.update_rules.evidence import Keys as Keys
@@ -26,6 +34,8 @@ from ttt3r.update_rules.law_evidence import Sizes as Sizes
 from ttt3r.update_rules.laws import BrokenLaw as BrokenLaw
 from ttt3r.update_rules.laws import LawReport as LawReport
 from ttt3r.update_rules.laws import check_rule as check_rule
+from ttt3r.update_rules.momentum import Momentum as Momentum
+from ttt3r.update_rules.ortho import Ortho as Ortho
 from ttt3r.update_rules.resets import Every as Every
 from ttt3r.update_rules.resets import Never as Never
 from ttt3r.update_rules.resets import ResetPolicy as ResetPolicy
@@ -43,6 +53,11 @@ RULES: dict[str, type[StateUpdateRule]] = {
     "ttt3r": ConfidenceAware,
     "constant": ConstantRate,
     "frozen": Frozen,
+    "damped": Damped,
+    "brake": Brake,
+    "ortho": Ortho,
+    "clip": Clip,
+    "momentum": Momentum,
 }
 """The built-in rules by name; each can be made without arguments. A new rule is one file and one line here."""
 
