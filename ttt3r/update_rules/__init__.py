@@ -29,6 +29,7 @@ from ttt3r.update_rules.evidence import AttentionEvidence as AttentionEvidence
 from ttt3r.update_rules.evidence import Evidence as Evidence
 from ttt3r.update_rules.evidence import Keys as Keys
 from ttt3r.update_rules.evidence import UndeclaredNeedsError as UndeclaredNeedsError
+from ttt3r.update_rules.frame_change import FrameChange as FrameChange
 from ttt3r.update_rules.frozen import Frozen as Frozen
 from ttt3r.update_rules.law_evidence import Sizes as Sizes
 from ttt3r.update_rules.laws import BrokenLaw as BrokenLaw
@@ -41,6 +42,7 @@ from ttt3r.update_rules.resets import Never as Never
 from ttt3r.update_rules.resets import ResetPolicy as ResetPolicy
 from ttt3r.update_rules.resets import WhenFar as WhenFar
 from ttt3r.update_rules.resets import as_policy as as_policy
+from ttt3r.update_rules.ssr import SelfExpressive as SelfExpressive
 from ttt3r.update_rules.ttt3r import ConfidenceAware as ConfidenceAware
 from ttt3r.update_rules.wrappers import Anneal as Anneal
 from ttt3r.update_rules.wrappers import EveryNth as EveryNth
@@ -58,6 +60,8 @@ RULES: dict[str, type[StateUpdateRule]] = {
     "ortho": Ortho,
     "clip": Clip,
     "momentum": Momentum,
+    "frame_change": FrameChange,
+    "ssr": SelfExpressive,
 }
 """The built-in rules by name; each can be made without arguments. A new rule is one file and one line here."""
 
