@@ -33,7 +33,7 @@ demo: $(VENV)/.installed ## make a sequence, reconstruct it, compare three rules
 	@echo "== 1/3 A short sequence with ground truth -> demo/sequence"
 	$(BIN)/ttt3r data demo demo/sequence
 	@echo "== 2/3 Three rules side by side, one pass -> demo/compare"
-	$(BIN)/ttt3r compare demo/sequence --network $(NETWORK) --rules cut3r,ttt3r,constant --out demo/compare
+	$(BIN)/ttt3r compare demo/sequence --network $(NETWORK) --rules cut3r,ttt3r,constant --out demo/compare --overwrite
 	@echo "== 3/3 Cameras and points from its images -> demo/run"
 	$(BIN)/ttt3r run demo/sequence/rgb --network $(NETWORK) --rule ttt3r --out demo/run --overwrite
 	@echo "== Done. demo/compare holds the table of the rules, demo/run the trajectory, depth maps and points."

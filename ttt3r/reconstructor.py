@@ -170,7 +170,7 @@ def look(network: RecurrentNetwork, frame: Frame, memory: Memory, outputs: Outpu
 class Reconstructor(nn.Module):
     """A network with a rule: images in, cameras and points out, with a memory that is handed from frame to frame.
 
-    Example:
+    Examples:
         >>> import torch, ttt3r
         >>> model = ttt3r.Reconstructor(ttt3r.load_network("tiny-random"), ttt3r.update_rules.ConfidenceAware())
         >>> memory = model.begin(batch=1)
@@ -191,6 +191,7 @@ class Reconstructor(nn.Module):
         """The memory before any frame, for `batch` sequences side by side."""
         return begin(self.network, self.rule, batch)
 
+    # --8<-- [start:step]
     def encode(self, frame: Frame) -> Tokens:
         """Tokens of the frame. Needs no memory: may run ahead, many frames at a time."""
         return self.network.encode(frame)
@@ -216,6 +217,7 @@ class Reconstructor(nn.Module):
         placed = place(result.reading(outputs), memory.chunk_to_world)
         return Step(int(memory.seen.max()), placed, result.memory, result.gain)
 
+    # --8<-- [end:step]
     def query(
         self, memory: Memory, ray_map: Float[Tensor, "batch height width ray=6"], outputs: Outputs = Outputs.ALL
     ) -> Reconstruction:

@@ -50,7 +50,7 @@ def rollout(
         ChunkTooLarge: if `chunk` frames do not fit into memory.
         ValueError: for frames that do not fit the network or the memory.
 
-    Example:
+    Examples:
         >>> import torch, ttt3r
         >>> model = ttt3r.Reconstructor(ttt3r.load_network("tiny-random"), ttt3r.update_rules.ConfidenceAware())
         >>> frames = torch.zeros(5, 1, 3, 48, 64)

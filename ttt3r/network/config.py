@@ -138,7 +138,7 @@ class CUT3RConfig:
             heads=4,
             state_heads=4,
             state_tokens=24,
-            slots=16,
+            slots=8,
             head=LinearConfig(),
             ray_form=RayForm.DIRECTION,
             state_codes=True,

@@ -22,8 +22,8 @@ from ttt3r.training.losses import (
     effective_rank,
     frame_loss,
 )
-from ttt3r.training.recipe import Recipe
 from ttt3r.training.questions import with_questions
+from ttt3r.training.recipe import Recipe
 from ttt3r.types import Step
 from ttt3r.update_rules.base import StateUpdateRule
 

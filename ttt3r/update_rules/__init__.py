@@ -59,7 +59,7 @@ def find_rule(name: str) -> type[StateUpdateRule]:
         TypeError: if the class is no `StateUpdateRule`, or is not finished.
         ImportError: if a plug-in or a file cannot be loaded.
 
-    Example:
+    Examples:
         >>> find_rule("ttt3r")
         <class 'ttt3r.update_rules.ttt3r.ConfidenceAware'>
     """

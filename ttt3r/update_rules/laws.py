@@ -66,7 +66,7 @@ def check_rule(
         BrokenLaw: if a law is broken; names each of them.
         TypeError: if this is no rule, or a class that needs arguments.
 
-    Example:
+    Examples:
         >>> from ttt3r.update_rules.constant import ConstantRate
         >>> print(str(check_rule(ConstantRate(rate=0.5))).splitlines()[0])
         ConstantRate(rate=0.5) keeps all 15 laws

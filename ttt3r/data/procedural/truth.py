@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
+from ttt3r.data.procedural.world import ClipBatch
 
 from ttt3r import geometry
-from ttt3r.data.procedural.world import ClipBatch
 from ttt3r.types import Frame
 
 
