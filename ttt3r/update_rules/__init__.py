@@ -1,5 +1,6 @@
 """State update rules: the plug-in point of the framework. `RULES` lists them, `find_rule` also finds yours."""
 
+from ttt3r.update_rules import fast_weights as fast_weights
 from ttt3r.update_rules import find
 from ttt3r.update_rules.absorption import Absorbed as Absorbed
 from ttt3r.update_rules.absorption import absorb as absorb
