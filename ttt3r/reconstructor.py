@@ -185,7 +185,10 @@ class Reconstructor(nn.Module):
         self.network = network
         self.rule = rule
         # Learned rules inside wrappers are found here, so that .to(), optimisers and state_dict see them.
-        self.learned_parts = nn.ModuleList(module for module in modules(rule) if module is not rule)
+        learned = list(modules(rule))
+        self.learned_parts = nn.ModuleList(module for module in learned if module is not rule)
+        if learned:
+            begin(network, rule, batch=1)  # a learned rule made without a width takes its size from the memory
 
     def begin(self, batch: int = 1) -> Memory:
         """The memory before any frame, for `batch` sequences side by side."""

@@ -36,6 +36,11 @@ from ttt3r.update_rules.law_evidence import Sizes as Sizes
 from ttt3r.update_rules.laws import BrokenLaw as BrokenLaw
 from ttt3r.update_rules.laws import LawReport as LawReport
 from ttt3r.update_rules.laws import check_rule as check_rule
+from ttt3r.update_rules.learned import LearnedRule as LearnedRule
+from ttt3r.update_rules.learned_channel import LearnedChannel as LearnedChannel
+from ttt3r.update_rules.learned_gru import LearnedGRU as LearnedGRU
+from ttt3r.update_rules.learned_scalar import LearnedScalar as LearnedScalar
+from ttt3r.update_rules.learned_token import LearnedToken as LearnedToken
 from ttt3r.update_rules.momentum import Momentum as Momentum
 from ttt3r.update_rules.ortho import Ortho as Ortho
 from ttt3r.update_rules.resets import Every as Every
@@ -63,6 +68,10 @@ RULES: dict[str, type[StateUpdateRule]] = {
     "momentum": Momentum,
     "frame_change": FrameChange,
     "ssr": SelfExpressive,
+    "learned_scalar": LearnedScalar,
+    "learned_token": LearnedToken,
+    "learned_channel": LearnedChannel,
+    "learned_gru": LearnedGRU,
 }
 """The built-in rules by name; each can be made without arguments. A new rule is one file and one line here."""
 
