@@ -33,7 +33,7 @@ class Textures:
     bricks: float = 1.5
     tiles: float = 1.5
     marble: float = 1.5
-    contrast: Range = (0.25, 0.7)
+    contrast: Range = (0.2, 0.6)
     saturation: Range = (0.1, 0.75)
     period: Range = (0.25, 0.9)
 
@@ -73,7 +73,7 @@ class Lights:
         ValueError: for values out of these ranges.
     """
 
-    ambient: Range = (0.35, 0.6)
+    ambient: Range = (0.45, 0.65)
     tint: float = 0.25
     shadows: bool = False
 

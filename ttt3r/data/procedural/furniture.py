@@ -32,6 +32,7 @@ _SIZES = (
     )
 )
 _WEIGHTS = (2.5, 1.5, 1.5, 1.2, 1.2, 0.8, 1.0, 2.5, 1.0)
+_MIDDLE_WEIGHTS = (0.0, 1.0, 1.5, 0.7, 0.7, 0.7)
 _CABINET, _CRATE, _TABLE, _PILLAR, _BALL, _LAMP, _SHELF, _PICTURE, _RUG = range(9)
 
 
@@ -55,11 +56,13 @@ class Site:
 
     Args:
         rooms: x low, x high, z low, z high of the free space between the walls; empty where there is no room.
+        middles: a place in each room around which the ways go.
         height: from floor to ceiling.
         keep: points (x, z) from which everything keeps clear.
     """
 
     rooms: Float64[Tensor, "batch room 4"]
+    middles: Float64[Tensor, "batch room 2"]
     height: Float64[Tensor, " batch"]
     keep: Float64[Tensor, "batch point 2"]
 
@@ -69,6 +72,7 @@ def furnish(site: Site, draws: Draws, solids: tuple[int, int]) -> Furniture:
     rooms = site.rooms.shape[1]
     shape = (rooms, 3 * solids[1] + 4)
     kind = draws("kind").choice(_WEIGHTS, shape)
+    kind[..., :2] = draws("middle").choice(_MIDDLE_WEIGHTS, (rooms, 2))  # the first two try to stand in the middle
     half, bottom = _measures(site, draws, kind)
     on_wall = (kind == _CABINET) | (kind == _SHELF) | (kind == _PICTURE)
     yaw = torch.where(on_wall, 0.0, draws("yaw").uniform(-0.8, 0.8, shape))
@@ -120,6 +124,7 @@ def _place(
     low, high = (site.rooms[:, :, None, side::2] for side in (0, 1))
     free = high - low - 2 * reach
     spot = low + reach + draws("spot").uniform(shape=(*shape, 2)) * free
+    spot[:, :, :2] = site.middles[:, :, None]
     at_wall = torch.where((wall % 2 == 0)[..., None], low + reach - 0.01, high - reach + 0.01)
     fixed = on_wall[..., None] & torch.stack([sideways, ~sideways], dim=-1)
     plan = torch.where(fixed, at_wall, spot)

@@ -86,7 +86,9 @@ def onwards(start: Float64[Tensor, " batch"], gone: Course, side: Float64[Tensor
 
 def there_and_back(start: Float64[Tensor, " batch"], gone: Course, reach: Float64[Tensor, " batch"]) -> Travel:
     """So many metres one way, then back, and again, slowing down where it turns."""
-    phase, round_off = math.pi * gone / reach, 0.9
+    round_off = 0.9  # 1 would turn on the spot
+    steepest = round_off * math.pi / 2 / math.asin(round_off)
+    phase = math.pi * gone / (steepest * reach)  # so that it is never faster than the pace
     zigzag = (round_off * -phase.cos()).asin() / math.asin(round_off)
     return Travel(start + reach * (0.5 + 0.5 * zigzag), torch.where(phase.sin() < 0, -1.0, 1.0).double())
 

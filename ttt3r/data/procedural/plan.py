@@ -32,7 +32,7 @@ class FloorPlan:
         route: through all rooms and back to where it began.
         ring: around the middle of the largest room.
         center: of the ring.
-        main: number of the largest room.
+        middles: of the ways around each room.
     """
 
     size: Float64[Tensor, "batch 2"]
@@ -44,6 +44,7 @@ class FloorPlan:
     route: Track
     ring: Track
     center: Float64[Tensor, "batch 2"]
+    middles: Float64[Tensor, "batch room 2"]
 
 
 def make_plans(topology: Topology, draws: Draws, scale: tuple[float, float]) -> FloorPlan:
@@ -69,6 +70,7 @@ def make_plans(topology: Topology, draws: Draws, scale: tuple[float, float]) -> 
         route=Track.through(spline(make_tour(topology, draws, doors, center, radii, thickness))),
         ring=ellipse(middle, around),
         center=middle,
+        middles=center,
     )
 
 
@@ -119,7 +121,7 @@ def _rings(
     low, high = rooms[..., 0::2], rooms[..., 1::2]
     half = (high - low) / 2
     clear = (half - thickness[:, None, None] / 2 - 0.4).clamp_min(0.15)
-    radii = clear * draws("radii").uniform(0.55, 0.95, shape=(rooms.shape[1], 2))
+    radii = clear * draws("radii").uniform(0.45, 0.8, shape=(rooms.shape[1], 2))
     shift = (clear - radii) * draws("shift").uniform(-0.7, 0.7, shape=(rooms.shape[1], 2))
     return (low + high) / 2 + shift, radii
 

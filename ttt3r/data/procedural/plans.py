@@ -29,6 +29,7 @@ class Plans:
     route: Track
     ring: Track
     center: Float64[Tensor, "batch 2"]
+    middles: Float64[Tensor, "batch room 2"]
 
     def hull(self) -> Float64[Tensor, "batch 2 3"]:
         """Low and high corner of the whole house."""
@@ -81,6 +82,7 @@ def _empty(batch: int, rooms: int) -> Plans:
         route=Track(full(POINTS, 2), full()),
         ring=Track(full(POINTS, 2), full()),
         center=full(2),
+        middles=full(rooms, 2),
     )
 
 
@@ -91,6 +93,7 @@ def _put(plans: Plans, items: Tensor, made: FloorPlan) -> None:
         getattr(plans, name).points[items] = getattr(made, name).points
         getattr(plans, name).length[items] = getattr(made, name).length
     plans.rooms[items, : made.rooms.shape[1]] = made.rooms
+    plans.middles[items, : made.rooms.shape[1]] = made.middles
     plans.doors[items, : made.doors.shape[1]] = made.doors
     low, high = made.walls.unbind(2)
     half = (high - low) / 2

@@ -105,7 +105,7 @@ def sample_scenes(
     part = draws("part").choice(tuple(weight for _, weight in parts))
     narrow = torch.tensor([path.narrow for path, _ in parts])[part]
     plans = sample_plans(config, draws, narrow)
-    site = Site(plans.free(), plans.height, plans.keep())
+    site = Site(plans.free(), plans.middles, plans.height, plans.keep())
     furniture = furnish(site, draws("furniture"), config.solids)
     kinds = [Solids.of(blocks) for blocks in furniture.kinds()]
     rooms = config.rooms[1]

@@ -104,7 +104,8 @@ def _colors(
         draws("far").uniform(0.3, 0.7, shape),
         draws("near").uniform(-0.09, 0.09, shape),
     )
-    vivid = draws("saturation").uniform(*textures.saturation, shape=shape)
+    low, high = textures.saturation
+    vivid = low + (high - low) * draws("saturation").uniform(shape=shape).pow(1.5)
     faded = vivid * draws("fade").uniform(0.4, 1.0, shape)
     contrast = draws("contrast").uniform(*textures.contrast, shape=shape)
     bright = contrast + (1 - contrast) * draws("value").uniform(0.35, 0.95, shape)

@@ -67,7 +67,7 @@ def make_tour(
     count = topology.rooms
     if not doors:
         angles = torch.arange(9, dtype=torch.float64) / 9 * 2 * math.pi
-        wobble = draws("wobble").uniform(0.55, 1.05, shape=(9, 1))
+        wobble = draws("wobble").uniform(0.75, 1.05, shape=(9, 1))
         return center[:, 0, None] + (arc(center[:, 0], radii[:, 0], angles.expand(len(center), 9)) - center) * wobble
     if topology.ring:
         visits = [(room, room - 1, room) for room in range(count)]  # room, door in, door out
