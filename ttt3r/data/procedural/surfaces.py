@@ -158,7 +158,7 @@ def hang_lamps(
     down = -height[:, None] * draws("drop").uniform(0.82, 0.95, (count,))
     ambient = draws("ambient").uniform(*lights.ambient)
     tint = 1 - lights.tint * draws("tint").uniform(shape=(count, 3))
-    strong = (1 - ambient)[:, None, None] * draws("strength").uniform(1.3, 1.9, (count, 1))
+    strong = (1 - ambient)[:, None, None] * draws("strength").uniform(1.6, 2.3, (count, 1))
     turn, rise = draws("side").uniform(0, 2 * math.pi), draws("rise").uniform(-0.6, 0.6)
     side = torch.stack([rise.cos() * turn.cos(), rise.sin(), rise.cos() * turn.sin()], dim=-1)
     return Lamps(
