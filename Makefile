@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 NETWORK ?= tiny-random
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs wheel-test clean .venv
+.PHONY: help demo test lint docs figures wheel-test clean .venv
 
 help: ## show this list
 	@echo "usage: make TARGET [PYTHON=python3.12]"
@@ -33,7 +33,7 @@ demo: $(VENV)/.installed ## make a sequence, reconstruct it, compare three rules
 	@echo "== 1/3 A short sequence with ground truth -> demo/sequence"
 	$(BIN)/ttt3r data demo demo/sequence
 	@echo "== 2/3 Three rules side by side, one pass -> demo/compare"
-	$(BIN)/ttt3r compare demo/sequence --network $(NETWORK) --rules cut3r,ttt3r,constant --out demo/compare
+	$(BIN)/ttt3r compare demo/sequence --network $(NETWORK) --rules cut3r,ttt3r,constant --out demo/compare --overwrite
 	@echo "== 3/3 Cameras and points from its images -> demo/run"
 	$(BIN)/ttt3r run demo/sequence/rgb --network $(NETWORK) --rule ttt3r --out demo/run --overwrite
 	@echo "== Done. demo/compare holds the table of the rules, demo/run the trajectory, depth maps and points."
@@ -57,6 +57,10 @@ wheel-test: $(VENV)/.installed ## build the wheel, install it elsewhere, use it 
 docs: $(VENV)/.installed-docs ## build the documentation strictly into site/
 	@echo "== Documentation, strict -> site/index.html"
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+figures: $(VENV)/.installed ## draw the pictures of README and documentation again
+	$(BIN)/python docs/figures/make_figures.py
+	$(BIN)/python docs/figures/make_fast_weights.py
 
 clean: ## remove the environment, builds, caches and the demo's results
 	rm -rf $(VENV) build dist site demo .pytest_cache .ruff_cache

@@ -2,22 +2,30 @@
 
 import ast
 import re
+import shlex
+import sys
 import textwrap
-from importlib.util import module_from_spec, spec_from_file_location
+import types
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
-every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT / "docs").as_posix())
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
 
 def blocks(page: Path) -> list[str]:
     """The Python examples of a page; a source file that is shown whole is none."""
     found = re.findall(r"^( *)```python[^\n]*\n(.*?)^ *```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     return [textwrap.dedent(code) for _, code in found if "--8<--" not in code]
+
+
+def commands(page: Path) -> list[str]:
+    """The calls of `ttt3r` that a page shows, in indented blocks or behind a prompt."""
+    return re.findall(r"^(?:    |\$ )(ttt3r .*)$", page.read_text(), flags=re.MULTILINE)
 
 
 def test_every_public_module_has_a_page():
@@ -38,14 +46,67 @@ def test_links_need_no_drawing_from_elsewhere(page):
     assert not re.search(r"!\[[^]]*\]\(https?:|<(script|img|iframe|link)[^>]+https?:", page.read_text())
 
 
-def test_the_example_of_an_own_rule_is_a_rule(tmp_path):
-    from ttt3r.update_rules.base import GatedUpdateRule
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory):
+    """A folder with what the examples speak of: the demo sequence, a finished run, and a file of own rules."""
+    from ttt3r.cli import main
 
-    file = tmp_path / "my_lab.py"
-    file.write_text(blocks(ROOT / "docs" / "how-to" / "own-rule.md")[0])
-    spec = spec_from_file_location("my_lab", file)
-    assert spec is not None
-    assert spec.loader is not None
-    spec.loader.exec_module(module := module_from_spec(spec))
-    assert GatedUpdateRule in module.Patient.__mro__
-    assert module.Patient(scale=0.3) == module.Patient(scale=0.3) != module.Patient()
+    folder = tmp_path_factory.mktemp("workshop")
+    assert main(["data", "demo", str(folder / "demo/sequence")]) == 0
+    source = str(folder / "demo/sequence/rgb")
+    assert main(["run", source, "--network", "tiny-random", "--stop", "6", "--out", str(folder / "out/video")]) == 0
+    own = [blocks(page)[number] for page, number in ((ROOT / "README.md", 1), (ROOT / "docs/how-to/own-rule.md", 0))]
+    (folder / "my_lab.py").write_text("\n\n".join(own))
+    return folder
+
+
+@every_page
+def test_examples_run(page, workshop, monkeypatch):
+    monkeypatch.chdir(workshop)
+    namespace = {"__name__": "example"}
+    torch.manual_seed(0)
+    monkeypatch.setitem(sys.modules, "example", types.ModuleType("example"))  # dataclasses look their module up
+    for number, code in enumerate(blocks(page)):
+        exec(compile(code, f"{page.name}, example {number}", "exec"), namespace)
+
+
+@every_page
+def test_commands_are_understood(page, workshop, monkeypatch):
+    from ttt3r.cli.choosing import parse_rules, with_rule_classes
+    from ttt3r.cli.main import build_parser
+
+    monkeypatch.chdir(workshop)
+    parser = build_parser()
+    parser.exit_on_error = False
+    for line in commands(page):
+        words = shlex.split(line, comments=True)[1:]
+        settings = parser.instantiate(parser.parse_args(with_rule_classes(words)))
+        if settings.command == "compare":
+            parse_rules(settings.compare.rules)
+
+
+@pytest.mark.parametrize("rule", ["MyRule", "Patient"])
+def test_the_own_rules_of_the_examples_keep_the_laws(rule, workshop, monkeypatch):
+    from ttt3r.cli import main
+
+    monkeypatch.chdir(workshop)
+    assert main(["rules", "check", f"my_lab.{rule}"]) == 0
+    source = str(workshop / "demo/sequence/rgb")
+    words = ["--rule", f"my_lab.{rule}", "--rule.scale", "0.5", "--stop", "2", "--outputs", "cameras", "--overwrite"]
+    assert main(["run", source, "--network", "tiny-random", "--out", str(workshop / "out/mine"), *words]) == 0
+
+
+def test_the_pages_name_every_command_and_every_file_of_a_run(workshop):
+    from ttt3r.cli.main import COMMANDS
+
+    text = (ROOT / "docs/api/cli.md").read_text()
+    assert {name for name in COMMANDS if f"`ttt3r {name}" not in text} == set()
+    outputs = (ROOT / "docs/how-to/outputs.md").read_text()
+    written = {item.name + ("/" if item.is_dir() else "") for item in (workshop / "out/video").iterdir()}
+    named = {name for name in written if f"`{re.sub('[0-9]{6}', 'NNNNNN', name)}" in outputs}
+    assert written == named
+    assert "docs/figures/step.png" in (ROOT / "README.md").read_text()
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 170

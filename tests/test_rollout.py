@@ -91,6 +91,39 @@ def test_a_batch_equals_its_single_sequences(network, rule):
                 assert torch.allclose(value, tensors[name][index : index + 1], atol=2e-5, rtol=2e-5), name
 
 
+class Stopped(Exception):
+    """What a source may raise."""
+
+
+@pytest.mark.parametrize("chunk", [1, 4])
+@pytest.mark.parametrize("readable", [2, 4, 6])
+def test_a_source_that_fails_loses_no_frame_that_it_gave_before(network, chunk, readable):
+    def source():
+        yield from images(readable)
+        raise Stopped
+
+    steps = rollout(Reconstructor(network, RULES["ttt3r"]()), source(), chunk=chunk)
+    done = [next(steps) for _ in range(readable)]
+    with pytest.raises(Stopped):
+        next(steps)
+    close(run(network, "ttt3r", images(readable)), done)
+
+
+def test_a_frame_is_handed_out_before_the_next_one_is_fetched(network):
+    fetched = []
+
+    def live():
+        for image in images(3):
+            fetched.append(image)
+            yield image
+
+    for step in rollout(Reconstructor(network, RULES["ttt3r"]()), live()):
+        assert len(fetched) == step.index + 1
+    chunked = rollout(Reconstructor(network, RULES["ttt3r"]()), live(), chunk=2)
+    next(chunked)
+    assert len(fetched) == 5  # of the second pass: the two of its first chunk
+
+
 def test_several_rules_in_one_pass_equal_separate_passes(network):
     frames = images(9)
     policies = {"cut3r": None, "ttt3r": Every(4), "constant": 3, "frozen": WhenFar(0.05, minimum=2)}

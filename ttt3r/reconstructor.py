@@ -170,7 +170,7 @@ def look(network: RecurrentNetwork, frame: Frame, memory: Memory, outputs: Outpu
 class Reconstructor(nn.Module):
     """A network with a rule: images in, cameras and points out, with a memory that is handed from frame to frame.
 
-    Example:
+    Examples:
         >>> import torch, ttt3r
         >>> model = ttt3r.Reconstructor(ttt3r.load_network("tiny-random"), ttt3r.update_rules.ConfidenceAware())
         >>> memory = model.begin(batch=1)
@@ -185,12 +185,16 @@ class Reconstructor(nn.Module):
         self.network = network
         self.rule = rule
         # Learned rules inside wrappers are found here, so that .to(), optimisers and state_dict see them.
-        self.learned_parts = nn.ModuleList(module for module in modules(rule) if module is not rule)
+        learned = list(modules(rule))
+        self.learned_parts = nn.ModuleList(module for module in learned if module is not rule)
+        if learned:
+            begin(network, rule, batch=1)  # a learned rule made without a width takes its size from the memory
 
     def begin(self, batch: int = 1) -> Memory:
         """The memory before any frame, for `batch` sequences side by side."""
         return begin(self.network, self.rule, batch)
 
+    # --8<-- [start:step]
     def encode(self, frame: Frame) -> Tokens:
         """Tokens of the frame. Needs no memory: may run ahead, many frames at a time."""
         return self.network.encode(frame)
@@ -216,6 +220,7 @@ class Reconstructor(nn.Module):
         placed = place(result.reading(outputs), memory.chunk_to_world)
         return Step(int(memory.seen.max()), placed, result.memory, result.gain)
 
+    # --8<-- [end:step]
     def query(
         self, memory: Memory, ray_map: Float[Tensor, "batch height width ray=6"], outputs: Outputs = Outputs.ALL
     ) -> Reconstruction:

@@ -4,8 +4,7 @@ A rollout is a generator in constant memory. It records no gradients unless `det
 back-propagation through time; training uses this same loop.
 """
 
-import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -13,13 +12,12 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from ttt3r import tree
+from ttt3r.grouping import Frames, groups
 from ttt3r.guard import check_step, is_shortage, shortage
 from ttt3r.reconstructor import Reconstructor, Recurrence, RecurrentNetwork, begin, place, recur, restart
 from ttt3r.types import Features, Frame, Memory, Needs, Outputs, Reconstruction, Step, Tokens
 from ttt3r.update_rules.base import StateUpdateRule
 from ttt3r.update_rules.resets import Never, ResetPolicy, as_policy
-
-Frames = Iterable[Frame | Tensor]  # images (batch, 3, height, width); their size may change from frame to frame
 
 
 def rollout(
@@ -52,7 +50,7 @@ def rollout(
         ChunkTooLarge: if `chunk` frames do not fit into memory.
         ValueError: for frames that do not fit the network or the memory.
 
-    Example:
+    Examples:
         >>> import torch, ttt3r
         >>> model = ttt3r.Reconstructor(ttt3r.load_network("tiny-random"), ttt3r.update_rules.ConfidenceAware())
         >>> frames = torch.zeros(5, 1, 3, 48, 64)
@@ -94,7 +92,7 @@ def rollout_rules(
         raise ValueError(f"memories are given for {sorted(lanes)}, rules for {sorted(rules)}; they must be the same")
     done = 0
     index = 0 if lanes is None else int(next(iter(lanes.values())).seen.max())
-    for group in _groups(frames, chunk):
+    for group in groups(frames, chunk):
         gradients = torch.is_grad_enabled() and detach_every is not None
         with torch.set_grad_enabled(gradients):  # left before every yield: a generator must not leak its mode
             lanes = lanes or {name: begin(network, c.rule, group[0].batch) for name, c in contenders.items()}
@@ -214,27 +212,6 @@ def _read_out(
         {name: tree.rows(joined, i * batch, (i + 1) * batch) for name, i in zip(results, single, strict=False)}
         for results in past
     ]
-
-
-def _groups(frames: Frames, chunk: int) -> Iterator[list[Frame]]:
-    """Up to `chunk` consecutive frames of the same size and kind, so that they can be stacked."""
-
-    def kind(frame: Frame) -> tuple[object, ...]:
-        return frame.batch, frame.size, frame.image is not None, frame.ray_map is not None
-
-    for _, alike in itertools.groupby(map(_as_frame, frames), key=kind):
-        while group := list(itertools.islice(alike, chunk)):
-            yield group
-
-
-def _as_frame(item: Frame | Tensor) -> Frame:
-    if isinstance(item, Frame):
-        return item
-    if item.ndim == 3:
-        raise ValueError(
-            f"an image must be (batch, 3, height, width), got {tuple(item.shape)}; add the batch with image[None]"
-        )
-    return Frame(image=item)
 
 
 def _contenders(

@@ -4,10 +4,10 @@ Whatever stops a run (a broken frame, a result that is not finite, Ctrl-C) keeps
 last good frame, the point cloud and the COLMAP model of what is there are written, and the run can go on from there.
 """
 
-import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,12 +29,20 @@ class RunOptions:
         outputs: which heads run.
         chunk: frames encoded and read out together.
         checkpoint_every: frames between two saves of the memory.
+
+    Raises:
+        ValueError: if a number is not positive.
     """
 
     reset_every: int | ResetPolicy | None = None
     outputs: Outputs = Outputs.CAMERA | Outputs.POINTS_CAMERA
     chunk: int = 1
     checkpoint_every: int = 50
+
+    def __post_init__(self) -> None:
+        for name in ("chunk", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1 frame, got {getattr(self, name)}")
 
 
 def run(
@@ -60,27 +68,22 @@ def run(
         ValueError: as the source raises at a broken frame; likewise.
         KeyboardInterrupt: on Ctrl-C; likewise.
     """
-    waiting: deque[SourceFrame] = deque()
-
-    def images() -> Iterator[Tensor]:
-        for item in itertools.islice(source, folder.frames, None):
-            waiting.append(item)
-            yield item.image
-
-    status, notes = RunStatus.FAILED, {}
+    feed = _Feed(source, folder.frames)
+    status = RunStatus.FAILED
+    notes: dict[str, Any] = {}
     try:
         steps = rollout(
             model,
-            images(),
+            feed.images(),
             memory=memory,
             reset_every=options.reset_every,
             outputs=options.outputs,
             chunk=options.chunk,
         )
         for step in steps:
-            item = waiting.popleft()
+            item = feed.waiting.popleft()
             folder.write(FrameRecord(step.index, item.name, item.timestamp, item.image, step.reconstruction, step.gain))
-            memory = step.memory
+            memory, feed.last = step.memory, item.name
             if folder.frames % options.checkpoint_every == 0:
                 folder.checkpoint(memory)
             on_frame(step)
@@ -89,13 +92,36 @@ def run(
         status = RunStatus.INTERRUPTED
         raise
     except Exception as error:
-        notes["error"] = str(error)
+        notes["error"] = str(error) or type(error).__name__
         raise
     finally:
         if memory is not None and int(memory.seen[0]) == folder.frames:
             folder.checkpoint(memory)
+        notes["source"] = {"name": source.name, "first_frame": feed.first, "last_frame": feed.last}
         notes["skipped"] = [list(pair) for pair in source.skipped]
         folder.finish(status, notes)
+
+
+class _Feed:
+    """The images that a run still needs, and the frames that they came from until these are written.
+
+    `first` and `last` are the names of the first frame of the source and of the last one that is in the folder.
+    """
+
+    def __init__(self, source: FrameSource, done: int) -> None:
+        self.waiting: deque[SourceFrame] = deque()
+        self.first = self.last = ""
+        self._source, self._done = source, done
+
+    def images(self) -> Iterator[Tensor]:
+        """Prepared images; those of an earlier part of the run are passed over."""
+        for number, item in enumerate(self._source):
+            self.first = self.first or item.name
+            if number < self._done:
+                self.last = item.name
+            else:
+                self.waiting.append(item)
+                yield item.image
 
 
 def choose_device(name: str = "auto") -> torch.device:

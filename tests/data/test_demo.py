@@ -122,3 +122,14 @@ def test_it_is_quick(tmp_path):
 def test_nothing_is_refused(tmp_path):
     with pytest.raises(ValueError, match="frames=0"):
         write_demo_sequence(tmp_path, frames=0)
+
+
+def test_a_demo_is_made_anew_but_nothing_else_is_written_over(tmp_path):
+    write_demo_sequence(tmp_path / "a", 3, (48, 32))
+    write_demo_sequence(tmp_path / "a", 2, (48, 32))
+    assert len(list((tmp_path / "a" / "rgb").iterdir())) == len(list((tmp_path / "a" / "depth").iterdir())) == 2
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "rgb.txt").write_text("# timestamp filename\n")
+    with pytest.raises(FileExistsError, match="give another folder"):
+        write_demo_sequence(tmp_path / "b", 2, (48, 32))
+    assert [path.name for path in (tmp_path / "b").iterdir()] == ["rgb.txt"]

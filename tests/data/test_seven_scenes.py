@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ttt3r.data import CropToPatches, Sampling, open_clip
+from ttt3r.data import CropToPatches, Sampling, open_clip, open_source
 
 POLICY = CropToPatches(64)
 
@@ -111,3 +111,11 @@ def test_depth_of_a_real_frame_lands_on_the_depth_of_another(shared):
     measured = there[row[inside], column[inside]]
     error = np.abs(measured - z[inside])[measured > 0] / measured[measured > 0]
     assert np.median(error) < 0.01
+
+
+def test_a_run_takes_the_colours_and_leaves_the_depth(tmp_path):
+    write(tmp_path, [2, 10, 3])
+    (tmp_path / "frame-000003.pose.txt").unlink()
+    frames = list(open_source(tmp_path, policy=POLICY))
+    assert [frame.name for frame in frames] == [f"frame-{i:06d}.color.png" for i in (2, 3, 10)]
+    np.testing.assert_allclose([frame.timestamp for frame in frames], [2 / 30, 3 / 30, 10 / 30])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ttt3r.data import CropToPatches, Sampling, StretchToPatches, open_clip
+from ttt3r.data import CropToPatches, Sampling, StretchToPatches, open_clip, open_source
 from ttt3r.data.tum import associate, camera_to_world, read_list, read_trajectory
 
 POLICY = CropToPatches(64)
@@ -194,3 +194,9 @@ def test_the_real_desk_with_unequal_numbers_of_images_and_depths(shared):
         if depth is not None:
             assert linked[f"rgb/{frame.name}"] == f"depth/{depth.name}"
     assert sum(depth is not None for depth in clip.depth_files.paths) == 3
+
+
+def test_a_run_takes_all_images_with_their_times_and_needs_no_ground_truth(sequence):
+    (sequence / "groundtruth.txt").unlink()
+    frames = list(open_source(sequence, policy=POLICY))
+    assert [(frame.name, frame.timestamp) for frame in frames] == [(f"{i}.png", float(i)) for i in range(5)]

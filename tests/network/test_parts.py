@@ -11,6 +11,7 @@ from torch.nn import functional
 from ttt3r.network import CUT3R, CUT3RConfig, DPTConfig, LinearConfig, RayForm
 from ttt3r.network.attention import LowRank, attend
 from ttt3r.network.blocks import DecoderBlock, ModulatedNorm, WriteBlock
+from ttt3r.network.dpt import PatchMLP
 from ttt3r.network.heads import color_activation, point_activation, pose_activation
 from ttt3r.network.rope import Grid, RotaryTable, rotary_table, rotate
 from ttt3r.reconstructor import Reconstructor
@@ -145,7 +146,9 @@ def test_linear_heads_against_a_plain_twin():
         assert len(features.levels) == 1
         assert out.points_camera.shape == out.points_world.shape == (1, 32, 48, 3)
         assert out.color.shape == (1, 32, 48, 3)
-        head = network.heads.points_camera.mlp
+        dense = network.heads.points_camera
+        assert isinstance(dense, PatchMLP)
+        head = dense.mlp
         token = features.levels[0][0, 1 * 3 + 2]  # patch in row 1, column 2
         values = head.fc2(functional.gelu(head.fc1(token))).reshape(4, 16, 16)
         xyz = values[:3, 5, 7] * values[2, 5, 7].sign()

@@ -1,11 +1,12 @@
 """From words on the command line to objects: rules, networks, devices, resize policies."""
 
 import hashlib
+from argparse import SUPPRESS, Action
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentError, ArgumentParser
+from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter
 from rich.console import Console
 
 from ttt3r.data import CropToPatches, ResizePolicy, Sampling, StretchToPatches
@@ -14,6 +15,18 @@ from ttt3r.network.checkpoint import NETWORKS
 from ttt3r.runner import choose_device
 from ttt3r.types import Outputs
 from ttt3r.update_rules import StateUpdateRule, find_rule
+
+
+class Help(DefaultHelpFormatter):
+    """Help without the types that the names of the values already tell."""
+
+    def _get_help_string(self, action: Action) -> str:
+        text = action.help or ""
+        if action.required:
+            return text + (" (required)" if action.option_strings else "")
+        plain = isinstance(action.default, str | int | float | Path) and not isinstance(action.default, bool)
+        return text + " (default: %(default)s)" if plain and action.default != SUPPRESS and action.default else text
+
 
 RESIZE: dict[str, type[ResizePolicy]] = {"crop": CropToPatches, "stretch": StretchToPatches}
 OUTPUTS = {
@@ -37,7 +50,7 @@ def with_rule_classes(arguments: Sequence[str]) -> list[str]:
             done.append("--rule=" + _class_path(argument.removeprefix("--rule=")))
         else:
             done.append(argument)
-        expects = argument == "--rule" and not expects
+        expects = argument in ("--rule", "--rule.help") and not expects
     return done
 
 
@@ -65,7 +78,7 @@ def parse_rules(text: str) -> dict[str, StateUpdateRule]:
 def _parse_rule(item: str) -> StateUpdateRule:
     name, *settings = item.split(":")
     kind = find_rule(name)
-    parser = ArgumentParser(exit_on_error=False)
+    parser = ArgumentParser(exit_on_error=False, allow_abbrev=False)
     parser.add_class_arguments(kind, "rule")
     try:
         words = [f"--rule.{setting}" for setting in settings]

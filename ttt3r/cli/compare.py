@@ -18,10 +18,12 @@ from rich.table import Table
 
 from ttt3r.cli import choosing
 from ttt3r.cli.run import frame_progress
-from ttt3r.data import open_clip
+from ttt3r.data import Clip, open_clip
 from ttt3r.evaluation.compare import Comparison, ComparisonRow, compare
 from ttt3r.evaluation.plots import plot_trajectories
 from ttt3r.export import TrajectoryWriter
+
+CSV = "comparison.csv"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -36,6 +38,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--lengths", type=str, default="", help="judge the first n frames: 50,100,500 (default: all)")
     parser.add_argument("--out", type=Path, default=None, help="folder of comparison.csv, pictures and trajectories")
+    parser.add_argument("--overwrite", action="store_true", help="replace an older comparison in the folder")
 
 
 def execute(settings: Any, console: Console) -> int:
@@ -43,33 +46,65 @@ def execute(settings: Any, console: Console) -> int:
     rules = choosing.parse_rules(settings.rules)
     lengths = _lengths(settings.lengths)
     if settings.out is not None:
-        settings.out.mkdir(parents=True, exist_ok=True)
+        _prepare(settings.out, settings.overwrite)
     network = choosing.load(settings, console)
     policy, sampling = choosing.policy(settings, network), choosing.sampling(settings)
     clips = [
         open_clip(path, policy=policy, sampling=sampling, skip_broken=settings.skip_broken) for path in settings.path
     ]
-    with frame_progress(console) as progress:
-        longest = max(lengths) if lengths else math.inf
-        tasks = {c.name: progress.add_task(c.name, total=int(min(len(c.timestamps), longest))) for c in clips}
-        result = compare(
-            network,
-            rules,
-            clips,
-            lengths=lengths,
-            reset_every=settings.reset_every,
-            on_frame=lambda clip, _: progress.advance(tasks[clip]),
-        )
-    for clip in result.truth:
-        console.print(_table(clip, sorted((r for r in result.rows if r.clip == clip), key=lambda row: row.frames)))
-    for row in result.rows:
-        if row.note:
-            console.print(f"[yellow]{row.clip}, {row.rule}, {row.frames} frames[/]: {row.note}", highlight=False)
+    result = Comparison((), {}, {}, {})
+    for clip in clips:
+        if clip.name in result.truth:
+            raise ValueError(f"two sequences are called {clip.name}; compare them one by one")
+        with frame_progress(console) as progress:
+            total = min(len(clip.timestamps), max(lengths or [len(clip.timestamps)]))
+            task = progress.add_task(clip.name, total=total)
+            found = compare(
+                network,
+                rules,
+                [clip],
+                lengths=lengths,
+                reset_every=settings.reset_every,
+                on_frame=lambda *_, task=task, progress=progress: progress.advance(task),
+            )
+        result = result.extended(found)
+        _report(clip, found, console)
+        if settings.out is not None:  # after every clip: an error in the next one loses nothing
+            _write(found, settings.out, console)
+            result.write_csv(settings.out / CSV)
     if choosing.is_toy(settings.network, network):
         console.print("[yellow]numbers of an untrained or tiny network: they show the path, not the rules[/]")
     if settings.out is not None:
-        _write(result, settings.out, console)
+        console.print(f"the table: [bold]{settings.out / CSV}[/]", highlight=False)
     return 0
+
+
+def _prepare(out: Path, overwrite: bool) -> None:
+    """An output folder that is empty or holds an older comparison that may be replaced."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        used = any(out.iterdir())
+    except OSError as error:
+        raise OSError(
+            f"cannot write to the output folder {out} ({error.strerror}); choose another with --out"
+        ) from error
+    if used and not (out / CSV).is_file():
+        raise FileExistsError(f"{out} is not empty and holds no comparison; choose an empty folder with --out")
+    if used and not overwrite:
+        raise FileExistsError(f"{out} already holds a comparison; replace it with --overwrite, or choose another --out")
+
+
+def _report(clip: Clip, result: Comparison, console: Console) -> None:
+    """The table of one clip, and what has to be said beside it."""
+    console.print(_table(clip.name, sorted(result.rows, key=lambda row: row.frames)))
+    notes: dict[str, list[str]] = {}
+    for row in result.rows:
+        if row.note:
+            notes.setdefault(row.note, []).append(f"{row.rule} at {row.frames} frames")
+    for note, rows in notes.items():
+        console.print(f"[yellow]no trajectory errors[/] ({escape(', '.join(rows))}): {escape(note)}", highlight=False)
+    for name, reason in clip.source.skipped:
+        console.print(f"[yellow]skipped[/] {escape(f'{name}: {reason}')}", highlight=False)
 
 
 def _lengths(text: str) -> list[int] | None:
@@ -84,8 +119,8 @@ def _table(clip: str, rows: list[ComparisonRow]) -> Table:
     seconds = rows[0].seconds_per_frame
     caption = f"one pass for all rules: {seconds:.3f} s a frame"
     table = Table(title=escape(clip), caption=caption, box=SIMPLE_HEAD)
-    table.add_column("frames", justify="right")
-    table.add_column("rule", no_wrap=True)
+    table.add_column("frames", justify="right", no_wrap=True)
+    table.add_column("rule", overflow="fold")
     for heading in ("ATE m", "RPE m", "RPE deg", "AbsRel", "gain"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row, after in zip(rows, [*rows[1:], None], strict=True):
@@ -101,9 +136,8 @@ def _numbers(row: ComparisonRow) -> list[str]:
 
 
 def _write(result: Comparison, out: Path, console: Console) -> None:
-    """CSV, a TUM trajectory for each clip and rule, and a picture for each clip where matplotlib is installed."""
-    result.write_csv(out / "comparison.csv")
-    made = ["comparison.csv"]
+    """A TUM trajectory for each clip and rule, and a picture for each clip where matplotlib is installed."""
+    made = []
     for clip, truth in result.truth.items():
         stem = _file_name(clip)
         paths = {rule: cameras for (name, rule), cameras in result.cameras.items() if name == clip}

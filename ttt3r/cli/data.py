@@ -6,20 +6,28 @@ from typing import Any
 from jsonargparse import ArgumentParser
 from rich.console import Console
 
+from ttt3r.cli.choosing import Help
 from ttt3r.data import CropToPatches, open_clip, open_source, write_demo_sequence
+from ttt3r.data.opening import LAYOUTS
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The arguments of `ttt3r data`."""
     commands = parser.add_subcommands(dest="what", metavar="WHAT")
     demo = ArgumentParser(
-        description="Make a short sequence of a textured room, in TUM RGB-D layout, with ground truth."
+        description="Make a short sequence of a textured room, in TUM RGB-D layout, with ground truth.",
+        formatter_class=Help,
+        exit_on_error=False,
     )
     demo.add_argument("folder", type=Path, help="where to write it")
     demo.add_argument("--frames", type=int, default=24, help="length")
     demo.add_argument("--seed", type=int, default=0, help="of the room and the camera's path")
     commands.add_subcommand("demo", demo, help="make a short sequence with ground truth")
-    check = ArgumentParser(description="Say what a source holds and how its frames will be prepared.")
+    check = ArgumentParser(
+        description="Say what a source holds and how its frames will be prepared.",
+        formatter_class=Help,
+        exit_on_error=False,
+    )
     check.add_argument("path", type=str, help="folder, glob, image, video, or a sequence with ground truth")
     check.add_argument("--size", type=int, default=512, help="long side of the prepared images")
     commands.add_subcommand("check", check, help="say what a source holds")
@@ -43,7 +51,7 @@ def _demo(settings: Any, console: Console) -> None:
 
 def _check(settings: Any, console: Console) -> None:
     policy = CropToPatches(settings.size)
-    try:
+    if any(layout.recognises(Path(settings.path)) for layout in LAYOUTS):
         clip = open_clip(settings.path, policy=policy)
         source = clip.source
         console.print(
@@ -51,7 +59,7 @@ def _check(settings: Any, console: Console) -> None:
         )
         depth = "none" if clip.depth_files is None else f"{sum(p is not None for p in clip.depth_files.paths)} maps"
         console.print(f"true depth: {depth}", highlight=False)
-    except (FileNotFoundError, ValueError):
+    else:
         source = open_source(settings.path, policy=policy)
         console.print(f"{source.name}: {source.length or 'unknown number of'} frames, for run", highlight=False)
     height, width = next(iter(source)).image.shape[-2:]

@@ -3,16 +3,20 @@
 import os
 import signal
 import sys
+import threading
+import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentError, ArgumentParser
 from rich.console import Console
 from rich.markup import escape
 
 from ttt3r import __version__
 from ttt3r.cli import compare, convert, data, doctor, rules, run
-from ttt3r.cli.choosing import with_rule_classes
+from ttt3r.cli.choosing import Help, with_rule_classes
 
 COMMANDS = {
     "run": run,
@@ -23,6 +27,9 @@ COMMANDS = {
     "doctor": doctor,
 }
 
+FORESEEN = (ValueError, OSError, ImportError, MemoryError)
+"""Errors whose message is written for users."""
+
 
 def build_parser() -> ArgumentParser:
     """The parser of the whole command line; each command adds its own part."""
@@ -30,10 +37,13 @@ def build_parser() -> ArgumentParser:
         prog="ttt3r",
         description="Recurrent 3D memory with plug-in state update rules.",
         version=__version__,
+        formatter_class=Help,
+        exit_on_error=False,
+        allow_abbrev=False,
     )
     commands = parser.add_subcommands(dest="command", title="commands", metavar="COMMAND")
     for name, command in COMMANDS.items():
-        part = ArgumentParser(description=command.__doc__)
+        part = ArgumentParser(description=command.__doc__, formatter_class=Help, exit_on_error=False)
         commands.add_subcommand(name, part, help=(command.__doc__ or "").splitlines()[0])
         command.add_arguments(part)  # after it was added: a command may have commands of its own
     return parser
@@ -46,23 +56,59 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     console, errors = Console(), Console(stderr=True)
-    warnings.showwarning = lambda message, *_: errors.print(
-        f"[yellow]warning:[/] {escape(str(message))}", highlight=False
-    )
-    # A polite kill (a cluster's time limit) ends like Ctrl-C: what was done is written.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        parser = build_parser()
-        settings = parser.instantiate(parser.parse_args(with_rule_classes(arguments)))
-        return COMMANDS[settings.command].execute(settings[settings.command], console)
+        with _polite(errors):
+            parser = build_parser()
+            settings = parser.instantiate(parser.parse_args(with_rule_classes(arguments)))
+            return COMMANDS[settings.command].execute(settings[settings.command], console)
+    except ArgumentError as error:
+        command = next((argument for argument in arguments if argument in COMMANDS), "")
+        text = " ".join(str(error).split()).replace(f" {command}.", " --" if "required" in str(error) else " ")
+        errors.print(
+            f"[red]ttt3r: error:[/] {escape(text)} (see ttt3r {command + ' ' * bool(command)}--help)",
+            highlight=False,
+            soft_wrap=True,
+        )
+        return 2
     except KeyboardInterrupt:
-        errors.print("[yellow]interrupted[/]; what was done is kept (ttt3r run ... --resume goes on)")
+        errors.print("[yellow]interrupted[/]; what was done is kept (ttt3r run ... --resume goes on)", soft_wrap=True)
         return 130
-    except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
+    except Exception as error:
         if os.environ.get("TTT3R_DEBUG") == "1":
             raise
-        errors.print(f"[red]ttt3r: error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        errors.print(f"[red]ttt3r: error:[/] {escape(_one_line(error))}", highlight=False, soft_wrap=True)
         return 2
+
+
+@contextmanager
+def _polite(errors: Console) -> Iterator[None]:
+    """Warnings in one line, and a polite kill (a cluster's time limit) that ends like Ctrl-C: what was done is written."""
+    before = signal.getsignal(signal.SIGTERM)
+    here = threading.current_thread() is threading.main_thread()  # only there may handlers be set
+    if here:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: errors.print(
+                f"[yellow]warning:[/] {escape(' '.join(str(message).split()))}", highlight=False, soft_wrap=True
+            )
+            yield
+    finally:
+        if here:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _one_line(error: Exception) -> str:
+    """What happened; for an error that nobody foresaw (a mistake in a user's rule, say) also where."""
+    text = " ".join(str(error).split())
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    ours = Path(place.filename).is_relative_to(Path(__file__).parent.parent)
+    if isinstance(error, FORESEEN) or (isinstance(error, TypeError) and ours):
+        return text
+    return (
+        f"{type(error).__name__}: {text or 'no message'} ({Path(place.filename).name}, line {place.lineno}); "
+        "TTT3R_DEBUG=1 shows how it came about"
+    )
 
 
 if __name__ == "__main__":

@@ -2,14 +2,16 @@
 
 import importlib.metadata
 import inspect
+import textwrap
+import traceback
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 from jsonargparse import ArgumentParser
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from ttt3r.update_rules import RULES, BrokenLaw, StateUpdateRule, check_rule, find_rule
 
@@ -36,14 +38,18 @@ def execute(settings: Any, console: Console) -> int:
 
 
 def _table(verbose: bool) -> Table:
-    table = Table(title="State update rules", box=SIMPLE_HEAD)
-    for heading in ("name", "equation", "reference", *(["settings", "needs"] if verbose else [])):
-        table.add_column(heading, overflow="fold")
+    """Two columns, since equations and references are long: the name, and all else below each other."""
+    table = Table.grid(padding=(0, 2, 1, 0))
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
     for name, rule in RULES.items():
-        more = [_settings(rule), str(rule().needs)] if verbose else []
-        table.add_row(name, rule.equation, rule.reference, *more)
+        about = [rule.equation, rule.reference]
+        if verbose:
+            needs = str(rule().needs).removeprefix("Needs.").lower().replace("|", ", ")
+            about += [f"settings: {_settings(rule) or 'none'}", f"needs: {needs.replace('_', ' ')}"]
+        table.add_row(name, Text("\n".join(about)))
     for point in importlib.metadata.entry_points(group="ttt3r.rules"):
-        table.add_row(point.name, "(plug-in)", point.value, *(["", ""] if verbose else []))
+        table.add_row(point.name, Text(f"plug-in: {point.value}"))
     return table
 
 
@@ -53,15 +59,39 @@ def _settings(rule: type[StateUpdateRule]) -> str:
 
 def _show(rule: type[StateUpdateRule], console: Console) -> None:
     console.print(f"[bold]{rule.__module__}.{rule.__qualname__}[/]\n", highlight=False)
-    console.print(inspect.getdoc(rule) or "(no documentation)", highlight=False, markup=False)
-    console.print(f"\nsettings: {_settings(rule) or 'none'}\nsource: {inspect.getsourcefile(rule)}", highlight=False)
+    for text in (inspect.getdoc(rule) or "(no documentation)").split("\n\n"):
+        console.print(_filled(text, console.width), highlight=False, markup=False, soft_wrap=True)
+        console.print()
+    console.print(f"settings: {_settings(rule) or 'none'}", highlight=False, markup=False)
+    console.print(f"source: {inspect.getsourcefile(rule)}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _filled(text: str, width: int) -> str:
+    """A paragraph of a docstring in lines that fit; prose is filled, indented lines (equations, examples) keep theirs."""
+    if not any(line.startswith(" ") for line in text.splitlines()):
+        return textwrap.fill(" ".join(text.split()), width, break_long_words=False)
+    lines = []
+    for line in text.splitlines():
+        indent = " " * (len(line) - len(line.lstrip()))
+        lines += textwrap.wrap(
+            line, width, subsequent_indent=indent + "    ", drop_whitespace=True, break_long_words=False
+        ) or [""]
+    return "\n".join(lines)
 
 
 def _check(rule: type[StateUpdateRule], console: Console) -> int:
     try:
         report = check_rule(rule)
     except BrokenLaw as error:
-        console.print(f"[red]{rule.__name__} breaks laws[/]\n{escape(str(error))}", highlight=False)
+        console.print(f"[red]{rule.__name__} breaks laws[/]", highlight=False)
+        console.print(str(error), highlight=False, markup=False, soft_wrap=True)
+        if error.__cause__ is not None:
+            place = traceback.extract_tb(error.__cause__.__traceback__)[-1]
+            console.print(f"  the error is from {place.filename}, line {place.lineno}", highlight=False, markup=False)
         return 1
-    console.print(f"[green]{rule.__name__} keeps every law[/]\n{escape(str(report))}", highlight=False)
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for law, meaning in report.laws:
+        table.add_row(Text(law.replace("_", " ")), Text(meaning))
+    console.print(f"[green]{escape(report.rule)} keeps all {len(report.laws)} laws[/]\n", highlight=False)
+    console.print(table)
     return 0

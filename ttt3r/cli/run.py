@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ttt3r.cli import choosing
 from ttt3r.data import Prefetch, open_source
 from ttt3r.evaluation.plots import plot_point_cloud, plot_trajectories
-from ttt3r.export import PointSelection, RunFolder, read_trajectory
+from ttt3r.export import PointSelection, RunFolder, RunRecord, RunStatus, read_trajectory
 from ttt3r.reconstructor import Reconstructor
 from ttt3r.runner import RunOptions, run
 from ttt3r.types import Memory
@@ -23,13 +23,14 @@ from ttt3r.update_rules import ConfidenceAware, StateUpdateRule
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The arguments of `ttt3r run`."""
-    parser.add_argument("path", type=str, help="folder, glob, image, video file or webcam:0")
+    parser.add_argument("path", type=str, nargs="+", help="folder, glob, images, a video file or webcam:0")
     choosing.add_input_arguments(parser)
     parser.add_subclass_arguments(
         StateUpdateRule,
         "rule",
+        metavar="RULE",
         default={"class_path": f"{ConfidenceAware.__module__}.{ConfidenceAware.__qualname__}"},
-        help="name of a rule, or my_lab.MyRule; its settings as --rule.setting value",
+        help="name of a rule (default: ttt3r), or my_lab.MyRule; its settings as --rule.setting value",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     parser.add_argument("--outputs", choices=[*choosing.OUTPUTS], default="points", help="which heads run")
@@ -47,17 +48,22 @@ def add_arguments(parser: ArgumentParser) -> None:
 def execute(settings: Any, console: Console) -> int:
     """Run `ttt3r run`."""
     rule: StateUpdateRule = settings.rule
+    options = RunOptions(
+        settings.reset_every, choosing.OUTPUTS[settings.outputs], settings.chunk, settings.checkpoint_every
+    )
+    if settings.resume and _is_complete(settings, rule):
+        console.print(f"the run in [bold]{settings.out}[/] is complete: nothing to do", highlight=False)
+        return 0
     network = choosing.load(settings, console)
     source = open_source(
-        settings.path,
+        _path(settings),
         policy=choosing.policy(settings, network),
         sampling=choosing.sampling(settings),
         skip_broken=settings.skip_broken,
     )
     folder, memory = _open_folder(settings, rule)
-    options = RunOptions(
-        settings.reset_every, choosing.OUTPUTS[settings.outputs], settings.chunk, settings.checkpoint_every
-    )
+    if folder.frames:
+        console.print(f"going on after {folder.frames} frames", highlight=False)
     console.print(f"rule [bold]{escape(repr(rule))}[/]", highlight=False)
     try:
         with frame_progress(console) as progress:
@@ -71,11 +77,25 @@ def execute(settings: Any, console: Console) -> int:
     return 0
 
 
-def _open_folder(settings: Any, rule: StateUpdateRule) -> tuple[RunFolder, Memory | None]:
-    """A new folder, or the older run with the memory at its last checkpoint."""
-    points = PointSelection(settings.min_confidence, budget=settings.points, voxel_size=settings.voxel)
-    facts = {
-        "path": settings.path,
+def _path(settings: Any) -> str | list[str]:
+    """One source, or several image files (a shell writes out a pattern that stands without quotes)."""
+    return settings.path if len(settings.path) > 1 else settings.path[0]
+
+
+def _is_complete(settings: Any, rule: StateUpdateRule) -> bool:
+    """Whether the older run with these settings came to its end."""
+    RunFolder.resume(settings.out, _facts(settings, rule), _points(settings))  # refuses other settings
+    return RunRecord.load(settings.out).status is RunStatus.COMPLETE
+
+
+def _points(settings: Any) -> PointSelection:
+    return PointSelection(settings.min_confidence, budget=settings.points, voxel_size=settings.voxel)
+
+
+def _facts(settings: Any, rule: StateUpdateRule) -> dict[str, Any]:
+    """What decides the results, for `run.json`; not --skip-broken, so that a run may go on over a broken frame."""
+    return {
+        "path": _path(settings),
         "network": settings.network,
         "network_sha256": choosing.fingerprint(settings.network),
         "rule": repr(rule),
@@ -84,14 +104,18 @@ def _open_folder(settings: Any, rule: StateUpdateRule) -> tuple[RunFolder, Memor
         "stride": settings.stride,
         "start": settings.start,
         "stop": settings.stop,
-        "skip_broken": settings.skip_broken,
         "reset_every": settings.reset_every,
         "outputs": settings.outputs,
     }
+
+
+def _open_folder(settings: Any, rule: StateUpdateRule) -> tuple[RunFolder, Memory | None]:
+    """A new folder, or the older run with the memory at its last checkpoint."""
+    facts, points, device = _facts(settings, rule), _points(settings), choosing.choose_device(settings.device)
     if not settings.resume:
-        return RunFolder.create(settings.out, facts, points, settings.device, overwrite=settings.overwrite), None
-    folder = RunFolder.resume(settings.out, facts, points, settings.device)
-    return folder, folder.restore(choosing.choose_device(settings.device))
+        return RunFolder.create(settings.out, facts, points, str(device), overwrite=settings.overwrite), None
+    folder = RunFolder.resume(settings.out, facts, points, str(device))
+    return folder, folder.restore(device)
 
 
 def frame_progress(console: Console) -> Progress:
@@ -108,16 +132,21 @@ def frame_progress(console: Console) -> Progress:
 
 def _draw(folder: RunFolder, console: Console) -> None:
     """Pictures of what there is, where matplotlib is installed, and the list of what was written."""
-    made = sorted(item.name for item in folder.path.iterdir() if not item.name.startswith("points_"))
+    made = [item.name for item in folder.path.iterdir() if not item.name.startswith("points_")]
     try:
-        if (folder.path / "trajectory.txt").exists() and folder.frames:
-            _, cameras = read_trajectory(folder.path / "trajectory.txt")
-            plot_trajectories(folder.path / "trajectory.png", {"cameras": cameras})
-            made.append("trajectory.png")
-            if len(folder.cloud):
-                cloud = folder.cloud
-                plot_point_cloud(folder.path / "points.png", cloud.xyz, cloud.rgb, cameras)
-                made.append("points.png")
+        made += _pictures(folder)
     except ImportError as error:
         console.print(f"no pictures: {escape(str(error))}", highlight=False)
     console.print(f"{folder.frames} frames -> [bold]{folder.path}[/]: {', '.join(sorted(set(made)))}", highlight=False)
+
+
+def _pictures(folder: RunFolder) -> list[str]:
+    """Draw trajectory and points; the names of the files."""
+    if not ((folder.path / "trajectory.txt").exists() and folder.frames):
+        return []
+    _, cameras = read_trajectory(folder.path / "trajectory.txt")
+    plot_trajectories(folder.path / "trajectory.png", {"cameras": cameras})
+    if len(folder.cloud) == 0:
+        return ["trajectory.png"]
+    plot_point_cloud(folder.path / "points.png", folder.cloud.xyz, folder.cloud.rgb, cameras)
+    return ["trajectory.png", "points.png"]

@@ -153,12 +153,16 @@ class Recording:
 
 @dataclass(frozen=True)
 class Layout:
-    """How a benchmark lays a sequence out on disk: how it is recognised and read. `needs` is shown to the user."""
+    """How a benchmark lays a sequence out on disk: how it is recognised and read. `needs` is shown to the user.
+
+    `images` lists all colour images, with a pose or without, for a run that asks for no ground truth.
+    """
 
     name: str
     needs: str
     recognises: Callable[[Path], bool]
     read: Callable[[Path], Recording]
+    images: Callable[[Path], ImageFiles]
 
 
 def read_numbers(path: Path) -> Float[np.ndarray, "row column"]:

@@ -16,6 +16,7 @@ from ttt3r.data.tum import camera_to_world
 
 _RATE = 10.0  # frames per second
 _PER_METRE = 5000
+_MARK = "# a sequence made by ttt3r"
 _LIGHT = np.array([0.4, -1.1, 0.3])
 _ROOM = np.array([[-2.4, -1.3, -1.8], [2.4, 1.3, 3.2]])
 _BOXES = np.array(  # low and high corner
@@ -40,21 +41,24 @@ def write_demo_sequence(
 ) -> Path:
     """Write the sequence to `folder` (made if missing) and return it; `open_clip` reads it.
 
+    A folder in use is left alone unless it holds such a sequence, which is replaced.
     Holds rgb/, depth/ (16 bit, z-depth, 5000 per metre), rgb.txt, depth.txt, groundtruth.txt (camera to world) and
     camera-intrinsics.txt. The same arguments give the same files; the motion is the same at any number of frames.
 
     Args:
-        folder: where to write; files of the same names are replaced.
+        folder: where to write.
         frames: number of frames, 10 per second.
         size: (width, height) in pixels.
         seed: of the wandering of the camera and of the colours.
 
     Raises:
         ValueError: if there is no frame or no pixel to make.
+        FileExistsError: if the folder holds anything else.
     """
     if frames < 1 or min(size) < 1:
         raise ValueError(f"frames={frames} and size={size} must be positive")
     folder = Path(folder)
+    _clear(folder)
     for name in ("rgb", "depth"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     poses, K, paint = demo_path(frames, seed), demo_intrinsics(size), _Paint.mixed(seed)
@@ -65,11 +69,22 @@ def write_demo_sequence(
         Image.fromarray(np.round(depth * _PER_METRE).astype(np.uint16)).save(folder / "depth" / f"{time}.png")
     for name in ("rgb", "depth"):
         rows = "".join(f"{time} {name}/{time}.png\n" for time in times)
-        (folder / f"{name}.txt").write_text(f"# timestamp filename\n{rows}")
+        (folder / f"{name}.txt").write_text(f"{_MARK}\n# timestamp filename\n{rows}")
     rows = [" ".join([time, *(f"{value:.12f}" for value in pose)]) for time, pose in zip(times, poses, strict=True)]
     (folder / "groundtruth.txt").write_text("# timestamp tx ty tz qx qy qz qw\n" + "\n".join(rows) + "\n")
     np.savetxt(folder / "camera-intrinsics.txt", K, fmt="%.6f")
     return folder
+
+
+def _clear(folder: Path) -> None:
+    """Remove the images of an older demo sequence; nobody else's recording is written over."""
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    listing = folder / "rgb.txt"
+    if not (listing.is_file() and listing.read_text("utf-8", "replace").startswith(_MARK)):
+        raise FileExistsError(f"{folder} is not empty and holds no demo sequence; give another folder")
+    for image in [*folder.glob("rgb/*.png"), *folder.glob("depth/*.png")]:
+        image.unlink()
 
 
 def demo_intrinsics(size: tuple[int, int]) -> Float[np.ndarray, "3 3"]:

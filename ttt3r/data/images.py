@@ -67,9 +67,11 @@ def _diagnosis(path: Path, error: Exception) -> str:
     if path.suffix.lower() in HEIC_SUFFIXES:
         return f"{path} is a HEIC image, which cannot be read here; convert it to JPEG or PNG"
     if path.stat().st_size == 0:
-        return f"{path} is an empty file; copy it again, remove it, or pass skip_broken=True"
+        return (
+            f"{path} is an empty file; copy it again, remove it, or leave it out with skip_broken=True (--skip-broken)"
+        )
     reason = "no image format that is known" if isinstance(error, UnidentifiedImageError) else str(error)
-    return f"cannot read image {path} ({reason}); repair or remove it, or pass skip_broken=True"
+    return f"cannot read image {path} ({reason}); repair or remove it, or leave it out with skip_broken=True (--skip-broken)"
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ def open_source(
     """A stream of prepared frames from a folder of images, a glob, a list of files, one image, a video, or `webcam:0`.
 
     A folder is read in natural order (`2.png` before `10.png`), other files in it are passed over; a list keeps its order.
+    Of a folder in one of the `LAYOUTS` the colour images are taken, not the depth maps beside them.
     With `skip_broken`, broken frames are left out and recorded in `source.skipped`; else the stream stops there with an error.
 
     Raises:
@@ -41,7 +42,8 @@ def _reader(path: str | Path | Sequence[str | Path]) -> FrameReader:
     if text.startswith("webcam:"):
         return Webcam(text.removeprefix("webcam:"))
     if place.is_dir():
-        return ImageFiles(text, images_in(place))
+        layout = next((layout for layout in LAYOUTS if layout.recognises(place)), None)
+        return layout.images(place) if layout is not None else ImageFiles(text, images_in(place))
     if place.is_file():
         return _file_reader(place)
     if any(mark in text for mark in "*?["):

@@ -15,9 +15,11 @@ import numpy as np
 from jaxtyping import Float
 
 from ttt3r.data.clip import Layout, Record, Recording, read_intrinsics, read_numbers
+from ttt3r.data.files import ImageFiles
 
 _RATE = 30.0  # frames per second of the Kinect; the benchmark gives no times
 _INTRINSICS = np.array([[585.0, 0, 320], [0, 585, 240], [0, 0, 1]])
+_COLOR = re.compile(r"frame-(\d+)\.color\.(?:png|jpg)")
 _NUMBER = re.compile(r"frame-(\d+)\.pose\.txt")
 
 
@@ -49,6 +51,17 @@ def read(folder: Path) -> Recording:
         depth_invalid=(65535,),
         intrinsics=_INTRINSICS if K is None else K,
     )
+
+
+def images(folder: Path) -> ImageFiles:
+    """The colour images of a sequence, without the depth maps beside them; timestamps are frame numbers / 30 Hz.
+
+    Raises:
+        ValueError: if a scene has several sequences, or there is no colour image.
+    """
+    folder = _sequence_folder(folder)
+    found = sorted((int(match[1]), path) for path in folder.iterdir() if (match := _COLOR.fullmatch(path.name)))
+    return ImageFiles(str(folder), [path for _, path in found], [number / _RATE for number, _ in found])
 
 
 def recognises(folder: Path) -> bool:
@@ -90,5 +103,6 @@ SEVEN_SCENES = Layout(
     needs="frame-NNNNNN.pose.txt and frame-NNNNNN.color.png or .jpg for each frame, and .depth.png if there is depth",
     recognises=recognises,
     read=read,
+    images=images,
 )
 """`frame-NNNNNN.color.png`, `.depth.png`, `.pose.txt`."""

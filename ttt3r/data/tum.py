@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ttt3r.data.clip import Layout, Record, Recording, read_intrinsics, read_numbers
+from ttt3r.data.files import ImageFiles
 
 MAX_GAP = 0.02
 """Seconds by which an image and its pose or depth may differ, as in the benchmark's own tools."""
@@ -123,6 +124,17 @@ def read(folder: Path) -> Recording:
     return Recording(folder.resolve().name, tuple(records), 5000.0, intrinsics=_intrinsics(folder))
 
 
+def images(folder: Path) -> ImageFiles:
+    """The images that `rgb.txt` lists, with their times.
+
+    Raises:
+        FileNotFoundError: if one of them is missing.
+        ValueError: if a row is not `timestamp file`.
+    """
+    times, paths = read_list(folder / "rgb.txt")
+    return ImageFiles(str(folder), paths, times.tolist())
+
+
 def _intrinsics(folder: Path) -> Float[np.ndarray, "3 3"] | None:
     for camera, (fx, fy, cx, cy) in _INTRINSICS.items():
         if camera in folder.resolve().name:
@@ -135,5 +147,6 @@ TUM = Layout(
     needs="rgb.txt, groundtruth.txt, the images that rgb.txt lists, and depth.txt if there is depth",
     recognises=lambda folder: (folder / "rgb.txt").is_file(),
     read=read,
+    images=images,
 )
 """`rgb.txt`, `depth.txt`, `groundtruth.txt`."""

@@ -109,7 +109,7 @@ class VideoFile(FrameReader):
             raise self._broken(count, f"cannot be decoded further ({error.strerror})") from error
 
     def _broken(self, count: int, reason: str) -> BrokenVideo:
-        cure = "copy it again" + (", or pass skip_broken=True to take what there is" if count else "")
+        cure = "copy it again" + (", or take what there is with skip_broken=True (--skip-broken)" if count else "")
         return BrokenVideo(f"{self._path} is broken after {count} frames: {reason}; {cure}")
 
 

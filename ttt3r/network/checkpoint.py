@@ -63,12 +63,12 @@ NETWORKS = {"tiny-random": lambda: CUT3R.random(CUT3RConfig.tiny(), seed=0)}
 """Networks that need no file, by name."""
 
 
-def save_network(network: CUT3R, folder: str | Path) -> None:
-    """Write `model.safetensors` and `config.json`."""
+def save_network(network: CUT3R, folder: str | Path, dtype: torch.dtype = torch.float32) -> None:
+    """Write `model.safetensors`, with weights of the given type, and `config.json`. Loading makes them float32 again."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).write_text(network.config.to_json() + "\n")
-    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, folder / WEIGHTS)
+    save_file({name: tensor.to(dtype).contiguous() for name, tensor in network.state_dict().items()}, folder / WEIGHTS)
 
 
 def build(config: CUT3RConfig, weights: Mapping[str, Tensor]) -> CUT3R:

@@ -54,6 +54,8 @@ class CUT3RConfig:
         rope_base: base of the rotary embedding's frequencies.
         head: kind and sizes of the dense heads.
         ray_form: what a ray map holds.
+        state_codes: add a learned code per state token before every layer of the state stream. Not in the official
+            networks; it keeps the few tokens of a small network apart.
 
     Raises:
         ValueError: if widths and heads do not fit together.
@@ -76,6 +78,7 @@ class CUT3RConfig:
     rope_base: float = 100.0
     head: DPTConfig | LinearConfig = DPTConfig()
     ray_form: RayForm = RayForm.OFFICIAL
+    state_codes: bool = False
 
     def __post_init__(self) -> None:
         for what, width, heads in (
@@ -119,6 +122,26 @@ class CUT3RConfig:
             state_tokens=30,
             slots=8,
             head=DPTConfig(features=16, last=8, levels=(12, 16, 24, 32)),
+        )
+
+    @classmethod
+    def nano(cls) -> "CUT3RConfig":
+        """The bundled network: the real architecture at 64 x 48 pixels, 12 image tokens and 24 state tokens."""
+        return cls(
+            image_size=64,
+            encoder_width=96,
+            encoder_depth=4,
+            encoder_heads=4,
+            ray_heads=4,
+            width=96,
+            depth=4,
+            heads=4,
+            state_heads=4,
+            state_tokens=24,
+            slots=8,
+            head=LinearConfig(),
+            ray_form=RayForm.DIRECTION,
+            state_codes=True,
         )
 
     def to_json(self) -> str:

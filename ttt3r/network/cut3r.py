@@ -83,6 +83,7 @@ class CUT3R(nn.Module):
             parts.append(self.ray_encoder(rearrange(frame.ray_map, "batch height width ray -> batch ray height width")))
         return Tokens(parts[0] if len(parts) == 1 else parts[0] + parts[1], (height // patch, width // patch))
 
+    # --8<-- [start:propose]
     def propose(
         self, tokens: Tokens, memory: Memory, needs: Needs = Needs.NOTHING, biases: Sequence[AttentionBias] = ()
     ) -> Proposal:
@@ -103,6 +104,7 @@ class CUT3R(nn.Module):
             image_attention=decoded.image_attention,
         )
 
+    # --8<-- [end:propose]
     def readout(self, features: Features, outputs: Outputs = Outputs.ALL) -> Reconstruction:
         """Run the heads that were asked for. May come later, for many frames together, or not at all."""
         return self.heads(features, outputs)

@@ -42,6 +42,8 @@ class Decoder(nn.Module):
         self.pose_token = nn.Parameter(0.02 * torch.randn(1, 1, width))
         self.image_blocks = nn.ModuleList([DecoderBlock(width, config.heads, ratio) for _ in range(config.depth)])
         self.state_blocks = nn.ModuleList([DecoderBlock(width, config.state_heads, ratio) for _ in range(config.depth)])
+        codes = nn.Parameter(torch.randn(config.depth, config.state_tokens, width)) if config.state_codes else None
+        self.state_codes = codes
         self.image_norm = layer_norm(width)
         self.state_norm = layer_norm(width)
 
@@ -58,6 +60,8 @@ class Decoder(nn.Module):
         depth, levels, from_image, to_self = self.config.depth, [], [], []
         for layer, (image_block, state_block) in enumerate(zip(self.image_blocks, self.state_blocks, strict=True)):
             bias = _Biases(layer, biases)
+            if self.state_codes is not None:
+                state = state + self.state_codes[layer]
             new_state = state_block(
                 state, image, state_positions, bias[Stream.STATE_SELF], bias[Stream.STATE_FROM_IMAGE]
             )

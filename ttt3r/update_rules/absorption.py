@@ -32,6 +32,7 @@ def absorb(
         ValueError: if the answer does not fit the memory: another shape, dtype or device, or a rule state of another form
             than `init` gave. Values are not looked at here (that would wait for the device); the loop does it once a frame.
     """
+    # --8<-- [start:absorb]
     update = rule.update(memory.state, proposal.candidate, evidence, memory.rule)
     first = memory.age == 0
     _check_fit(rule, memory, update)
@@ -46,6 +47,7 @@ def absorb(
     )
     kept = tree.select(write, written, memory)
     return Absorbed(replace(kept, seen=memory.seen + 1), torch.where(write[:, None, None], gain, 0.0))
+    # --8<-- [end:absorb]
 
 
 def _pose_gain(

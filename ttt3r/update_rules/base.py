@@ -92,7 +92,7 @@ class StateUpdateRule(ABC):
 class GatedUpdateRule(StateUpdateRule):
     """A rule that only answers with a learning rate; the blend is done for it.
 
-    Example:
+    Examples:
         >>> import torch
         >>> class Half(GatedUpdateRule):
         ...     def gain(self, state, candidate, evidence, rule_state):
@@ -134,7 +134,7 @@ def blend(
     Raises:
         ValueError: if the gain is not (batch, state, 1) or (batch, state, channel).
 
-    Example:
+    Examples:
         >>> import torch
         >>> blend(torch.zeros(1, 1, 2), torch.ones(1, 1, 2), torch.full((1, 1, 1), 0.25))
         tensor([[[0.2500, 0.2500]]])

@@ -75,7 +75,7 @@ class Product(Combination):
     Raises:
         ValueError: on the first frame, if a part names no gain.
 
-    Example:
+    Examples:
         >>> from ttt3r.update_rules.constant import ConstantRate
         >>> from ttt3r.update_rules.ttt3r import ConfidenceAware
         >>> Product((ConfidenceAware(), ConstantRate(0.5))).needs
@@ -141,7 +141,7 @@ class Schedule(Combination):
     Raises:
         ValueError: if the ages do not increase, or are not one fewer than the rules.
 
-    Example:
+    Examples:
         >>> from ttt3r.update_rules.constant import ConstantRate
         >>> from ttt3r.update_rules.cut3r import FullOverwrite
         >>> warm_up = Schedule((FullOverwrite(), ConstantRate(0.1)), starts=(20,))

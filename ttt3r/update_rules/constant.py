@@ -29,7 +29,7 @@ class ConstantRate(GatedUpdateRule):
     Raises:
         ValueError: if the rate is outside [0, 1].
 
-    Example:
+    Examples:
         >>> ConstantRate(rate=0.1)
         ConstantRate(rate=0.1)
         >>> ConstantRate(rate=3.0)

@@ -22,7 +22,7 @@ class FullOverwrite(GatedUpdateRule):
     Perception Model with Persistent State*, CVPR 2025, https://arxiv.org/abs/2501.12387. Written from the equation; the
     authors' code and weights are CC BY-NC-SA 4.0 and are no part of this package.
 
-    Example:
+    Examples:
         >>> FullOverwrite()
         FullOverwrite()
         >>> FullOverwrite.equation

@@ -21,7 +21,7 @@ class Frozen(GatedUpdateRule):
     It forgets nothing and learns nothing: the lower end of the scale whose upper end is `FullOverwrite`. No publication;
     with it every later frame is located against the first one alone.
 
-    Example:
+    Examples:
         >>> Frozen() == Frozen()
         True
     """

@@ -31,7 +31,7 @@ class ResetPolicy(ABC):
 class Never(ResetPolicy):
     """One chunk for the whole stream.
 
-    Example:
+    Examples:
         >>> Never() == Never()
         True
     """
@@ -53,7 +53,7 @@ class Every(ResetPolicy):
     Raises:
         ValueError: if n is less than 1.
 
-    Example:
+    Examples:
         >>> Every(100)
         Every(n=100)
     """
@@ -80,7 +80,7 @@ class WhenFar(ResetPolicy):
     Raises:
         ValueError: if the distance is not positive or the minimum is less than 1.
 
-    Example:
+    Examples:
         >>> WhenFar(distance=2.5)
         WhenFar(distance=2.5, minimum=8)
     """
@@ -106,7 +106,7 @@ def as_policy(value: int | ResetPolicy | None) -> ResetPolicy:
         TypeError: for anything else.
         ValueError: for a number below 1.
 
-    Example:
+    Examples:
         >>> as_policy(100)
         Every(n=100)
     """

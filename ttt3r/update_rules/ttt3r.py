@@ -16,7 +16,8 @@ from ttt3r.update_rules.evidence import Evidence, Keys
 class ConfidenceAware(GatedUpdateRule):
     """A learning rate per token: how strongly the token's queries answer to the image's keys, on average.
 
-        S_t = S_{t-1} + G (candidate_t - S_{t-1}),     G_s = sigmoid( (1 / L H K) sum_{l,h,i} z^{l,h}_{s,i} )
+        S_t = S_{t-1} + G (candidate_t - S_{t-1})
+        G_s = sigmoid( (1 / L H K) sum_{l,h,i} z^{l,h}_{s,i} )
 
     z^{l,h}_{s,i} is the scaled logit, after the rotary embedding and before the softmax, of state token s and image key i
     in the state's cross-attention of layer l and head h; i runs over all K keys, the pose token included. The mean is taken
@@ -29,7 +30,7 @@ class ConfidenceAware(GatedUpdateRule):
     Args:
         gradient: let gradients flow through the gate. The reference detaches it; learning to gate needs it.
 
-    Example:
+    Examples:
         >>> ConfidenceAware()
         ConfidenceAware(gradient=False)
         >>> ConfidenceAware.needs

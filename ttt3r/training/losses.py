@@ -1,0 +1,109 @@
+"""The losses of the field: confidence-weighted point distances, camera distances, colours."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from ttt3r.data.procedural import ClipTruth
+from ttt3r.types import Reconstruction
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """How much each term counts.
+
+    Args:
+        confidence: alpha of the confidence term, c * distance - alpha * log c.
+        translation, rotation: of the camera.
+        color: of the predicted colours.
+    """
+
+    confidence: float = 0.2
+    translation: float = 1.0
+    rotation: float = 1.0
+    color: float = 0.3
+
+
+@dataclass(frozen=True)
+class LossTerms:
+    """Terms of one frame, each a mean over the batch.
+
+    Args:
+        points_camera, points_world: confidence-weighted distances.
+        translation: Euclidean distance.
+        rotation: geodesic-like distance, |R - R_true|_F / sqrt 8, in [0, 1].
+        color: mean square error of the colours.
+    """
+
+    points_camera: Float[Tensor, ""]
+    points_world: Float[Tensor, ""]
+    translation: Float[Tensor, ""]
+    rotation: Float[Tensor, ""]
+    color: Float[Tensor, ""]
+
+    def total(self, weights: LossWeights) -> Float[Tensor, ""]:
+        """The weighted sum."""
+        points = self.points_camera + self.points_world
+        camera = weights.translation * self.translation + weights.rotation * self.rotation
+        return points + camera + weights.color * self.color
+
+
+def confident_distance(
+    points: Float[Tensor, "batch height width xyz=3"],
+    confidence: Float[Tensor, "batch height width"],
+    truth: Float[Tensor, "batch height width xyz=3"],
+    alpha: float,
+) -> Float[Tensor, ""]:
+    """mean(c * |p - p_true| / (1 + |p_true|) - alpha log c): distances relative beyond one unit, so that far walls do not rule.
+
+    The published loss divides by the clip's mean distance instead; here lengths are already in units of the first frame,
+    and a stream may walk into rooms of quite another depth.
+    """
+    distance = (points - truth).norm(dim=-1) / (1 + truth.norm(dim=-1))
+    return (confidence * distance - alpha * confidence.log()).mean()
+
+
+def frame_loss(answer: Reconstruction, truth: ClipTruth, index: int, weights: LossWeights) -> LossTerms:
+    """The terms for frame `index` of the clip.
+
+    Raises:
+        ValueError: if the answer lacks an output; training asks for all of them.
+    """
+    parts = (answer.points_camera, answer.confidence_camera, answer.points_world, answer.confidence_world)
+    camera, color = answer.camera_to_world, answer.color
+    if camera is None or color is None or any(part is None for part in parts):
+        raise ValueError("the loss needs all outputs; read out with Outputs.ALL")
+    points_camera, confidence_camera, points_world, confidence_world = parts
+    pose = truth.camera_to_world[index]
+    image = truth.image[index].permute(0, 2, 3, 1)
+    return LossTerms(
+        confident_distance(points_camera, confidence_camera, truth.points_camera[index], weights.confidence),  # pyright: ignore
+        confident_distance(points_world, confidence_world, truth.points_world[index], weights.confidence),  # pyright: ignore
+        (camera[:, :3, 3] - pose[:, :3, 3]).norm(dim=-1).mean(),
+        ((camera[:, :3, :3] - pose[:, :3, :3]).flatten(1).norm(dim=-1) / 8**0.5).mean(),
+        functional.mse_loss(color, image),
+    )
+
+
+def rotation_degrees(
+    camera: Float[Tensor, "*batch 4 4"], truth: Float[Tensor, "*batch 4 4"]
+) -> Float[Tensor, "*batch"]:
+    """Angle between two cameras, degrees."""
+    chord = (camera[..., :3, :3] - truth[..., :3, :3]).flatten(-2).norm(dim=-1) / 8**0.5
+    return torch.rad2deg(2 * torch.asin(chord.clamp(max=1)))
+
+
+def effective_rank(state: Float[Tensor, "batch state channel"]) -> Float[Tensor, " batch"]:
+    """Exp of the entropy of the normalised singular values of the centred state: how many tokens are really different."""
+    centred = state.float() - state.float().mean(dim=1, keepdim=True)
+    share = functional.normalize(torch.linalg.svdvals(centred), p=1, dim=-1)
+    return torch.exp(-(share * share.clamp_min(1e-12).log()).sum(dim=-1))
+
+
+def between_token_share(state: Float[Tensor, "batch state channel"]) -> Float[Tensor, " batch"]:
+    """Variance between tokens over total power of the state; 0 when all tokens are the same."""
+    centred = state - state.mean(dim=1, keepdim=True)
+    return centred.square().mean(dim=(1, 2)) / state.square().mean(dim=(1, 2)).clamp_min(1e-12)

@@ -1,0 +1,88 @@
+"""A training run as settings: what is seen when, how long, how fast. Written beside every network that it makes."""
+
+from dataclasses import dataclass, field
+
+from ttt3r.data.procedural import WorldConfig
+from ttt3r.training.losses import LossWeights
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One part of the curriculum.
+
+    Args:
+        steps: how many optimiser steps it lasts.
+        frames: shortest and longest clip.
+        questions: ray-map questions put into each clip.
+        batch: clips side by side.
+        world: where the clips come from.
+    """
+
+    steps: int
+    frames: tuple[int, int]
+    questions: int = 0
+    batch: int = 32
+    world: WorldConfig = WorldConfig()
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch < 1 or self.questions < 0:
+            raise ValueError(
+                f"a stage needs steps and batch of at least 1 and no negative questions, got {self.steps}, {self.batch}, "
+                f"{self.questions}"
+            )
+        if not 1 <= self.frames[0] <= self.frames[1]:
+            raise ValueError(
+                f"clip lengths must be (shortest, longest) with 1 <= shortest <= longest, got {self.frames}"
+            )
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All of a training run.
+
+    Args:
+        stages: one after the other.
+        seed: of weights and clips.
+        learning_rate: its peak, after a linear warm-up; a cosine brings it to a hundredth at the end.
+        warmup: steps of the warm-up.
+        betas, weight_decay, clip: of AdamW and of the gradient's norm.
+        average: decay of the exponential average of the weights, which is what is saved.
+        detach_every: cut gradients through time every so many frames; `None` for whole clips.
+        loss: weights of the terms.
+
+    Raises:
+        ValueError: for a setting out of its range.
+    """
+
+    stages: tuple[Stage, ...]
+    seed: int = 0
+    learning_rate: float = 1.2e-3
+    warmup: int = 200
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = 0.05
+    clip: float = 1.0
+    average: float = 0.999
+    detach_every: int | None = None
+    loss: LossWeights = field(default_factory=LossWeights)
+
+    def __post_init__(self) -> None:
+        if not self.stages:
+            raise ValueError("a recipe needs at least one stage")
+        if not 0 <= self.average < 1 or self.learning_rate <= 0 or self.clip <= 0:
+            raise ValueError(
+                f"average must lie in [0, 1), learning_rate and clip above 0; got {self.average}, {self.learning_rate}, "
+                f"{self.clip}"
+            )
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of the whole run."""
+        return sum(stage.steps for stage in self.stages)
+
+    def stage_at(self, step: int) -> Stage:
+        """The stage that step belongs to."""
+        for stage in self.stages:
+            if step < stage.steps:
+                return stage
+            step -= stage.steps
+        return self.stages[-1]
