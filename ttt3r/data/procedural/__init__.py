@@ -19,3 +19,4 @@ from ttt3r.data.procedural.rendering import Rendering as Rendering
 from ttt3r.data.procedural.rendering import render as render
 from ttt3r.data.procedural.scenes import Scenes as Scenes
 from ttt3r.data.procedural.scenes import sample_scenes as sample_scenes
+from ttt3r.data.procedural.truth import ClipTruth as ClipTruth

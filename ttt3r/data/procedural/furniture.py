@@ -139,7 +139,8 @@ def _keeps_clear(
     yaw: Float64[Tensor, "batch room piece"],
 ) -> Bool[Tensor, "batch room piece"]:
     """Whether the footprint is farther than the clearance from every point that is to be kept free."""
-    x, z = (site.keep[:, None, None, :, axis] - center[..., 2 * axis, None] for axis in (0, 1))
+    keep, center, half, yaw = site.keep.float(), center.float(), half.float(), yaw.float()  # by far the largest tensors
+    x, z = (keep[:, None, None, :, axis] - center[..., 2 * axis, None] for axis in (0, 1))
     cos, sin = yaw.cos()[..., None], yaw.sin()[..., None]
     along = (cos * x - sin * z).abs() - half[..., 0, None]
     across = (sin * x + cos * z).abs() - half[..., 2, None]

@@ -12,7 +12,7 @@ from ttt3r.data.procedural.gathering import Stock, Views, gather_views, stock
 from ttt3r.data.procedural.scenes import Scenes
 from ttt3r.data.procedural.shading import hits_of, light
 
-CPU_RAYS, GPU_RAYS = 24 * 1024, 4 * 1024 * 1024
+CPU_RAYS, GPU_RAYS = 48 * 1024, 4 * 1024 * 1024
 """Rays of one chunk."""
 
 
