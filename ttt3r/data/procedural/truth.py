@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from ttt3r.data.procedural.clips import ClipBatch
 
+from ttt3r.data.procedural.clips import ClipBatch
 from ttt3r.types import Frame
 
 
