@@ -21,6 +21,7 @@ from ttt3r.update_rules.evidence import AttentionEvidence as AttentionEvidence
 from ttt3r.update_rules.evidence import Evidence as Evidence
 from ttt3r.update_rules.evidence import Keys as Keys
 from ttt3r.update_rules.evidence import UndeclaredNeedsError as UndeclaredNeedsError
+from ttt3r.update_rules.filt3r import KalmanGain as KalmanGain
 from ttt3r.update_rules.frozen import Frozen as Frozen
 from ttt3r.update_rules.law_evidence import Sizes as Sizes
 from ttt3r.update_rules.laws import BrokenLaw as BrokenLaw
@@ -41,6 +42,7 @@ from ttt3r.update_rules.wrappers import Scale as Scale
 RULES: dict[str, type[StateUpdateRule]] = {
     "cut3r": FullOverwrite,
     "ttt3r": ConfidenceAware,
+    "filt3r": KalmanGain,
     "constant": ConstantRate,
     "frozen": Frozen,
 }
