@@ -32,6 +32,7 @@ from ttt3r.update_rules.resets import Never as Never
 from ttt3r.update_rules.resets import ResetPolicy as ResetPolicy
 from ttt3r.update_rules.resets import WhenFar as WhenFar
 from ttt3r.update_rules.resets import as_policy as as_policy
+from ttt3r.update_rules.ttsa3r import TemporalSpatial as TemporalSpatial
 from ttt3r.update_rules.ttt3r import ConfidenceAware as ConfidenceAware
 from ttt3r.update_rules.wrappers import Anneal as Anneal
 from ttt3r.update_rules.wrappers import EveryNth as EveryNth
@@ -42,6 +43,7 @@ from ttt3r.update_rules.wrappers import Scale as Scale
 RULES: dict[str, type[StateUpdateRule]] = {
     "cut3r": FullOverwrite,
     "ttt3r": ConfidenceAware,
+    "ttsa3r": TemporalSpatial,
     "filt3r": KalmanGain,
     "constant": ConstantRate,
     "frozen": Frozen,
