@@ -27,6 +27,7 @@ from ttt3r.update_rules.law_evidence import Sizes as Sizes
 from ttt3r.update_rules.laws import BrokenLaw as BrokenLaw
 from ttt3r.update_rules.laws import LawReport as LawReport
 from ttt3r.update_rules.laws import check_rule as check_rule
+from ttt3r.update_rules.memix import MemoryMixture as MemoryMixture
 from ttt3r.update_rules.recal3r import Calibrated as Calibrated
 from ttt3r.update_rules.resets import Every as Every
 from ttt3r.update_rules.resets import Never as Never
@@ -46,6 +47,7 @@ RULES: dict[str, type[StateUpdateRule]] = {
     "ttt3r": ConfidenceAware,
     "ttsa3r": TemporalSpatial,
     "filt3r": KalmanGain,
+    "memix": MemoryMixture,
     "recal3r": Calibrated,
     "constant": ConstantRate,
     "frozen": Frozen,
