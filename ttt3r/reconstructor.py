@@ -245,6 +245,8 @@ def restart(memory: Memory, network: RecurrentNetwork, rule: StateUpdateRule, fr
         )
     if frame.reset is False:
         return memory
+    if frame.reset is True:  # nothing of the old memory is kept, so the frame may have another size
+        return begin(network, rule, memory.batch)
     return tree.select(frame.reset_mask.to(memory.state.device), begin(network, rule, memory.batch), memory)
 
 

@@ -31,6 +31,7 @@ from ttt3r.update_rules.evidence import Evidence as Evidence
 from ttt3r.update_rules.evidence import Keys as Keys
 from ttt3r.update_rules.evidence import UndeclaredNeedsError as UndeclaredNeedsError
 from ttt3r.update_rules.frame_change import FrameChange as FrameChange
+from ttt3r.update_rules.filt3r import KalmanGain as KalmanGain
 from ttt3r.update_rules.frozen import Frozen as Frozen
 from ttt3r.update_rules.law_evidence import Sizes as Sizes
 from ttt3r.update_rules.laws import BrokenLaw as BrokenLaw
@@ -43,12 +44,15 @@ from ttt3r.update_rules.learned_scalar import LearnedScalar as LearnedScalar
 from ttt3r.update_rules.learned_token import LearnedToken as LearnedToken
 from ttt3r.update_rules.momentum import Momentum as Momentum
 from ttt3r.update_rules.ortho import Ortho as Ortho
+from ttt3r.update_rules.memix import MemoryMixture as MemoryMixture
+from ttt3r.update_rules.recal3r import Calibrated as Calibrated
 from ttt3r.update_rules.resets import Every as Every
 from ttt3r.update_rules.resets import Never as Never
 from ttt3r.update_rules.resets import ResetPolicy as ResetPolicy
 from ttt3r.update_rules.resets import WhenFar as WhenFar
 from ttt3r.update_rules.resets import as_policy as as_policy
 from ttt3r.update_rules.ssr import SelfExpressive as SelfExpressive
+from ttt3r.update_rules.ttsa3r import TemporalSpatial as TemporalSpatial
 from ttt3r.update_rules.ttt3r import ConfidenceAware as ConfidenceAware
 from ttt3r.update_rules.wrappers import Anneal as Anneal
 from ttt3r.update_rules.wrappers import EveryNth as EveryNth
@@ -59,6 +63,10 @@ from ttt3r.update_rules.wrappers import Scale as Scale
 RULES: dict[str, type[StateUpdateRule]] = {
     "cut3r": FullOverwrite,
     "ttt3r": ConfidenceAware,
+    "ttsa3r": TemporalSpatial,
+    "filt3r": KalmanGain,
+    "memix": MemoryMixture,
+    "recal3r": Calibrated,
     "constant": ConstantRate,
     "frozen": Frozen,
     "damped": Damped,
