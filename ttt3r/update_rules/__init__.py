@@ -37,6 +37,7 @@ from ttt3r.update_rules.laws import LawReport as LawReport
 from ttt3r.update_rules.laws import check_rule as check_rule
 from ttt3r.update_rules.momentum import Momentum as Momentum
 from ttt3r.update_rules.ortho import Ortho as Ortho
+from ttt3r.update_rules.pas3r import PoseAdaptive as PoseAdaptive
 from ttt3r.update_rules.resets import Every as Every
 from ttt3r.update_rules.resets import Never as Never
 from ttt3r.update_rules.resets import ResetPolicy as ResetPolicy
@@ -60,6 +61,7 @@ RULES: dict[str, type[StateUpdateRule]] = {
     "ortho": Ortho,
     "clip": Clip,
     "momentum": Momentum,
+    "pas3r": PoseAdaptive,
     "frame_change": FrameChange,
     "ssr": SelfExpressive,
 }
