@@ -30,8 +30,8 @@ from ttt3r.update_rules.evidence import AttentionEvidence as AttentionEvidence
 from ttt3r.update_rules.evidence import Evidence as Evidence
 from ttt3r.update_rules.evidence import Keys as Keys
 from ttt3r.update_rules.evidence import UndeclaredNeedsError as UndeclaredNeedsError
-from ttt3r.update_rules.frame_change import FrameChange as FrameChange
 from ttt3r.update_rules.filt3r import KalmanGain as KalmanGain
+from ttt3r.update_rules.frame_change import FrameChange as FrameChange
 from ttt3r.update_rules.frozen import Frozen as Frozen
 from ttt3r.update_rules.law_evidence import Sizes as Sizes
 from ttt3r.update_rules.laws import BrokenLaw as BrokenLaw
@@ -42,9 +42,10 @@ from ttt3r.update_rules.learned_channel import LearnedChannel as LearnedChannel
 from ttt3r.update_rules.learned_gru import LearnedGRU as LearnedGRU
 from ttt3r.update_rules.learned_scalar import LearnedScalar as LearnedScalar
 from ttt3r.update_rules.learned_token import LearnedToken as LearnedToken
+from ttt3r.update_rules.memix import MemoryMixture as MemoryMixture
 from ttt3r.update_rules.momentum import Momentum as Momentum
 from ttt3r.update_rules.ortho import Ortho as Ortho
-from ttt3r.update_rules.memix import MemoryMixture as MemoryMixture
+from ttt3r.update_rules.pas3r import PoseAdaptive as PoseAdaptive
 from ttt3r.update_rules.recal3r import Calibrated as Calibrated
 from ttt3r.update_rules.resets import Every as Every
 from ttt3r.update_rules.resets import Never as Never
@@ -74,6 +75,7 @@ RULES: dict[str, type[StateUpdateRule]] = {
     "ortho": Ortho,
     "clip": Clip,
     "momentum": Momentum,
+    "pas3r": PoseAdaptive,
     "frame_change": FrameChange,
     "ssr": SelfExpressive,
     "learned_scalar": LearnedScalar,
