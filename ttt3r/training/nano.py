@@ -24,11 +24,12 @@ def nano_recipe(seed: int = 0) -> Recipe:
     """The recipe of the bundled network."""
     return Recipe(
         stages=(
-            Stage(steps=900, frames=(2, 3), questions=0, batch=24, world=SIMPLE_WORLD),
-            Stage(steps=1600, frames=(3, 6), questions=1, batch=14, world=SIMPLE_WORLD),
-            Stage(steps=2700, frames=(5, TRAINING_LENGTH), questions=2, batch=10, world=NANO_WORLD),
+            Stage(steps=600, frames=(2, 3), questions=0, batch=16, world=SIMPLE_WORLD),
+            Stage(steps=1200, frames=(3, 6), questions=1, batch=10, world=SIMPLE_WORLD),
+            Stage(steps=2000, frames=(4, TRAINING_LENGTH), questions=2, batch=8, world=NANO_WORLD),
         ),
         seed=seed,
-        warmup=150,
+        learning_rate=1.4e-3,
+        warmup=100,
         average=0.998,
     )
