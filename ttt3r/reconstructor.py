@@ -111,7 +111,8 @@ def recur(
     """
     needs, biases = _wishes(rules, tokens, memories)
     joined = tree.concatenate([replace(memory, rule=STATELESS) for memory in memories])
-    proposal = network.propose(tree.concatenate([tokens] * len(rules)), joined, needs, biases)
+    bare = replace(tokens, image=None)  # the decoder has no use for it, and it is large
+    proposal = network.propose(tree.concatenate([bare] * len(rules)), joined, needs, biases)
     results, batch = [], tokens.batch
     for index, (rule, memory, write) in enumerate(zip(rules, memories, writes, strict=True)):
         own = tree.rows(proposal, index * batch, (index + 1) * batch) if len(rules) > 1 else proposal
@@ -145,6 +146,7 @@ def _evidence(
         image_layers=proposal.image_attention if Needs.IMAGE_ATTENTION in rule.needs else (),
         make_reconstruction=reading if Needs.READOUT in rule.needs else None,
         make_reread=reread if Needs.REREAD in rule.needs else None,
+        image=tokens.image,
     )
 
 
@@ -247,6 +249,8 @@ def restart(memory: Memory, network: RecurrentNetwork, rule: StateUpdateRule, fr
         )
     if frame.reset is False:
         return memory
+    if frame.reset is True:  # nothing of the old memory is kept, so the frame may have another size
+        return begin(network, rule, memory.batch)
     return tree.select(frame.reset_mask.to(memory.state.device), begin(network, rule, memory.batch), memory)
 
 

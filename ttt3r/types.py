@@ -137,10 +137,17 @@ def _mask(flag: bool | Tensor, batch: int, device: torch.device) -> Bool[Tensor,
 
 @dataclass(frozen=True)
 class Tokens:
-    """A frame after the encoder: one token per patch, row by row. Needs no memory, so it may be made ahead of time."""
+    """A frame after the encoder: one token per patch, row by row. Needs no memory, so it may be made ahead of time.
+
+    Args:
+        patches: the tokens.
+        grid: (rows, columns); patch = rows * columns.
+        image: the frame's image as it was, for rules that look at it; `None` for a frame without one.
+    """
 
     patches: Float[Tensor, "batch patch feature"]
-    grid: tuple[int, int]  # (rows, columns); patch = rows * columns
+    grid: tuple[int, int]
+    image: Float[Tensor, "batch rgb=3 height width"] | None = None
 
     @property
     def batch(self) -> int:

@@ -95,7 +95,7 @@ def test_depth_and_gain_by_hand(network, sequence):
     predicted, truth, gains = [], [], []
     images = (frame.image for frame in clip.source)
     for index, step in enumerate(rollout(Reconstructor(network, RULES["ttt3r"]()), images)):
-        measured = np.asarray(Image.open(clip.depth_files.paths[index])).astype(float) / 5000
+        measured = clip.depth(index)
         depth = torch.nn.functional.interpolate(step.reconstruction.depth[None], measured.shape, mode="bicubic")[0, 0]
         predicted.append(depth.numpy()[measured > 0])
         truth.append(measured[measured > 0])

@@ -127,7 +127,7 @@ def _table(clip: str, rows: list[ComparisonRow]) -> Table:
     caption = f"one pass for all rules: {seconds:.3f} s a frame"
     table = Table(title=escape(clip), caption=caption, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("frames", justify="right", no_wrap=True)
-    table.add_column("rule", no_wrap=True)
+    table.add_column("rule", overflow="fold")
     for heading in ("ATE m", "RPE m", "RPE deg", "AbsRel", "gain", "age"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row, after in zip(rows, [*rows[1:], None], strict=True):
