@@ -1,8 +1,12 @@
 """Metrics as functions, and the comparison of rules side by side."""
 
-from ttt3r.evaluation.compare import Comparison as Comparison
-from ttt3r.evaluation.compare import ComparisonRow as ComparisonRow
+from ttt3r.evaluation.accounting import GainAccount as GainAccount
+from ttt3r.evaluation.accounting import GainMoment as GainMoment
+from ttt3r.evaluation.accounting import GainSummary as GainSummary
+from ttt3r.evaluation.accounting import equal_gain_constants as equal_gain_constants
 from ttt3r.evaluation.compare import compare as compare
+from ttt3r.evaluation.comparison import Comparison as Comparison
+from ttt3r.evaluation.comparison import ComparisonRow as ComparisonRow
 from ttt3r.evaluation.depth import DepthAlignment as DepthAlignment
 from ttt3r.evaluation.depth import DepthErrors as DepthErrors
 from ttt3r.evaluation.depth import LeastSquaresScale as LeastSquaresScale
@@ -10,6 +14,7 @@ from ttt3r.evaluation.depth import LeastSquaresScaleShift as LeastSquaresScaleSh
 from ttt3r.evaluation.depth import MedianScale as MedianScale
 from ttt3r.evaluation.depth import MetricDepth as MetricDepth
 from ttt3r.evaluation.depth import depth_errors as depth_errors
+from ttt3r.evaluation.plots import plot_gains as plot_gains
 from ttt3r.evaluation.plots import plot_point_cloud as plot_point_cloud
 from ttt3r.evaluation.plots import plot_trajectories as plot_trajectories
 from ttt3r.evaluation.trajectory import DegenerateTrajectory as DegenerateTrajectory
@@ -25,6 +30,9 @@ __all__ = [
     "DegenerateTrajectory",
     "DepthAlignment",
     "DepthErrors",
+    "GainAccount",
+    "GainMoment",
+    "GainSummary",
     "LeastSquaresScale",
     "LeastSquaresScaleShift",
     "MedianScale",
@@ -34,6 +42,8 @@ __all__ = [
     "associate",
     "compare",
     "depth_errors",
+    "equal_gain_constants",
+    "plot_gains",
     "plot_point_cloud",
     "plot_trajectories",
     "trajectory_errors",

@@ -22,7 +22,14 @@ class SaveAverage(Callback):
     def __init__(self, folder: Path, every_steps: int) -> None:
         self.folder, self.every_steps = folder, every_steps
 
-    def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *_: object) -> None:
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: object,
+        batch: object,
+        batch_idx: int,
+    ) -> None:
         """Save now and then."""
         if trainer.is_global_zero and trainer.global_step % self.every_steps == 0:
             save_network(averaged_network(pl_module), self.folder, torch.float16)
