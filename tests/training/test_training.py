@@ -101,7 +101,8 @@ def test_a_stopped_training_goes_on_and_ends_as_one_in_a_single_go(tmp_path, mon
         torch.testing.assert_close(value, expected[name], msg=name)
     saved = load_network(tmp_path / "cut" / "network")
     assert saved.config == MICRO
-    assert (tmp_path / "cut" / "logs" / "metrics.csv").exists()
+    legs = sorted(path.name for path in (tmp_path / "cut" / "logs").iterdir())
+    assert legs == ["version_0", "version_1"]
 
 
 def test_clips_are_those_of_their_step_however_they_are_dealt():

@@ -1,6 +1,6 @@
 """Train the small network from nothing on procedural worlds; a killed training goes on with the same command.
 
-Writes OUT/network (averaged weights, for --network), OUT/logs/metrics.csv and OUT/last.ckpt.
+Writes OUT/network (averaged weights, for --network), OUT/logs and OUT/last.ckpt.
 """
 
 from pathlib import Path

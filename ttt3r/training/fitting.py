@@ -73,8 +73,8 @@ def train(
 ) -> CUT3R:
     """Train a network from scratch, or go on where an earlier call with the same folder was stopped.
 
-    Writes `out/last.ckpt` every few minutes, `out/logs/metrics.csv`, and `out/network/` (averaged weights in
-    half precision), which `load_network` reads.
+    Writes `out/last.ckpt` every few minutes, `out/logs/version_N/metrics.csv` (one for each time that it was started), and
+    `out/network/` (averaged weights in half precision), which `load_network` reads.
 
     Raises:
         OSError: at once, if the folder cannot be written to.
@@ -85,7 +85,7 @@ def train(
     trainer = lightning.Trainer(
         max_steps=recipe.steps,
         accelerator="auto",
-        logger=CSVLogger(out, name="logs", version=""),
+        logger=CSVLogger(out, name="logs"),  # a folder for each leg: a resumed training deletes no curve
         callbacks=[Keep(out, minutes_between_checkpoints)],
         enable_checkpointing=False,
         log_every_n_steps=10,
