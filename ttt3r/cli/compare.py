@@ -18,7 +18,10 @@ from rich.table import Table
 
 from ttt3r.cli import choosing
 from ttt3r.cli.run import frame_progress
+from ttt3r.cli.worlds import CSV as WORLDS_CSV
+from ttt3r.cli.worlds import compare_worlds
 from ttt3r.data import Clip, open_clip
+from ttt3r.data.procedural.presets import TRAINING_LENGTH
 from ttt3r.evaluation.compare import compare
 from ttt3r.evaluation.comparison import Comparison, ComparisonRow
 from ttt3r.evaluation.plots import plot_gains, plot_trajectories
@@ -29,7 +32,12 @@ CSV = "comparison.csv"
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The arguments of `ttt3r compare`."""
-    parser.add_argument("path", type=str, nargs="+", help="folders of sequences with ground truth")
+    parser.add_argument(
+        "path",
+        type=str,
+        nargs="+",
+        help="folders of sequences with ground truth; or the word worlds, for held-out procedural worlds",
+    )
     choosing.add_input_arguments(parser)
     parser.add_argument(
         "--rules",
@@ -42,6 +50,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--controls", action="store_true", help="run a second pass with the constant of equal mean gain for every gate"
     )
+    parser.add_argument("--worlds", type=int, default=8, help="with `compare worlds`: how many")
     parser.add_argument("--overwrite", action="store_true", help="replace an older comparison in the folder")
 
 
@@ -51,6 +60,8 @@ def execute(settings: Any, console: Console) -> int:
     lengths = _lengths(settings.lengths)
     if settings.out is not None:
         _prepare(settings.out, settings.overwrite)
+    if settings.path == ["worlds"]:
+        return compare_worlds(settings, lengths or [TRAINING_LENGTH, 2 * TRAINING_LENGTH, 8 * TRAINING_LENGTH], console)
     network = choosing.load(settings, console)
     policy, sampling = choosing.policy(settings, network), choosing.sampling(settings)
     clips = [
@@ -93,7 +104,7 @@ def _prepare(out: Path, overwrite: bool) -> None:
         raise OSError(
             f"cannot write to the output folder {out} ({error.strerror}); choose another with --out"
         ) from error
-    if used and not (out / CSV).is_file():
+    if used and not any((out / name).is_file() for name in (CSV, WORLDS_CSV)):
         raise FileExistsError(f"{out} is not empty and holds no comparison; choose an empty folder with --out")
     if used and not overwrite:
         raise FileExistsError(f"{out} already holds a comparison; replace it with --overwrite, or choose another --out")

@@ -57,7 +57,7 @@ def _check(settings: Any, console: Console) -> None:
         console.print(
             f"{clip.name}: {len(clip.timestamps)} frames with true cameras, for compare and run", highlight=False
         )
-        depth = "none" if clip.depth_files is None else f"{sum(p is not None for p in clip.depth_files.paths)} maps"
+        depth = "none" if clip.depth_files is None else f"{clip.depth_files.measured} maps"
         console.print(f"true depth: {depth}", highlight=False)
     else:
         source = open_source(settings.path, policy=policy)

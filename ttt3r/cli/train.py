@@ -1,9 +1,8 @@
 """Train the small network from nothing on procedural worlds; a killed training goes on with the same command.
 
-Writes OUT/network (averaged weights, for --network), OUT/logs/metrics.csv and OUT/checkpoints.
+Writes OUT/network (averaged weights, for --network), OUT/logs and OUT/last.ckpt.
 """
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from jsonargparse import ArgumentParser
 from rich.console import Console
 
 from ttt3r.network import CUT3RConfig
-from ttt3r.training.recipe import Recipe
 from ttt3r.update_rules import FullOverwrite
 
 
@@ -31,25 +29,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def execute(settings: Any, console: Console) -> int:
     """Run `ttt3r train`."""
-    from ttt3r.training.nano import nano_recipe  # Lightning is loaded by those who train only
-    from ttt3r.training.train import train
+    from ttt3r.training import nano_recipe, train  # Lightning is loaded by those who train only
 
-    recipe = scaled(nano_recipe(settings.seed), settings.scale)
+    recipe = nano_recipe(settings.seed).scaled(settings.scale)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     console.print(f"{recipe.steps} steps in {len(recipe.stages)} stages -> [bold]{settings.out}[/]", highlight=False)
     train(CUT3RConfig.nano(), FullOverwrite(), recipe, settings.out, settings.workers)
     console.print(f"use it with --network {settings.out / 'network'}", highlight=False)
     return 0
-
-
-def scaled(recipe: Recipe, factor: float) -> Recipe:
-    """The recipe with its stages made longer or shorter.
-
-    Raises:
-        ValueError: if the factor is not positive.
-    """
-    if not factor > 0:
-        raise ValueError(f"--scale must be positive, got {factor}")
-    stages = tuple(replace(stage, steps=max(1, round(stage.steps * factor))) for stage in recipe.stages)
-    return replace(recipe, stages=stages, warmup=max(1, round(recipe.warmup * factor)))

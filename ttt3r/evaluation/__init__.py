@@ -23,6 +23,10 @@ from ttt3r.evaluation.trajectory import TrajectoryErrors as TrajectoryErrors
 from ttt3r.evaluation.trajectory import associate as associate
 from ttt3r.evaluation.trajectory import trajectory_errors as trajectory_errors
 from ttt3r.evaluation.trajectory import umeyama as umeyama
+from ttt3r.evaluation.worlds import RecallScores as RecallScores
+from ttt3r.evaluation.worlds import WorldScores as WorldScores
+from ttt3r.evaluation.worlds import recall as recall
+from ttt3r.evaluation.worlds import score_worlds as score_worlds
 
 __all__ = [
     "Comparison",
@@ -37,8 +41,10 @@ __all__ = [
     "LeastSquaresScaleShift",
     "MedianScale",
     "MetricDepth",
+    "RecallScores",
     "Similarity",
     "TrajectoryErrors",
+    "WorldScores",
     "associate",
     "compare",
     "depth_errors",
@@ -46,6 +52,8 @@ __all__ = [
     "plot_gains",
     "plot_point_cloud",
     "plot_trajectories",
+    "recall",
+    "score_worlds",
     "trajectory_errors",
     "umeyama",
 ]

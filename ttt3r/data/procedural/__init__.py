@@ -4,6 +4,7 @@ from ttt3r.data.procedural.cameras import Cameras as Cameras
 from ttt3r.data.procedural.cameras import sample_cameras as sample_cameras
 from ttt3r.data.procedural.clips import ClipBatch as ClipBatch
 from ttt3r.data.procedural.clips import sample_clips as sample_clips
+from ttt3r.data.procedural.clips import stream_clips as stream_clips
 from ttt3r.data.procedural.config import Lights as Lights
 from ttt3r.data.procedural.config import Textures as Textures
 from ttt3r.data.procedural.config import WorldConfig as WorldConfig
@@ -15,6 +16,8 @@ from ttt3r.data.procedural.paths import Loop as Loop
 from ttt3r.data.procedural.paths import Mixture as Mixture
 from ttt3r.data.procedural.paths import Orbit as Orbit
 from ttt3r.data.procedural.paths import Walk as Walk
+from ttt3r.data.procedural.recordings import as_clips as as_clips
+from ttt3r.data.procedural.recordings import write_tum as write_tum
 from ttt3r.data.procedural.rendering import Rendering as Rendering
 from ttt3r.data.procedural.rendering import render as render
 from ttt3r.data.procedural.scenes import Scenes as Scenes

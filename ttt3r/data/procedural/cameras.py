@@ -32,9 +32,9 @@ class Cameras:
         """On another device."""
         return tree.to(self, device)
 
-    def frames(self, start: int, stop: int) -> "Cameras":
+    def select(self, frames: slice) -> "Cameras":
         """Some of the frames."""
-        return replace(self, camera_to_world=self.camera_to_world[start:stop], movers=self.movers[start:stop])
+        return replace(self, camera_to_world=self.camera_to_world[frames], movers=self.movers[frames])
 
 
 def sample_cameras(scenes: Scenes, config: WorldConfig, frames: int) -> Cameras:

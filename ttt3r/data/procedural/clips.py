@@ -1,15 +1,16 @@
 """Clips: what training and evaluation take, images with depth and cameras."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ttt3r.data.procedural.cameras import sample_cameras
+from ttt3r.data.procedural.cameras import Cameras, sample_cameras
 from ttt3r.data.procedural.config import WorldConfig
 from ttt3r.data.procedural.rendering import render
-from ttt3r.data.procedural.scenes import sample_scenes
+from ttt3r.data.procedural.scenes import Scenes, sample_scenes
 from ttt3r.geometry import invert_rigid, ray_map_direction, transform_points, unproject
 
 
@@ -66,6 +67,17 @@ class ClipBatch:
         """(height, width) in pixels."""
         return self.image.shape[3], self.image.shape[4]
 
+    def item(self, number: int) -> "ClipBatch":
+        """One of the clips, as a batch of one."""
+        return replace(
+            self,
+            image=self.image[:, number, None],
+            depth=self.depth[:, number, None],
+            camera_to_world=self.camera_to_world[:, number, None],
+            intrinsics=self.intrinsics[number, None],
+            moving=None if self.moving is None else self.moving[:, number, None],
+        )
+
     def select(self, frames: slice) -> "ClipBatch":
         """Some of the frames, in order. The first of them becomes the first camera."""
         return replace(
@@ -88,7 +100,24 @@ def sample_clips(
         ValueError: if there is no clip or no frame to make.
     """
     scenes = sample_scenes(config, batch=batch, seed=seed, first=first, device=device)
+    return _film(config, scenes, sample_cameras(scenes, config, frames))
+
+
+def stream_clips(
+    config: WorldConfig, *, batch: int, frames: int, seed: int, chunk: int = 64, device: torch.device | str = "cpu"
+) -> Iterator[ClipBatch]:
+    """The same clips piece by piece, so that they can be of any length: `chunk` frames each, the last may be shorter.
+
+    Raises:
+        ValueError: if there is no clip or no frame to make.
+    """
+    scenes = sample_scenes(config, batch=batch, seed=seed, device=device)
     cameras = sample_cameras(scenes, config, frames)
+    for start in range(0, frames, chunk):
+        yield _film(config, scenes, cameras.select(slice(start, start + chunk)))
+
+
+def _film(config: WorldConfig, scenes: Scenes, cameras: Cameras) -> ClipBatch:
     seen = render(scenes, cameras, (config.height, config.width), config.supersample)
     moving = seen.moving if config.moving else None
     return ClipBatch(seen.image, seen.depth, cameras.camera_to_world, cameras.intrinsics, moving)
