@@ -188,10 +188,9 @@ class Reconstructor(nn.Module):
         self.network = network
         self.rule = rule
         # Learned rules inside wrappers are found here, so that .to(), optimisers and state_dict see them.
-        learned = list(modules(rule))
-        self.learned_parts = nn.ModuleList(module for module in learned if module is not rule)
-        if learned:
-            begin(network, rule, batch=1)  # a learned rule made without a width takes its size from the memory
+        self.learned_parts = nn.ModuleList(module for module in modules(rule) if module is not rule)
+        if any(modules(rule)):
+            begin(network, rule, batch=1)  # a learned rule made without a width takes it from the memory
 
     def begin(self, batch: int = 1) -> Memory:
         """The memory before any frame, for `batch` sequences side by side."""

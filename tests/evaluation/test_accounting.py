@@ -97,7 +97,7 @@ def test_a_gate_against_everything_at_once(network, batch):
     weights = [torch.ones_like(gains[0])]
     for gain in gains:
         weights = [weight * (1 - gain) for weight in weights] + [gain]
-    age = sum(weight * (5 - k) for k, weight in enumerate(weights))
+    age = torch.stack([weight * (5 - k) for k, weight in enumerate(weights)]).sum(dim=0)
     assert found.memory_age == pytest.approx(float(age.mean()), rel=1e-5)
     last = accounts[-1].moment
     assert (last.low, last.high) == pytest.approx(tuple(np.quantile(gains[-1].numpy(), [0.1, 0.9])), rel=1e-5)

@@ -31,6 +31,8 @@ from ttt3r.update_rules.evidence import AttentionEvidence as AttentionEvidence
 from ttt3r.update_rules.evidence import Evidence as Evidence
 from ttt3r.update_rules.evidence import Keys as Keys
 from ttt3r.update_rules.evidence import UndeclaredNeedsError as UndeclaredNeedsError
+from ttt3r.update_rules.facts import RuleFacts as RuleFacts
+from ttt3r.update_rules.facts import rule_facts as rule_facts
 from ttt3r.update_rules.filt3r import KalmanGain as KalmanGain
 from ttt3r.update_rules.frame_change import FrameChange as FrameChange
 from ttt3r.update_rules.frozen import Frozen as Frozen
