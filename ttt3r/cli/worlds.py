@@ -1,6 +1,7 @@
 """`ttt3r compare worlds`: rules on held-out procedural worlds, all side by side in one pass."""
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def compare_worlds(settings: Any, lengths: list[int], console: Console) -> int:
     truth = ClipTruth.of(clip)
     asked: list[RecallScores] = []
 
-    def ask(index: int, memories: dict[str, Memory]) -> None:
+    def ask(index: int, memories: Mapping[str, Memory]) -> None:
         if index + 1 in lengths:
             first = next(iter(memories))
             everyone = {**memories, "another scene": other_scene(memories[first])}
