@@ -25,7 +25,7 @@ are 4x4 `camera_to_world` matrices with OpenCV axes (x right, y down, z forward)
 
 import enum
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -35,6 +35,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ttt3r import tree
+from ttt3r.geometry import transform_points
 
 
 class Needs(enum.Flag):
@@ -306,6 +307,15 @@ class Reconstruction:
             raise ValueError("no depth without camera-frame points; ask for Outputs.POINTS_CAMERA")
         return self.points_camera[..., 2]
 
+    def moved(self, motion: Float[Tensor, "batch 4 4"]) -> "Reconstruction":
+        """Camera and world points after a rigid motion of the world: B camera, B points. A chunk's place in its stream."""
+        camera, points = self.camera_to_world, self.points_world
+        return replace(
+            self,
+            camera_to_world=None if camera is None else motion @ camera,
+            points_world=None if points is None else transform_points(motion, points),
+        )
+
 
 @dataclass(frozen=True)
 class Proposal:
@@ -345,9 +355,11 @@ class Step:
         reconstruction: the network's answer for the frame.
         memory: the memory *after* the frame.
         gain: the step that was really taken, per state token (1: candidate taken whole, 0: nothing written).
+        candidate: the state that the network proposed, whatever was taken of it.
     """
 
     index: int
     reconstruction: Reconstruction
     memory: Memory
     gain: Float[Tensor, "batch state #channel"]
+    candidate: Float[Tensor, "batch state channel"]

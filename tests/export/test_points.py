@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ttt3r.export.point_files import write_glb, write_ply
-from ttt3r.export.points import PointCloud, PointSelection
+from ttt3r.export.points import GrowingCloud, PointCloud, PointSelection
 
 HEIGHT, WIDTH = 8, 12
 
@@ -127,3 +127,19 @@ def test_an_empty_cloud(tmp_path):
     pytest.importorskip("trimesh")
     with pytest.raises(ValueError, match="at least one point"):
         write_glb(tmp_path / "cloud.glb", PointCloud.empty())
+
+
+@pytest.mark.parametrize("voxel_size", [None, 0.3])
+def test_frames_that_wait_give_the_cloud_of_frames_added_at_once(voxel_size):
+    selection = PointSelection(min_confidence=0.0, budget=120, voxel_size=voxel_size)
+    at_once, growing = PointCloud.empty(selection), GrowingCloud(PointCloud.empty(selection))
+    for frame in range(9):
+        generator = torch.Generator().manual_seed(frame)
+        points = torch.rand(6, 8, 3, generator=generator)
+        image = torch.rand(3, 6, 8, generator=generator)
+        at_once = at_once.add(frame, points, None, image)
+        growing.add(frame, points, None, image)
+        if frame == 4:  # looking in between changes nothing
+            np.testing.assert_array_equal(growing.cloud().xyz, at_once.xyz)
+    for name in ("xyz", "rgb", "confidence", "frame", "pixel"):
+        np.testing.assert_array_equal(getattr(growing.cloud(), name), getattr(at_once, name))

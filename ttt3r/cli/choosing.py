@@ -78,7 +78,7 @@ def parse_rules(text: str) -> dict[str, StateUpdateRule]:
 def _parse_rule(item: str) -> StateUpdateRule:
     name, *settings = item.split(":")
     kind = find_rule(name)
-    parser = ArgumentParser(exit_on_error=False)
+    parser = ArgumentParser(exit_on_error=False, allow_abbrev=False)
     parser.add_class_arguments(kind, "rule")
     try:
         words = [f"--rule.{setting}" for setting in settings]

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from ttt3r.cli.choosing import Help
 from ttt3r.data import CropToPatches, open_clip, open_source, write_demo_sequence
+from ttt3r.data.opening import LAYOUTS
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -50,15 +51,15 @@ def _demo(settings: Any, console: Console) -> None:
 
 def _check(settings: Any, console: Console) -> None:
     policy = CropToPatches(settings.size)
-    try:
+    if any(layout.recognises(Path(settings.path)) for layout in LAYOUTS):
         clip = open_clip(settings.path, policy=policy)
         source = clip.source
         console.print(
             f"{clip.name}: {len(clip.timestamps)} frames with true cameras, for compare and run", highlight=False
         )
-        depth = "none" if clip.depth_files is None else f"{sum(p is not None for p in clip.depth_files.paths)} maps"
+        depth = "none" if clip.depth_files is None else f"{clip.depth_files.measured} maps"
         console.print(f"true depth: {depth}", highlight=False)
-    except (FileNotFoundError, ValueError):
+    else:
         source = open_source(settings.path, policy=policy)
         console.print(f"{source.name}: {source.length or 'unknown number of'} frames, for run", highlight=False)
     height, width = next(iter(source)).image.shape[-2:]

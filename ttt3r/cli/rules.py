@@ -3,6 +3,7 @@
 import importlib.metadata
 import inspect
 import textwrap
+import traceback
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -84,6 +85,9 @@ def _check(rule: type[StateUpdateRule], console: Console) -> int:
     except BrokenLaw as error:
         console.print(f"[red]{rule.__name__} breaks laws[/]", highlight=False)
         console.print(str(error), highlight=False, markup=False, soft_wrap=True)
+        if error.__cause__ is not None:
+            place = traceback.extract_tb(error.__cause__.__traceback__)[-1]
+            console.print(f"  the error is from {place.filename}, line {place.lineno}", highlight=False, markup=False)
         return 1
     table = Table.grid(padding=(0, 2, 0, 0))
     for law, meaning in report.laws:

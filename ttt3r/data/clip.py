@@ -1,5 +1,6 @@
 """A sequence with ground truth, whatever benchmark it comes from."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,30 @@ from ttt3r.data.images import BrokenImage, ResizePolicy
 from ttt3r.data.source import FrameSource, PreparedFrames, Sampling
 
 
+class DepthSource(ABC):
+    """Measured depth of a sequence, frame by frame."""
+
+    @property
+    @abstractmethod
+    def length(self) -> int:
+        """Number of frames."""
+
+    @property
+    @abstractmethod
+    def measured(self) -> int:
+        """How many of them have depth."""
+
+    @abstractmethod
+    def read(self, index: int) -> Float[np.ndarray, "height width"] | None:
+        """Depth along the optical axis in metres, float64; 0 where it was not measured, `None` where a frame has none.
+
+        Raises:
+            BrokenImage: if a file cannot be decoded.
+        """
+
+
 @dataclass(frozen=True)
-class DepthFiles:
+class DepthFiles(DepthSource):
     """16-bit depth images, one per frame or none, read when asked for.
 
     Args:
@@ -26,6 +49,16 @@ class DepthFiles:
     paths: tuple[Path | None, ...]
     per_metre: float
     invalid: tuple[int, ...] = ()
+
+    @property
+    def length(self) -> int:
+        """Number of frames."""
+        return len(self.paths)
+
+    @property
+    def measured(self) -> int:
+        """How many of them have a file."""
+        return sum(path is not None for path in self.paths)
 
     def read(self, index: int) -> Float[np.ndarray, "height width"] | None:
         """Depth along the optical axis in metres, float64; 0 where it was not measured.
@@ -69,7 +102,7 @@ class Clip:
     timestamps: Float[np.ndarray, " frame"]
     camera_to_world: Float[np.ndarray, "frame 4 4"] | None = None
     intrinsics: Float[np.ndarray, "3 3"] | None = None
-    depth_files: DepthFiles | None = None
+    depth_files: DepthSource | None = None
     policy: ResizePolicy | None = None
 
     def __post_init__(self) -> None:
@@ -77,7 +110,7 @@ class Clip:
         if self.camera_to_world is not None:
             lengths["camera_to_world"] = len(self.camera_to_world)
         if self.depth_files is not None:
-            lengths["depth_files"] = len(self.depth_files.paths)
+            lengths["depth_files"] = self.depth_files.length
         if len(set(lengths.values())) != 1:
             raise ValueError(f"the parts of clip {self.name} differ in length: {lengths}; give one row per frame")
 
@@ -146,7 +179,7 @@ class Recording:
             np.array(timestamps),
             np.stack([record.camera_to_world for record in taken]),
             self.intrinsics,
-            depth if any(path is not None for path in depth.paths) else None,
+            depth if depth.measured else None,
             policy,
         )
 

@@ -5,7 +5,9 @@ many as the budget allows. So the cloud is a fair sample of all points seen so f
 frames nor on where a run was interrupted.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +83,17 @@ class PointCloud:
         confidence: Float[Tensor, "height width"] | None,
         image: Float[Tensor, "rgb=3 height width"],
     ) -> "PointCloud":
-        """The cloud with the points of one more frame.
+        """The cloud with the points of one more frame; see `fresh` for the arguments."""
+        return self.joined([self.fresh(frame, points, confidence, image)])
+
+    def fresh(
+        self,
+        frame: int,
+        points: Float[Tensor, "height width xyz=3"],
+        confidence: Float[Tensor, "height width"] | None,
+        image: Float[Tensor, "rgb=3 height width"],
+    ) -> "PointCloud":
+        """The points of one more frame that may enter this cloud, for `joined`.
 
         Args:
             frame: its number; each number is added once.
@@ -99,21 +111,28 @@ class PointCloud:
                 keep &= trust >= np.quantile(trust[keep], self.selection.min_quantile)
         pixel = np.flatnonzero(keep).astype(np.int32)
         number = np.full(len(pixel), frame, np.int32)
-        if len(self) >= self.selection.budget:  # full: only what beats the worst kept point can enter
-            better = priority(number, pixel, self.selection.seed) < self._priority().max()
+        if self._worst is not None:  # full: only what beats the worst kept point can enter
+            better = priority(number, pixel, self.selection.seed) < self._worst
             pixel, number = pixel[better], number[better]
-        if len(pixel) == 0:
-            return self
         colors = ((image.detach().cpu().float() + 1) * 127.5).round().clamp(0, 255).byte().numpy().reshape(3, -1)
-        joined = PointCloud(
-            self.selection,
-            np.concatenate([self.xyz, xyz[pixel]]),
-            np.concatenate([self.rgb, colors[:, pixel].T]),
-            np.concatenate([self.confidence, trust[pixel]]),
-            np.concatenate([self.frame, number]),
-            np.concatenate([self.pixel, pixel]),
-        )
-        return joined._within_limits()
+        return PointCloud(self.selection, xyz[pixel], colors[:, pixel].T, trust[pixel], number, pixel)
+
+    def joined(self, others: Sequence["PointCloud"]) -> "PointCloud":
+        """The cloud with the points of later frames, within its limits.
+
+        Many frames may wait and be joined together: the points that stay do not depend on it.
+        """
+        clouds = [self, *(cloud for cloud in others if len(cloud))]
+        if len(clouds) == 1:
+            return self
+        names = ("xyz", "rgb", "confidence", "frame", "pixel")
+        arrays = [np.concatenate([getattr(cloud, name) for cloud in clouds]) for name in names]
+        return PointCloud(self.selection, *arrays)._within_limits()
+
+    @cached_property
+    def _worst(self) -> np.uint64 | None:
+        """The largest priority of a full cloud."""
+        return self._priority().max() if len(self) >= self.selection.budget else None
 
     def _priority(self) -> UInt64[np.ndarray, " point"]:
         return priority(self.frame, self.pixel, self.selection.seed)
@@ -123,8 +142,8 @@ class PointCloud:
         if self.selection.voxel_size is not None:
             cloud = cloud.take(first_per_voxel(cloud.xyz, cloud._priority(), self.selection.voxel_size))
         if len(cloud) > self.selection.budget:
-            smallest = np.argpartition(cloud._priority(), self.selection.budget)[: self.selection.budget]
-            cloud = cloud.take(np.sort(smallest))
+            order = cloud._priority()  # no two points have the same
+            cloud = cloud.take(order < np.partition(order, self.selection.budget)[self.selection.budget])
         return cloud
 
     def take(self, which: Shaped[np.ndarray, " kept"]) -> "PointCloud":
@@ -165,6 +184,35 @@ class PointCloud:
                 seed=int(file["selection_seed"]),
             )
             return cls(selection, *(file[name] for name in ("xyz", "rgb", "confidence", "frame", "pixel")))
+
+
+class GrowingCloud:
+    """A cloud to which frames are added one by one: they wait, and are joined when there are enough to be worth it.
+
+    Args:
+        cloud: what there is so far.
+    """
+
+    def __init__(self, cloud: PointCloud) -> None:
+        self._joined = cloud
+        self._waiting: list[PointCloud] = []
+
+    def add(
+        self,
+        frame: int,
+        points: Float[Tensor, "height width xyz=3"],
+        confidence: Float[Tensor, "height width"] | None,
+        image: Float[Tensor, "rgb=3 height width"],
+    ) -> None:
+        """Add a frame; see `PointCloud.fresh` for the arguments."""
+        self._waiting.append(self._joined.fresh(frame, points, confidence, image))
+        if sum(map(len, self._waiting)) > self._joined.selection.budget // 2:
+            self.cloud()
+
+    def cloud(self) -> PointCloud:
+        """All that was added, within the limits of the selection."""
+        self._joined, self._waiting = self._joined.joined(self._waiting), []
+        return self._joined
 
 
 def priority(

@@ -29,7 +29,7 @@ from ttt3r.export.colmap import ColmapView, write_colmap
 from ttt3r.export.depth import write_depth
 from ttt3r.export.intrinsics import IntrinsicsWriter, Pinhole, csv_row, read_intrinsics
 from ttt3r.export.point_files import write_glb, write_ply
-from ttt3r.export.points import PointCloud, PointSelection
+from ttt3r.export.points import GrowingCloud, PointCloud, PointSelection
 from ttt3r.export.rows import RowFile
 from ttt3r.export.run_record import RunRecord, RunStatus
 from ttt3r.export.trajectory import TrajectoryWriter, read_trajectory
@@ -69,13 +69,18 @@ class RunFolder:
 
     def __init__(self, path: Path, record: RunRecord) -> None:
         self.path = path
-        self.cloud = PointCloud.empty(PointSelection(**record.points))
+        self._growing = GrowingCloud(PointCloud.empty(PointSelection(**record.points)))
         self.frames = 0
         self._record = record
         self._started = time.monotonic()
         self._trajectory = TrajectoryWriter(path / "trajectory.txt")
         self._intrinsics = IntrinsicsWriter(path / "intrinsics.csv")
         self._gains = RowFile(path / "gains.csv", GAINS_HEADER)
+
+    @property
+    def cloud(self) -> PointCloud:
+        """The points kept so far."""
+        return self._growing.cloud()
 
     @classmethod
     def create(
@@ -143,9 +148,10 @@ class RunFolder:
             FileNotFoundError: if no cloud was saved at that frame.
             ValueError: if fewer frames were written.
         """
-        self.cloud = PointCloud.empty(self.cloud.selection)
-        if frames > 0:
-            self.cloud = PointCloud.load(self.path / folder_files.cloud_name(frames))
+        empty = PointCloud.empty(self.cloud.selection)
+        self._growing = GrowingCloud(
+            PointCloud.load(self.path / folder_files.cloud_name(frames)) if frames > 0 else empty
+        )
         for rows in (self._trajectory, self._intrinsics, self._gains):
             rows.truncate(frames)
         folder_files.remove_from(self.path, frames)
@@ -185,7 +191,7 @@ class RunFolder:
         if points is None:
             return
         image = frame.image if frame.image is not None else torch.zeros_like(points).permute(0, 3, 1, 2)  # grey
-        self.cloud = self.cloud.add(frame.index, _only(points), None if trust is None else _only(trust), _only(image))
+        self._growing.add(frame.index, _only(points), None if trust is None else _only(trust), _only(image))
 
     def checkpoint(self, memory: Memory) -> None:
         """Save the memory after the last written frame. A kill during this leaves the checkpoint before it.

@@ -1,12 +1,13 @@
 """The law suite: does a rule do what the loop, the rollout and a fair comparison rely on? For users, graders and tests."""
 
+import copy
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ttt3r import tree
-from ttt3r.update_rules.base import StateUpdateRule
+from ttt3r.update_rules.base import StateUpdateRule, modules
 from ttt3r.update_rules.law_evidence import Sizes, make_stream
 from ttt3r.update_rules.law_table import FIRST, LAWS, Law
 from ttt3r.update_rules.law_trial import Trial, Violation, first_line
@@ -112,7 +113,7 @@ def _try(law: Law, trial: Trial) -> Violation | None:
 
 def _made(rule: StateUpdateRule | type[StateUpdateRule]) -> StateUpdateRule:
     if isinstance(rule, StateUpdateRule):
-        return rule
+        return copy.deepcopy(rule) if any(modules(rule)) else rule  # a trial must not give a learned rule its size
     if not (isinstance(rule, type) and issubclass(rule, StateUpdateRule)):
         raise TypeError(f"{rule!r} is no rule; derive it from ttt3r.update_rules.GatedUpdateRule or StateUpdateRule")
     try:

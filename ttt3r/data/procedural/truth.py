@@ -1,12 +1,12 @@
-"""The truth of procedural clips as a recurrent network can know it: in the first camera's frame and the first frame's unit."""
+"""The truth of clips as a recurrent network can know it: in the first camera's frame and in the first frame's unit."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Int
 from torch import Tensor
-from ttt3r.data.procedural.world import ClipBatch
 
-from ttt3r import geometry
+from ttt3r.data.procedural.clips import ClipBatch
 from ttt3r.types import Frame
 
 
@@ -34,24 +34,26 @@ class ClipTruth:
     @classmethod
     def of(cls, clip: ClipBatch) -> "ClipTruth":
         """The truth of a clip."""
-        frames, batch, height, width = clip.depth.shape
-        matrix = clip.intrinsics[None].expand(frames, -1, -1, -1)
-        points = geometry.unproject(clip.depth.flatten(0, 1), matrix.flatten(0, 1)).unflatten(0, (frames, batch))
+        points = clip.points_camera()
         unit = points[0].norm(dim=-1).mean(dim=(1, 2))
-        camera = geometry.invert_rigid(clip.camera_to_world[:1]) @ clip.camera_to_world
-        camera = geometry.rigid(camera[..., :3, :3], camera[..., :3, 3] / unit[:, None])
-        points = points / unit[:, None, None, None]
-        flat = camera.flatten(0, 1)
-        rays = geometry.ray_map_direction(flat, matrix.flatten(0, 1), (height, width))
-        world = geometry.transform_points(flat, points.flatten(0, 1))
-        return cls(clip.image, camera, points, world.unflatten(0, (frames, batch)), rays.unflatten(0, (frames, batch)))
+        camera = clip.camera_to_first.clone()
+        camera[..., :3, 3] /= unit[:, None]
+        rays = clip.ray_maps()
+        origin = rays[..., :3] / unit[:, None, None, None]
+        return cls(
+            clip.image,
+            camera,
+            points / unit[:, None, None, None],
+            clip.points_world() / unit[:, None, None, None],
+            torch.cat([origin, rays[..., 3:]], dim=-1),
+        )
 
     def __len__(self) -> int:
         return self.image.shape[0]
 
-    def select(self, frames: Tensor) -> "ClipTruth":
-        """The given frames, in the given order."""
-        return ClipTruth(*(getattr(self, name)[frames] for name in self.__dataclass_fields__))
+    def select(self, frames: Int[Tensor, " chosen"]) -> "ClipTruth":
+        """The given frames, in the given order; the unit and the world stay those of the whole clip."""
+        return ClipTruth(*(getattr(self, field.name)[frames] for field in fields(self)))
 
     def frame(self, index: int, *, ask: bool) -> Frame:
         """Frame `index` as an image, or as a question: only its rays, for the memory to answer."""

@@ -1,0 +1,113 @@
+"""`ttt3r compare` as it is typed: its table, its files, and what it refuses."""
+
+import csv
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ttt3r.data import write_demo_sequence
+from ttt3r.export import read_trajectory
+
+COMPARE = "compare room --network tiny-random --size 64 --device cpu"
+
+
+@pytest.fixture(autouse=True)
+def _forget_my_lab():
+    yield
+    sys.modules.pop("my_lab", None)
+
+
+@pytest.fixture
+def room(here):
+    return write_demo_sequence(here / "room", frames=5, size=(80, 60))
+
+
+def rows(path):
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_table_fits_a_terminal_and_the_files_are_there(typed, here, room):
+    line = f"{COMPARE} --rules cut3r,constant:rate=0.5,my_lab.MyRule:scale=0.125 --lengths 3,5 --out out"
+    code, said, errors = typed(line)
+    assert (code, errors) == (0, "")
+    assert all(len(text) <= 80 for text in said.splitlines())
+    for heading in ("frames", "rule", "ATE m", "RPE m", "RPE deg", "AbsRel", "gain"):
+        assert heading in said
+    assert "0.12±0.00" in said
+    assert "s a frame" in said
+    assert "untrained or tiny" in said
+    table = rows(here / "out/comparison.csv")
+    assert [(row["rule"], row["frames"]) for row in table] == [
+        (rule, length) for rule in ("cut3r", "constant:rate=0.5", "my_lab.MyRule:scale=0.125") for length in ("3", "5")
+    ]
+    assert [float(row["gain_mean"]) for row in table[::2]] == [1, 0.5, 0.125]
+    times, cameras = read_trajectory(here / "out/room.constant_rate_0.5.txt")
+    np.testing.assert_allclose(times, 1000 + np.arange(5) / 10)
+    assert cameras.shape == (5, 4, 4)
+    with Image.open(here / "out/room.png") as picture:
+        assert min(picture.size) > 400
+
+
+def test_long_names_of_rules_still_fit(typed, here, room):
+    (here / "my_very_long_laboratory_name.py").write_text((here / "my_lab.py").read_text())
+    code, said, _ = typed(f"{COMPARE} --rules my_very_long_laboratory_name.MyRule:scale=0.123456789 --lengths 2")
+    assert code == 0
+    assert all(len(text) <= 80 for text in said.splitlines())
+    assert "frames" in said
+    assert "AbsRel" in said
+
+
+def test_an_error_in_a_later_sequence_loses_none_of_the_earlier(typed, refused, here, room, monkeypatch):
+    monkeypatch.setattr("ttt3r.cli.compare.plot_trajectories", lambda *_: None)
+    other = write_demo_sequence(here / "other", frames=4, size=(80, 60))
+    sorted((other / "rgb").iterdir())[2].write_bytes(b"")
+    line = COMPARE.replace("room", "room other") + " --rules cut3r --out out"
+    error = refused(line)
+    assert "other/rgb" in error
+    assert "--skip-broken" in error
+    assert [row["clip"] for row in rows(here / "out/comparison.csv")] == ["room"]
+    code, said, _ = typed(f"{line} --skip-broken --overwrite")
+    assert code == 0
+    assert "skipped" in said
+    assert [(row["clip"], row["frames"]) for row in rows(here / "out/comparison.csv")] == [
+        ("room", "5"),
+        ("other", "3"),
+    ]
+
+
+def test_what_is_refused(refused, here, room):
+    assert "did you mean cut3r?" in refused(f"{COMPARE} --rules cutr,ttt3r")
+    assert "'cut3r' is named twice" in refused(f"{COMPARE} --rules cut3r,cut3r")
+    assert "no rules named" in refused(f"{COMPARE} --rules ,")
+    assert "rules show constant" in refused(f"{COMPARE} --rules constant:rat=0.5")
+    assert "rate must lie in [0, 1]" in refused(f"{COMPARE} --rules constant:rate=5")
+    assert "--lengths takes whole numbers" in refused(f"{COMPARE} --lengths 3,many")
+    assert "at least 2 frames" in refused(f"{COMPARE} --lengths 1,3")
+    assert "none of the known layouts" in refused("compare photos --network tiny-random")
+    assert "no folder at nowhere" in refused("compare nowhere --network tiny-random")
+    assert "two sequences are called room" in refused(COMPARE.replace("room", "room room") + " --rules cut3r")
+    assert "rule TooMuch: the gain lies in [1.5, 1.5]" in refused(f"{COMPARE} --rules cut3r,my_lab.TooMuch")
+
+
+def test_output_folders_that_cannot_be_used(typed, refused, here, room):
+    assert "photos is not empty and holds no comparison" in refused(f"{COMPARE} --out photos")
+    (here / "file").write_text("")
+    assert "cannot write to the output folder file/out" in refused(f"{COMPARE} --out file/out")
+    (here / "old").mkdir()
+    (here / "old/comparison.csv").write_text("old")
+    assert "already holds a comparison; replace it with --overwrite" in refused(f"{COMPARE} --out old")
+    assert (here / "old/comparison.csv").read_text() == "old"
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("path", ["tum/rgbd_dataset_freiburg3_cabinet", "7scenes_layout/redkitchen"])
+def test_real_sequences_with_the_recorded_checkpoint(typed, here, shared, path):
+    network = shared / "golden/tiny_official_layout.pth"
+    code, said, _ = typed(f"compare {shared / 'data' / path} --network {network} --size 112 --lengths 4")
+    assert code == 0
+    assert all(name in said for name in ("cut3r", "ttt3r", "constant", "frozen"))
+    assert "nan" not in said
+    assert "untrained or tiny" in said

@@ -1,0 +1,25 @@
+"""The procedural world: furnished houses, made from a seed on the fly, with exact depth, points and cameras."""
+
+from ttt3r.data.procedural.cameras import Cameras as Cameras
+from ttt3r.data.procedural.cameras import sample_cameras as sample_cameras
+from ttt3r.data.procedural.clips import ClipBatch as ClipBatch
+from ttt3r.data.procedural.clips import sample_clips as sample_clips
+from ttt3r.data.procedural.clips import stream_clips as stream_clips
+from ttt3r.data.procedural.config import Lights as Lights
+from ttt3r.data.procedural.config import Textures as Textures
+from ttt3r.data.procedural.config import WorldConfig as WorldConfig
+from ttt3r.data.procedural.paths import CameraPath as CameraPath
+from ttt3r.data.procedural.paths import Corridor as Corridor
+from ttt3r.data.procedural.paths import Handheld as Handheld
+from ttt3r.data.procedural.paths import LookAround as LookAround
+from ttt3r.data.procedural.paths import Loop as Loop
+from ttt3r.data.procedural.paths import Mixture as Mixture
+from ttt3r.data.procedural.paths import Orbit as Orbit
+from ttt3r.data.procedural.paths import Walk as Walk
+from ttt3r.data.procedural.recordings import as_clips as as_clips
+from ttt3r.data.procedural.recordings import write_tum as write_tum
+from ttt3r.data.procedural.rendering import Rendering as Rendering
+from ttt3r.data.procedural.rendering import render as render
+from ttt3r.data.procedural.scenes import Scenes as Scenes
+from ttt3r.data.procedural.scenes import sample_scenes as sample_scenes
+from ttt3r.data.procedural.truth import ClipTruth as ClipTruth
