@@ -132,8 +132,8 @@ def _evidence(
 ) -> Evidence:
     """What this rule may look at, as far as it declared a need."""
 
-    def reread(frame: Frame) -> Reconstruction:
-        return look(network, frame, memory, Outputs.ALL)
+    def reread(frame: Frame, outputs: Outputs) -> Reconstruction:
+        return look(network, frame, memory, outputs)
 
     return Evidence(
         age=memory.age,
