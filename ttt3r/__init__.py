@@ -49,11 +49,13 @@ from ttt3r.update_rules import check_rule as check_rule
 if TYPE_CHECKING:
     from ttt3r import evaluation as evaluation
     from ttt3r import runner as runner
+    from ttt3r import training as training
     from ttt3r.evaluation import compare as compare
 
 _LATER = {
     "evaluation": ("ttt3r.evaluation", None),
     "runner": ("ttt3r.runner", None),
+    "training": ("ttt3r.training", None),
     "compare": ("ttt3r.evaluation", "compare"),
 }
 """Names that are imported when first asked for: (module, name in it)."""
@@ -84,6 +86,7 @@ __all__ = [
     "rollout_rules",
     "runner",
     "save_network",
+    "training",
     "tree",
     "update_rules",
 ]

@@ -12,7 +12,6 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from ttt3r import tree
-from ttt3r.geometry import transform_points
 from ttt3r.types import (
     STATELESS,
     AttentionBias,
@@ -76,12 +75,14 @@ class Recurrence:
         features: what the heads will read.
         memory: the memory after the frame.
         gain: the step that was taken.
+        candidate: the state that the network proposed.
         reading: the heads, perhaps already run because the rule looked.
     """
 
     features: Features
     memory: Memory
     gain: Float[Tensor, "batch state #channel"]
+    candidate: Float[Tensor, "batch state channel"]
     reading: Reading
 
 
@@ -109,14 +110,15 @@ def recur(
     """
     needs, biases = _wishes(rules, tokens, memories)
     joined = tree.concatenate([replace(memory, rule=STATELESS) for memory in memories])
-    proposal = network.propose(tree.concatenate([tokens] * len(rules)), joined, needs, biases)
+    bare = replace(tokens, image=None)  # the decoder has no use for it, and it is large
+    proposal = network.propose(tree.concatenate([bare] * len(rules)), joined, needs, biases)
     results, batch = [], tokens.batch
     for index, (rule, memory, write) in enumerate(zip(rules, memories, writes, strict=True)):
         own = tree.rows(proposal, index * batch, (index + 1) * batch) if len(rules) > 1 else proposal
         reading = Reading(network, own.features)
         evidence = _evidence(network, rule, tokens, memory, own, reading)
         absorbed = absorb(rule, memory, own, evidence, write)
-        results.append(Recurrence(own.features, absorbed.memory, absorbed.gain, reading))
+        results.append(Recurrence(own.features, absorbed.memory, absorbed.gain, own.candidate, reading))
     return results
 
 
@@ -143,6 +145,7 @@ def _evidence(
         image_layers=proposal.image_attention if Needs.IMAGE_ATTENTION in rule.needs else (),
         make_reconstruction=reading if Needs.READOUT in rule.needs else None,
         make_reread=reread if Needs.REREAD in rule.needs else None,
+        image=tokens.image,
     )
 
 
@@ -185,10 +188,9 @@ class Reconstructor(nn.Module):
         self.network = network
         self.rule = rule
         # Learned rules inside wrappers are found here, so that .to(), optimisers and state_dict see them.
-        learned = list(modules(rule))
-        self.learned_parts = nn.ModuleList(module for module in learned if module is not rule)
-        if learned:
-            begin(network, rule, batch=1)  # a learned rule made without a width takes its size from the memory
+        self.learned_parts = nn.ModuleList(module for module in modules(rule) if module is not rule)
+        if any(modules(rule)):
+            begin(network, rule, batch=1)  # a learned rule made without a width takes it from the memory
 
     def begin(self, batch: int = 1) -> Memory:
         """The memory before any frame, for `batch` sequences side by side."""
@@ -217,8 +219,8 @@ class Reconstructor(nn.Module):
         """
         memory = restart(memory, self.network, self.rule, frame)
         result = self.recur(self.encode(frame), memory, frame.write_mask)
-        placed = place(result.reading(outputs), memory.chunk_to_world)
-        return Step(int(memory.seen.max()), placed, result.memory, result.gain)
+        placed = result.reading(outputs).moved(memory.chunk_to_world)
+        return Step(int(memory.seen.max()), placed, result.memory, result.gain, result.candidate)
 
     # --8<-- [end:step]
     def query(
@@ -230,7 +232,7 @@ class Reconstructor(nn.Module):
         unless resets are on), in the form that the network was trained with: `ttt3r.geometry.ray_map_official` or
         `ray_map_direction`, see `network.config.ray_form`.
         """
-        return place(look(self.network, Frame(ray_map=ray_map), memory, outputs), memory.chunk_to_world)
+        return look(self.network, Frame(ray_map=ray_map), memory, outputs).moved(memory.chunk_to_world)
 
 
 def restart(memory: Memory, network: RecurrentNetwork, rule: StateUpdateRule, frame: Frame) -> Memory:
@@ -245,14 +247,6 @@ def restart(memory: Memory, network: RecurrentNetwork, rule: StateUpdateRule, fr
         )
     if frame.reset is False:
         return memory
+    if frame.reset is True:  # nothing of the old memory is kept, so the frame may have another size
+        return begin(network, rule, memory.batch)
     return tree.select(frame.reset_mask.to(memory.state.device), begin(network, rule, memory.batch), memory)
-
-
-def place(reconstruction: Reconstruction, chunk_to_world: Float[Tensor, "batch 4 4"]) -> Reconstruction:
-    """Move cameras and world points of a chunk into the world of the stream: B_k * camera, B_k * points."""
-    camera, points = reconstruction.camera_to_world, reconstruction.points_world
-    return replace(
-        reconstruction,
-        camera_to_world=None if camera is None else chunk_to_world @ camera,
-        points_world=None if points is None else transform_points(chunk_to_world, points),
-    )

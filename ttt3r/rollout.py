@@ -14,7 +14,7 @@ from torch import Tensor
 from ttt3r import tree
 from ttt3r.grouping import Frames, groups
 from ttt3r.guard import check_step, is_shortage, shortage
-from ttt3r.reconstructor import Reconstructor, Recurrence, RecurrentNetwork, begin, place, recur, restart
+from ttt3r.reconstructor import Reconstructor, Recurrence, RecurrentNetwork, begin, recur, restart
 from ttt3r.types import Features, Frame, Memory, Needs, Outputs, Reconstruction, Step, Tokens
 from ttt3r.update_rules.base import StateUpdateRule
 from ttt3r.update_rules.resets import Never, ResetPolicy, as_policy
@@ -144,7 +144,13 @@ def _advance(
         after.append(lanes)
     return [
         {
-            name: Step(index, place(read[name], before[index][name].chunk_to_world), after[index][name], result.gain)
+            name: Step(
+                index,
+                read[name].moved(before[index][name].chunk_to_world),
+                after[index][name],
+                result.gain,
+                result.candidate,
+            )
             for name, result in past[index].items()
         }
         for index, read in enumerate(_read_out(network, past, outputs))

@@ -25,7 +25,7 @@ are 4x4 `camera_to_world` matrices with OpenCV axes (x right, y down, z forward)
 
 import enum
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -35,6 +35,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ttt3r import tree
+from ttt3r.geometry import transform_points
 
 
 class Needs(enum.Flag):
@@ -137,10 +138,17 @@ def _mask(flag: bool | Tensor, batch: int, device: torch.device) -> Bool[Tensor,
 
 @dataclass(frozen=True)
 class Tokens:
-    """A frame after the encoder: one token per patch, row by row. Needs no memory, so it may be made ahead of time."""
+    """A frame after the encoder: one token per patch, row by row. Needs no memory, so it may be made ahead of time.
+
+    Args:
+        patches: the tokens.
+        grid: (rows, columns); patch = rows * columns.
+        image: the frame's image as it was, for rules that look at it; `None` for a frame without one.
+    """
 
     patches: Float[Tensor, "batch patch feature"]
-    grid: tuple[int, int]  # (rows, columns); patch = rows * columns
+    grid: tuple[int, int]
+    image: Float[Tensor, "batch rgb=3 height width"] | None = None
 
     @property
     def batch(self) -> int:
@@ -299,6 +307,15 @@ class Reconstruction:
             raise ValueError("no depth without camera-frame points; ask for Outputs.POINTS_CAMERA")
         return self.points_camera[..., 2]
 
+    def moved(self, motion: Float[Tensor, "batch 4 4"]) -> "Reconstruction":
+        """Camera and world points after a rigid motion of the world: B camera, B points. A chunk's place in its stream."""
+        camera, points = self.camera_to_world, self.points_world
+        return replace(
+            self,
+            camera_to_world=None if camera is None else motion @ camera,
+            points_world=None if points is None else transform_points(motion, points),
+        )
+
 
 @dataclass(frozen=True)
 class Proposal:
@@ -338,9 +355,11 @@ class Step:
         reconstruction: the network's answer for the frame.
         memory: the memory *after* the frame.
         gain: the step that was really taken, per state token (1: candidate taken whole, 0: nothing written).
+        candidate: the state that the network proposed, whatever was taken of it.
     """
 
     index: int
     reconstruction: Reconstruction
     memory: Memory
     gain: Float[Tensor, "batch state #channel"]
+    candidate: Float[Tensor, "batch state channel"]

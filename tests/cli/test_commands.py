@@ -51,6 +51,11 @@ def test_rules_are_listed_shown_and_checked(typed, refused):
     for words in ("cut3r", "S = candidate", "https://arxiv.org/abs/2509.26645", "constant", "frozen"):
         assert words in said
     assert "settings: rate=0.3" in typed("rules list --verbose")[1]
+    said = typed("rules --verbose")[1]
+    assert "needs: state attention" in said
+    assert "carries: 2.25 MiB a sequence (768 tokens of width 768)" in said
+    assert "costs: heads before the write (no chunks)" in said
+    assert "costs: arithmetic on the state" in typed("rules show cut3r")[1]
     code, said, _ = typed("rules show ttt3r")
     assert "settings: gradient=False" in said
     assert all(len(line) <= 80 for line in said.splitlines() if not line.startswith("source:"))

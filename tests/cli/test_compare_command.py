@@ -111,3 +111,15 @@ def test_real_sequences_with_the_recorded_checkpoint(typed, here, shared, path):
     assert all(name in said for name in ("cut3r", "ttt3r", "constant", "frozen"))
     assert "nan" not in said
     assert "untrained or tiny" in said
+
+
+def test_controls_stand_below_their_gates(typed, here, room):
+    code, said, _ = typed(f"{COMPARE} --rules ttt3r,cut3r --lengths 3,4 --controls --out out")
+    assert code == 0
+    order = [line.split()[1] for line in said.splitlines() if line.strip().startswith(("3 ", "4 "))]
+    assert order == ["ttt3r", "control", "cut3r"] * 2
+    assert (here / "out/room.gains.png").is_file()
+    assert (here / "out/room.control_of_ttt3r.txt").is_file()
+    with (here / "out/comparison.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["control_of"] for row in rows].count("ttt3r") == 2

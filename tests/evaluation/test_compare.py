@@ -2,6 +2,7 @@
 
 import csv
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from ttt3r.network import CUT3R, CUT3RConfig
 from ttt3r.reconstructor import Reconstructor
 from ttt3r.rollout import rollout
 from ttt3r.types import Reconstruction
-from ttt3r.update_rules import RULES
+from ttt3r.update_rules import RULES, ConstantRate
 
 POLICY = CropToPatches(64)
 FIELDS = ("ate", "rpe_translation", "rpe_rotation_degrees", "depth_abs_rel", "gain_mean", "gain_std")
@@ -178,6 +179,48 @@ def test_the_csv_holds_every_number_in_full(network, clip, tmp_path):
     for row, line in zip(result.rows, read, strict=True):
         assert (line["clip"], line["rule"], int(line["frames"])) == (row.clip, row.rule, row.frames)
         assert [float(line[field]) for field in FIELDS] == [getattr(row, field) for field in FIELDS]
+
+
+def test_controls_are_constants_of_the_gates_mean_gain_and_reset_as_they_do(network, clip):
+    rules = some("ttt3r", "cut3r", "constant")
+    resets = {"ttt3r": 4, "cut3r": None}
+    with_controls = compare(network, rules, [clip], lengths=[4, 8], reset_every=resets, controls=True)
+    assert with_controls.rows[:6] == tuple(
+        replace(row, seconds_per_frame=own.seconds_per_frame)
+        for row, own in zip(
+            compare(network, rules, [clip], lengths=[4, 8], reset_every=resets).rows,
+            with_controls.rows[:6],
+            strict=True,
+        )
+    )
+    found = with_controls.rows[6:]
+    gate = next(row for row in with_controls.rows if row.rule == "ttt3r" and row.frames == 8)
+    assert [(row.rule, row.control_of, row.frames) for row in found] == [
+        ("control of ttt3r", "ttt3r", 4),
+        ("control of ttt3r", "ttt3r", 8),
+    ]
+    assert {row.control_of for row in with_controls.rows[:6]} == {""}
+    np.testing.assert_allclose([row.gain_mean for row in found], gate.gain_mean, rtol=1e-6)
+    alone = compare(network, {"c": ConstantRate(gate.gain_mean)}, [clip], lengths=[4, 8], reset_every=4)
+    for row, same in zip(found, alone.rows, strict=True):
+        equal(row, same)
+    assert len(with_controls.gains["room", "control of ttt3r"]) == 8
+
+
+def test_without_a_gate_there_is_no_second_pass(network, clip):
+    seen = []
+    result = compare(
+        network, some("cut3r", "frozen"), [clip], lengths=[3], controls=True, on_frame=lambda *_: seen.append(1)
+    )
+    assert len(seen) == 3
+    assert {row.rule for row in result.rows} == {"cut3r", "frozen"}
+
+
+def test_the_books_stand_in_the_table(network, clip):
+    row = compare(network, some("frozen"), [clip]).rows[0]
+    assert (row.gain_mean, row.gain_std_tokens, row.gain_std_frames) == (0, 0, 0)
+    assert (row.memory_age, row.drift) == (7, 0)
+    assert row.norm_ratio == pytest.approx(1, abs=0.2)
 
 
 def test_wrong_questions_are_refused(network, clip):

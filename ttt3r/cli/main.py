@@ -15,12 +15,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from ttt3r import __version__
-from ttt3r.cli import compare, convert, data, doctor, rules, run
+from ttt3r.cli import compare, convert, data, doctor, rules, run, train
 from ttt3r.cli.choosing import Help, with_rule_classes
 
 COMMANDS = {
     "run": run,
     "compare": compare,
+    "train": train,
     "convert": convert,
     "rules": rules,
     "data": data,

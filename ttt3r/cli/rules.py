@@ -4,7 +4,6 @@ import importlib.metadata
 import inspect
 import textwrap
 import traceback
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 from jsonargparse import ArgumentParser
@@ -14,13 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from ttt3r.update_rules import RULES, BrokenLaw, StateUpdateRule, check_rule, find_rule
+from ttt3r.update_rules.facts import FULL_SIZE, rule_facts
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The arguments of `ttt3r rules`."""
     parser.add_argument("action", nargs="?", choices=["list", "show", "check"], default="list", help="what to do")
     parser.add_argument("name", nargs="?", type=str | None, default=None, help="of a rule, or my_lab.MyRule")
-    parser.add_argument("--verbose", action="store_true", help="list settings and needs too")
+    parser.add_argument("--verbose", action="store_true", help="list what each rule needs, carries and costs too")
 
 
 def execute(settings: Any, console: Console) -> int:
@@ -43,18 +43,32 @@ def _table(verbose: bool) -> Table:
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
     for name, rule in RULES.items():
-        about = [rule.equation, rule.reference]
-        if verbose:
-            needs = str(rule().needs).removeprefix("Needs.").lower().replace("|", ", ")
-            about += [f"settings: {_settings(rule) or 'none'}", f"needs: {needs.replace('_', ' ')}"]
+        about = [rule.equation, rule.reference, *(_facts(rule) if verbose else [])]
         table.add_row(name, Text("\n".join(about)))
     for point in importlib.metadata.entry_points(group="ttt3r.rules"):
         table.add_row(point.name, Text(f"plug-in: {point.value}"))
     return table
 
 
-def _settings(rule: type[StateUpdateRule]) -> str:
-    return ", ".join(f"{f.name}={f.default}" for f in fields(rule)) if is_dataclass(rule) else ""
+def _facts(kind: type[StateUpdateRule]) -> list[str]:
+    """What the rule needs, carries and costs; sizes are those of the official network's memory."""
+    facts = rule_facts(kind())
+    needs = str(facts.needs).removeprefix("Needs.").lower().replace("|", ", ").replace("_", " ")
+    carried = [f"{_bytes(facts.carried)} a sequence"] if facts.carried else []
+    carried += [f"{facts.weights:,} learned weights"] if facts.weights else []
+    size = f" ({FULL_SIZE} tokens of width {FULL_SIZE})" if carried else ""
+    return [
+        f"settings: {', '.join(facts.settings) or 'none'}",
+        f"needs: {needs}",
+        f"carries: {', '.join(carried) or 'nothing'}{size}",
+        f"costs: {facts.cost}",
+    ]
+
+
+def _bytes(count: int) -> str:
+    if count < 1024:
+        return f"{count} B"
+    return f"{count / 1024:.1f} KiB" if count < 1024**2 else f"{count / 1024**2:.2f} MiB"
 
 
 def _show(rule: type[StateUpdateRule], console: Console) -> None:
@@ -62,8 +76,17 @@ def _show(rule: type[StateUpdateRule], console: Console) -> None:
     for text in (inspect.getdoc(rule) or "(no documentation)").split("\n\n"):
         console.print(_filled(text, console.width), highlight=False, markup=False, soft_wrap=True)
         console.print()
-    console.print(f"settings: {_settings(rule) or 'none'}", highlight=False, markup=False)
+    console.print("\n".join(_about(rule)), highlight=False, markup=False, soft_wrap=True)
     console.print(f"source: {inspect.getsourcefile(rule)}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _about(kind: type[StateUpdateRule]) -> list[str]:
+    """Equation, reference and the facts, as far as the rule has them and can be made without arguments."""
+    lines = [f"{name}: {text}" for name, text in (("equation", kind.equation), ("reference", kind.reference)) if text]
+    try:
+        return [*lines, *_facts(kind)]
+    except Exception as error:  # a rule of one's own that is not finished; `check` tells more
+        return [*lines, f"needs, size and cost are not known: {type(error).__name__}: {error}"]
 
 
 def _filled(text: str, width: int) -> str:

@@ -11,10 +11,11 @@ from ttt3r.data.procedural.recordings import write_tum
 def write_demo_sequence(
     folder: str | Path, frames: int = 24, size: tuple[int, int] = (320, 240), seed: int = 0
 ) -> Path:
-    """Write a hand-held walk around a room of a procedural house to `folder` (made if missing); `open_clip` reads it.
+    """Write a slow hand-held walk around the largest room of a procedural house to `folder`, for `open_clip` to read.
 
-    Returns the folder. One that is in use is left alone unless it holds such a sequence, which is replaced; what it holds
-    is told by `procedural.write_tum`. The same arguments give the same files; the motion is the same at any number of frames.
+    The folder is made if missing, and returned. A folder in use is left alone unless it holds such a sequence, which is
+    replaced; see `procedural.write_tum` for what it holds. The same arguments give the same files; the motion is the same
+    at any number of frames.
 
     Args:
         folder: where to write.

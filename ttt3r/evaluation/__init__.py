@@ -1,8 +1,12 @@
 """Metrics as functions, and the comparison of rules side by side."""
 
-from ttt3r.evaluation.compare import Comparison as Comparison
-from ttt3r.evaluation.compare import ComparisonRow as ComparisonRow
+from ttt3r.evaluation.accounting import GainAccount as GainAccount
+from ttt3r.evaluation.accounting import GainMoment as GainMoment
+from ttt3r.evaluation.accounting import GainSummary as GainSummary
+from ttt3r.evaluation.accounting import equal_gain_constants as equal_gain_constants
 from ttt3r.evaluation.compare import compare as compare
+from ttt3r.evaluation.comparison import Comparison as Comparison
+from ttt3r.evaluation.comparison import ComparisonRow as ComparisonRow
 from ttt3r.evaluation.depth import DepthAlignment as DepthAlignment
 from ttt3r.evaluation.depth import DepthErrors as DepthErrors
 from ttt3r.evaluation.depth import LeastSquaresScale as LeastSquaresScale
@@ -10,6 +14,7 @@ from ttt3r.evaluation.depth import LeastSquaresScaleShift as LeastSquaresScaleSh
 from ttt3r.evaluation.depth import MedianScale as MedianScale
 from ttt3r.evaluation.depth import MetricDepth as MetricDepth
 from ttt3r.evaluation.depth import depth_errors as depth_errors
+from ttt3r.evaluation.plots import plot_gains as plot_gains
 from ttt3r.evaluation.plots import plot_point_cloud as plot_point_cloud
 from ttt3r.evaluation.plots import plot_trajectories as plot_trajectories
 from ttt3r.evaluation.trajectory import DegenerateTrajectory as DegenerateTrajectory
@@ -18,6 +23,10 @@ from ttt3r.evaluation.trajectory import TrajectoryErrors as TrajectoryErrors
 from ttt3r.evaluation.trajectory import associate as associate
 from ttt3r.evaluation.trajectory import trajectory_errors as trajectory_errors
 from ttt3r.evaluation.trajectory import umeyama as umeyama
+from ttt3r.evaluation.worlds import RecallScores as RecallScores
+from ttt3r.evaluation.worlds import WorldScores as WorldScores
+from ttt3r.evaluation.worlds import recall as recall
+from ttt3r.evaluation.worlds import score_worlds as score_worlds
 
 __all__ = [
     "Comparison",
@@ -25,17 +34,26 @@ __all__ = [
     "DegenerateTrajectory",
     "DepthAlignment",
     "DepthErrors",
+    "GainAccount",
+    "GainMoment",
+    "GainSummary",
     "LeastSquaresScale",
     "LeastSquaresScaleShift",
     "MedianScale",
     "MetricDepth",
+    "RecallScores",
     "Similarity",
     "TrajectoryErrors",
+    "WorldScores",
     "associate",
     "compare",
     "depth_errors",
+    "equal_gain_constants",
+    "plot_gains",
     "plot_point_cloud",
     "plot_trajectories",
+    "recall",
+    "score_worlds",
     "trajectory_errors",
     "umeyama",
 ]

@@ -1,18 +1,18 @@
 """Rules side by side: all in one pass over the same frames, judged by the same ground truth."""
 
-import csv
 import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
 from torch import Tensor
 
 from ttt3r.data import Clip
+from ttt3r.evaluation.accounting import GainAccount, GainMoment, GainSummary, equal_gain_constants
+from ttt3r.evaluation.comparison import Comparison, ComparisonRow
 from ttt3r.evaluation.depth import MedianScale, depth_errors, resize_depth
 from ttt3r.evaluation.trajectory import DegenerateTrajectory, trajectory_errors
 from ttt3r.reconstructor import RecurrentNetwork
@@ -21,72 +21,11 @@ from ttt3r.types import Outputs, Step
 from ttt3r.update_rules.base import StateUpdateRule
 from ttt3r.update_rules.resets import ResetPolicy
 
+Resets = int | ResetPolicy | Mapping[str, int | ResetPolicy | None] | None
+"""One policy for all rules, or one for each by name."""
+
 DEPTH_SAMPLES = 10_000
 """Depth is judged on at most so many valid pixels of a frame, evenly spread, so that memory stays small on long clips."""
-
-
-@dataclass(frozen=True)
-class ComparisonRow:
-    """One rule on the first frames of one clip. Numbers that the clip has no truth for are NaN.
-
-    Args:
-        clip: name of the sequence.
-        rule: name of the rule.
-        frames: length of the prefix that was judged.
-        ate: absolute trajectory error after Sim(3) alignment, metres.
-        rpe_translation: relative pose error between neighbours, metres.
-        rpe_rotation_degrees: the same for rotation, degrees.
-        depth_abs_rel: mean |p - g| / g after one median scale for the whole prefix.
-        seconds_per_frame: wall time of the pass, without reading images; a pass serves all its rules at once.
-        gain_mean: over frames after the first, tokens and channels.
-        gain_std: likewise.
-        note: why a number is missing, if one is.
-    """
-
-    clip: str
-    rule: str
-    frames: int
-    ate: float
-    rpe_translation: float
-    rpe_rotation_degrees: float
-    depth_abs_rel: float
-    seconds_per_frame: float
-    gain_mean: float
-    gain_std: float
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The table, and the trajectories behind it.
-
-    Args:
-        rows: one for each clip, rule and length.
-        cameras: predicted `camera_to_world` of every frame, by (clip, rule).
-        truth: true `camera_to_world` of the same frames, by clip.
-        timestamps: seconds, by clip.
-    """
-
-    rows: tuple[ComparisonRow, ...]
-    cameras: Mapping[tuple[str, str], Float[np.ndarray, "frame 4 4"]]
-    truth: Mapping[str, Float[np.ndarray, "frame 4 4"]]
-    timestamps: Mapping[str, Float[np.ndarray, " frame"]]
-
-    def extended(self, other: "Comparison") -> "Comparison":
-        """The same with further clips."""
-        return Comparison(
-            (*self.rows, *other.rows),
-            {**self.cameras, **other.cameras},
-            {**self.truth, **other.truth},
-            {**self.timestamps, **other.timestamps},
-        )
-
-    def write_csv(self, path: str | Path) -> None:
-        """The rows as CSV, numbers in full."""
-        with open(path, "w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(field.name for field in fields(ComparisonRow))
-            writer.writerows(astuple(row) for row in self.rows)
 
 
 @dataclass(frozen=True)
@@ -94,7 +33,8 @@ class _Trace:
     """What is kept of one rule's pass over a clip."""
 
     cameras: list[Float[np.ndarray, "4 4"]]
-    gains: list[tuple[float, float]]  # mean and mean square of each frame after the first
+    gains: list[GainMoment]
+    books: list[GainSummary]  # after each frame
     depth: list[Float32[np.ndarray, " pixel"]]  # predicted, at the sampled pixels
 
 
@@ -114,7 +54,8 @@ def compare(
     clips: Sequence[Clip],
     *,
     lengths: Sequence[int] | None = None,
-    reset_every: int | ResetPolicy | Mapping[str, int | ResetPolicy | None] | None = None,
+    reset_every: Resets = None,
+    controls: bool = False,
     on_frame: Callable[[str, Mapping[str, Step]], None] = lambda clip, steps: None,
 ) -> Comparison:
     """Run all rules over each clip in one pass and judge them on prefixes of it.
@@ -127,6 +68,8 @@ def compare(
         clips: sequences with ground truth.
         lengths: prefixes to judge, in frames; by default the whole clip. A longer one than the clip is the whole clip.
         reset_every: as in `rollout_rules`.
+        controls: run each clip a second time, with a constant rate for every gate: its mean gain on that clip. These rules
+            are called `control of NAME`; they reset as NAME does.
         on_frame: called with the clip's name and the steps of each frame, for progress bars.
 
     Raises:
@@ -138,20 +81,35 @@ def compare(
     names = [clip.name for clip in clips]
     if twice := [name for name in names if names.count(name) > 1]:
         raise ValueError(f"two clips are called {twice[0]}; give each another name, or compare them one by one")
-    rows, cameras, truth, timestamps = [], {}, {}, {}
+    rows, cameras, truth, timestamps, gains = [], {}, {}, {}, {}
     for clip in clips:
         if clip.camera_to_world is None:
             raise ValueError(f"clip {clip.name} has no true cameras; compare needs a sequence with ground truth")
         longest = len(clip.timestamps) if lengths is None else min(max(lengths), len(clip.timestamps))
         done = _run(network, rules, clip, longest, reset_every, on_frame)
+        passes = [(done, dict.fromkeys(rules, ""))]
+        if controls:
+            constants = equal_gain_constants({name: trace.books[-1] for name, trace in done.traces.items()})
+            gates = {f"control of {gate}": gate for gate in constants}
+            if gates:
+                named = {name: constants[gate] for name, gate in gates.items()}
+                passes.append((_run(network, named, clip, longest, _resets_of(gates, reset_every), on_frame), gates))
         total = len(done.indices)  # fewer than that where broken frames were left out
         truth[clip.name] = clip.camera_to_world[done.indices]
         timestamps[clip.name] = clip.timestamps[done.indices]
-        for rule, trace in done.traces.items():
-            cameras[clip.name, rule] = np.stack(trace.cameras)
-            for length in sorted({min(n, total) for n in lengths or [total]}):
-                rows.append(_row(clip, rule, done, length))
-    return Comparison(tuple(rows), cameras, truth, timestamps)
+        for run, control_of in passes:
+            for rule, trace in run.traces.items():
+                cameras[clip.name, rule], gains[clip.name, rule] = np.stack(trace.cameras), tuple(trace.gains)
+                for length in sorted({min(n, total) for n in lengths or [total]}):
+                    rows.append(_row(clip, rule, run, length, control_of[rule]))
+    return Comparison(tuple(rows), cameras, truth, timestamps, gains)
+
+
+def _resets_of(gates: Mapping[str, str], reset_every: Resets) -> Resets:
+    """The policy of each control is that of its gate."""
+    if not isinstance(reset_every, Mapping):
+        return reset_every
+    return {control: reset_every.get(gate) for control, gate in gates.items()}
 
 
 def _run(
@@ -159,7 +117,7 @@ def _run(
     rules: Mapping[str, StateUpdateRule],
     clip: Clip,
     longest: int,
-    reset_every: int | ResetPolicy | Mapping[str, int | ResetPolicy | None] | None,
+    reset_every: Resets,
     on_frame: Callable[[str, Mapping[str, Step]], None],
 ) -> _Pass:
     """One pass over the first `longest` frames; its seconds leave out the reading of images and the measuring."""
@@ -175,7 +133,8 @@ def _run(
             yield item.image
             started = time.perf_counter()
 
-    traces, truth = {name: _Trace([], [], []) for name in rules}, []
+    traces, truth = {name: _Trace([], [], [], []) for name in rules}, []
+    accounts = dict.fromkeys(rules, GainAccount())
     outputs = Outputs.CAMERA if clip.depth_files is None else Outputs.CAMERA | Outputs.POINTS_CAMERA
     steps, spent = rollout_rules(network, rules, images(), reset_every=reset_every, outputs=outputs), 0.0
     while True:
@@ -185,10 +144,13 @@ def _run(
             break
         spent += time.perf_counter() - started
         depth = clip.visible_depth(indices[-1]) if Outputs.POINTS_CAMERA in outputs else None
-        pixels = None if depth is None else _pixels(depth)
-        truth.append(np.zeros(0, np.float32) if depth is None else depth.ravel()[pixels].astype(np.float32))
+        judged = None if depth is None else (depth.shape, _pixels(depth))
+        truth.append(
+            np.zeros(0, np.float32) if depth is None or judged is None else depth.ravel()[judged[1]].astype(np.float32)
+        )
         for name, step in moment.items():
-            _record(traces[name], step, None if depth is None else depth.shape, pixels)
+            accounts[name] = accounts[name].including(step)
+            _record(traces[name], step, accounts[name], judged)
         on_frame(clip.name, moment)
     return _Pass(traces, indices, truth, (spent - reading) / len(indices))
 
@@ -199,22 +161,29 @@ def _pixels(depth: Float[np.ndarray, "height width"]) -> Int[np.ndarray, " pixel
     return valid[np.linspace(0, len(valid) - 1, min(len(valid), DEPTH_SAMPLES)).astype(np.int64)]
 
 
-def _record(trace: _Trace, step: Step, size: tuple[int, ...] | None, pixels: Int[np.ndarray, " pixel"] | None) -> None:
+def _record(
+    trace: _Trace,
+    step: Step,
+    account: GainAccount,
+    judged: tuple[tuple[int, ...], Int[np.ndarray, " pixel"]] | None,
+) -> None:
+    """Keep camera, books and depth of a frame; `judged` is the size of the true depth and the pixels to look at."""
     camera = step.reconstruction.camera_to_world
     assert camera is not None  # it was asked for
+    assert account.moment is not None  # the step was entered
     trace.cameras.append(camera[0].double().cpu().numpy())
-    if step.index > 0:
-        gain = step.gain.float()
-        trace.gains.append((float(gain.mean()), float(gain.square().mean())))
-    if size is None:
+    trace.gains.append(account.moment)
+    trace.books.append(account.summary)
+    if judged is None:
         trace.depth.append(np.zeros(0, np.float32))
     else:
-        predicted = resize_depth(step.reconstruction.depth.float().cpu().numpy(), size)
-        trace.depth.append(predicted.ravel()[pixels])
+        predicted = resize_depth(step.reconstruction.depth.float().cpu().numpy(), judged[0])
+        trace.depth.append(predicted.ravel()[judged[1]])
 
 
-def _row(clip: Clip, rule: str, done: _Pass, length: int) -> ComparisonRow:
+def _row(clip: Clip, rule: str, done: _Pass, length: int, control_of: str) -> ComparisonRow:
     trace = done.traces[rule]
+    books = trace.books[length - 1]
     ate = rpe_translation = rpe_rotation = math.nan
     note = ""
     assert clip.camera_to_world is not None  # compare has seen to it
@@ -225,7 +194,6 @@ def _row(clip: Clip, rule: str, done: _Pass, length: int) -> ComparisonRow:
     except DegenerateTrajectory as error:
         note = str(error)
     predicted, measured = (np.concatenate(rows[:length])[None, None] for rows in (trace.depth, done.depth))
-    mean, square = np.array(trace.gains[: length - 1] or [(math.nan, math.nan)]).mean(axis=0)
     return ComparisonRow(
         clip=clip.name,
         rule=rule,
@@ -235,7 +203,13 @@ def _row(clip: Clip, rule: str, done: _Pass, length: int) -> ComparisonRow:
         rpe_rotation_degrees=rpe_rotation,
         depth_abs_rel=depth_errors(predicted, measured, MedianScale(), max_depth=None).abs_rel,
         seconds_per_frame=done.seconds,
-        gain_mean=float(mean),
-        gain_std=float(np.sqrt(np.maximum(0.0, square - mean**2))),
+        gain_mean=books.gain_mean,
+        gain_std=books.gain_std,
+        gain_std_tokens=books.gain_std_tokens,
+        gain_std_frames=books.gain_std_frames,
+        memory_age=books.memory_age,
+        drift=books.drift,
+        norm_ratio=books.norm_ratio,
+        control_of=control_of,
         note=note,
     )

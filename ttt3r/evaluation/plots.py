@@ -1,12 +1,13 @@
-"""Pictures of results: trajectories from above and from the side, and a shaded preview of a point cloud."""
+"""Pictures of results: trajectories, gains over time, and a shaded preview of a point cloud."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from ttt3r.evaluation.accounting import GainMoment, GainSummary
 from ttt3r.evaluation.cloud_image import View, shaded_image
 from ttt3r.evaluation.trajectory import DegenerateTrajectory, trajectory_errors, umeyama
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 # Okabe and Ito's palette: told apart by colour-blind readers, and in print.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3C8D", "#8C8C00")
 INK, FAINT = "#333333", "#D9D9D9"
+LINES = ("-", "--", ":")  # from the ninth rule on
+AGES = (0, 1, 2, 4, 9, 19)  # marks of the age axis: gains of 1, 1/2, 1/3, 1/5, 1/10, 1/20
 
 
 def plot_trajectories(
@@ -57,13 +60,8 @@ def plot_trajectories(
         axes.set_title(title, fontsize=11, color=INK)
         axes.set_xlabel(labels[0])
         axes.set_ylabel(labels[1])
-        axes.grid(color=FAINT, linewidth=0.6)
-        axes.tick_params(colors=INK, labelsize=9)
-        for spine in axes.spines.values():
-            spine.set_color(FAINT)
-    handles, names = views[0].get_legend_handles_labels()
-    columns = len(names) if len(names) <= 4 else (len(names) + 1) // 2
-    figure.legend(handles, names, loc="outside lower center", ncols=max(columns, 1), frameon=False, fontsize=10)
+        _quiet(axes)
+    _legend_below(figure, views[0])
     figure.savefig(path, dpi=150)
 
 
@@ -95,6 +93,71 @@ def _draw_path(
     axes.plot(*points.T, color=color, linewidth=width, label=label, solid_capstyle="round", zorder=3)
     axes.plot(*points[0], "o", color=color, markersize=6, markeredgecolor="white", zorder=4)
     axes.plot(*points[-1], "s", color=color, markersize=6, markeredgecolor="white", zorder=4)
+
+
+def plot_gains(path: str | Path, gains: Mapping[str, Sequence[GainMoment]]) -> None:
+    """Draw how much each rule writes over time, and how old what it holds becomes, into a PNG (or what the ending says).
+
+    Left: the mean gain of every frame in which the rule decides, with the range of the middle 80 % of the tokens; the axis
+    at the right tells to which memory age (1 - G) / G a constant gain G leads. Right: the memory's age as it was, frames.
+
+    Args:
+        path: the picture.
+        gains: name -> the books of every frame (`Comparison.gains`, or `GainAccount.moment` after each step).
+
+    Raises:
+        ImportError: without the extra `eval`.
+    """
+    figure = _figure(11.0, 4.8)
+    left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
+    for index, (name, moments) in enumerate(gains.items()):
+        color, frames = COLORS[index % len(COLORS)], [moment.frame for moment in moments]
+        summary = GainSummary()
+        for moment in moments:
+            summary = summary.including(moment)
+        label = f"{name} ({summary.gain_mean:.2f})" if summary.frames else name
+        low, high = [moment.low for moment in moments], [moment.high for moment in moments]
+        left.fill_between(frames, low, high, color=color, alpha=0.15, linewidth=0)
+        line = LINES[index // len(COLORS) % len(LINES)]
+        left.plot(frames, [moment.gain for moment in moments], line, color=color, linewidth=1.8, label=label)
+        right.plot(frames, [moment.memory_age for moment in moments], line, color=color, linewidth=1.8)
+    left.set_title("gain: mean, and middle 80 % of the tokens", fontsize=11, color=INK)
+    left.set_ylabel("gain")
+    left.set_ylim(min(-0.03, left.get_ylim()[0]), max(1.05, left.get_ylim()[1]))
+    ages = left.twinx()
+    ages.set_ylim(left.get_ylim())
+    ages.set_yticks([1 / (1 + age) for age in AGES], [str(age) for age in AGES])
+    ages.set_ylabel("memory age at this gain, frames")
+    right.set_title("age of what the memory holds", fontsize=11, color=INK)
+    right.set_ylabel("frames")
+    right.set_yscale("symlog", linthresh=1, linscale=0.6)
+    oldest = max(1.0, right.get_ylim()[1])
+    right.set_yticks(
+        [0, *(digit * 10**power for power in range(6) for digit in (1, 2, 5) if digit * 10**power <= oldest)]
+    )
+    right.yaxis.set_major_formatter("{x:g}")
+    right.set_ylim(-0.1, oldest)
+    for axes in (left, right):
+        axes.set_xlabel("frame")
+        axes.locator_params(axis="x", integer=True)
+        _quiet(axes)
+    _quiet(ages)
+    ages.grid(visible=False)
+    _legend_below(figure, left)
+    figure.savefig(path, dpi=150)
+
+
+def _quiet(axes: "matplotlib.axes.Axes") -> None:
+    axes.grid(color=FAINT, linewidth=0.6)
+    axes.tick_params(colors=INK, labelsize=9)
+    for spine in axes.spines.values():
+        spine.set_color(FAINT)
+
+
+def _legend_below(figure: "matplotlib.figure.Figure", axes: "matplotlib.axes.Axes") -> None:
+    handles, names = axes.get_legend_handles_labels()
+    columns = len(names) if len(names) <= 4 else (len(names) + 1) // 2
+    figure.legend(handles, names, loc="outside lower center", ncols=max(columns, 1), frameon=False, fontsize=10)
 
 
 def plot_point_cloud(

@@ -170,3 +170,11 @@ def recall(
 def other_scene(memory: Memory) -> Memory:
     """The memories of the batch, each given to its neighbour: a control that knows the world but not the scene."""
     return tree.map_tensors(lambda tensor: tensor.roll(1, dims=0), memory)
+
+
+def mean_and_interval(values: Float[np.ndarray, " world"]) -> tuple[float, float]:
+    """Mean over worlds and half the width of its 95 % interval (1.96 standard errors); NaN worlds are left out."""
+    good = values[np.isfinite(values)]
+    if len(good) < 2:
+        return float(good.mean()) if len(good) else float("nan"), float("nan")
+    return float(good.mean()), float(1.96 * good.std(ddof=1) / np.sqrt(len(good)))

@@ -81,7 +81,8 @@ class CUT3R(nn.Module):
             parts.append(self.image_encoder(frame.image))
         if frame.ray_map is not None:
             parts.append(self.ray_encoder(rearrange(frame.ray_map, "batch height width ray -> batch ray height width")))
-        return Tokens(parts[0] if len(parts) == 1 else parts[0] + parts[1], (height // patch, width // patch))
+        patches = parts[0] if len(parts) == 1 else parts[0] + parts[1]
+        return Tokens(patches, (height // patch, width // patch), frame.image)
 
     # --8<-- [start:propose]
     def propose(

@@ -72,8 +72,7 @@ class TrainingModule(lightning.LightningModule):
         optimizer.step()
         self.averaged.update_parameters(self.model)
         schedule = self.lr_schedulers()
-        assert schedule is not None
-        assert not isinstance(schedule, list)
+        assert isinstance(schedule, torch.optim.lr_scheduler.LambdaLR)
         schedule.step()
 
     def _backward_through_time(self, truth: ClipTruth, asks: list[bool]) -> None:

@@ -1,6 +1,6 @@
 """A training run as settings: what is seen when, how long, how fast. Written beside every network that it makes."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ttt3r.data.procedural import WorldConfig
 from ttt3r.training.losses import LossWeights
@@ -78,6 +78,17 @@ class Recipe:
     def steps(self) -> int:
         """Optimiser steps of the whole run."""
         return sum(stage.steps for stage in self.stages)
+
+    def scaled(self, factor: float) -> "Recipe":
+        """The recipe with its stages and warm-up made longer or shorter.
+
+        Raises:
+            ValueError: if the factor is not positive.
+        """
+        if not factor > 0:
+            raise ValueError(f"a recipe can be scaled by a positive factor only, got {factor}")
+        stages = tuple(replace(stage, steps=max(1, round(stage.steps * factor))) for stage in self.stages)
+        return replace(self, stages=stages, warmup=max(1, round(self.warmup * factor)))
 
     def stage_at(self, step: int) -> Stage:
         """The stage that step belongs to."""

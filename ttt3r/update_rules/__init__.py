@@ -13,6 +13,7 @@ from ttt3r.update_rules.base import effective_gain as effective_gain
 from ttt3r.update_rules.base import modules as modules
 from ttt3r.update_rules.base import parts as parts
 from ttt3r.update_rules.brake import Brake as Brake
+from ttt3r.update_rules.came import ConfidenceGuided as ConfidenceGuided
 from ttt3r.update_rules.clip import Clip as Clip
 from ttt3r.update_rules.combinations import Chain as Chain
 from ttt3r.update_rules.combinations import Product as Product
@@ -30,6 +31,9 @@ from ttt3r.update_rules.evidence import AttentionEvidence as AttentionEvidence
 from ttt3r.update_rules.evidence import Evidence as Evidence
 from ttt3r.update_rules.evidence import Keys as Keys
 from ttt3r.update_rules.evidence import UndeclaredNeedsError as UndeclaredNeedsError
+from ttt3r.update_rules.facts import RuleFacts as RuleFacts
+from ttt3r.update_rules.facts import rule_facts as rule_facts
+from ttt3r.update_rules.filt3r import KalmanGain as KalmanGain
 from ttt3r.update_rules.frame_change import FrameChange as FrameChange
 from ttt3r.update_rules.frozen import Frozen as Frozen
 from ttt3r.update_rules.law_evidence import Sizes as Sizes
@@ -41,14 +45,22 @@ from ttt3r.update_rules.learned_channel import LearnedChannel as LearnedChannel
 from ttt3r.update_rules.learned_gru import LearnedGRU as LearnedGRU
 from ttt3r.update_rules.learned_scalar import LearnedScalar as LearnedScalar
 from ttt3r.update_rules.learned_token import LearnedToken as LearnedToken
+from ttt3r.update_rules.longhorn import ImplicitStep as ImplicitStep
+from ttt3r.update_rules.memix import MemoryMixture as MemoryMixture
 from ttt3r.update_rules.momentum import Momentum as Momentum
+from ttt3r.update_rules.norm_restored import NormRestored as NormRestored
 from ttt3r.update_rules.ortho import Ortho as Ortho
+from ttt3r.update_rules.pas3r import PoseAdaptive as PoseAdaptive
+from ttt3r.update_rules.recal3r import Calibrated as Calibrated
 from ttt3r.update_rules.resets import Every as Every
 from ttt3r.update_rules.resets import Never as Never
 from ttt3r.update_rules.resets import ResetPolicy as ResetPolicy
 from ttt3r.update_rules.resets import WhenFar as WhenFar
 from ttt3r.update_rules.resets import as_policy as as_policy
 from ttt3r.update_rules.ssr import SelfExpressive as SelfExpressive
+from ttt3r.update_rules.suppress import Suppress as Suppress
+from ttt3r.update_rules.titans import MomentumAndDecay as MomentumAndDecay
+from ttt3r.update_rules.ttsa3r import TemporalSpatial as TemporalSpatial
 from ttt3r.update_rules.ttt3r import ConfidenceAware as ConfidenceAware
 from ttt3r.update_rules.wrappers import Anneal as Anneal
 from ttt3r.update_rules.wrappers import EveryNth as EveryNth
@@ -59,6 +71,10 @@ from ttt3r.update_rules.wrappers import Scale as Scale
 RULES: dict[str, type[StateUpdateRule]] = {
     "cut3r": FullOverwrite,
     "ttt3r": ConfidenceAware,
+    "ttsa3r": TemporalSpatial,
+    "filt3r": KalmanGain,
+    "memix": MemoryMixture,
+    "recal3r": Calibrated,
     "constant": ConstantRate,
     "frozen": Frozen,
     "damped": Damped,
@@ -66,8 +82,14 @@ RULES: dict[str, type[StateUpdateRule]] = {
     "ortho": Ortho,
     "clip": Clip,
     "momentum": Momentum,
+    "pas3r": PoseAdaptive,
     "frame_change": FrameChange,
     "ssr": SelfExpressive,
+    "longhorn": ImplicitStep,
+    "titans": MomentumAndDecay,
+    "came": ConfidenceGuided,
+    "norm_restored": NormRestored,
+    "suppress": Suppress,
     "learned_scalar": LearnedScalar,
     "learned_token": LearnedToken,
     "learned_channel": LearnedChannel,

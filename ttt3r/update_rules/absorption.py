@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from ttt3r import tree
@@ -78,11 +78,23 @@ def _check_fit(rule: StateUpdateRule, memory: Memory, update: Update) -> None:
         )
     before, after = tree.named_tensors(memory.rule), tree.named_tensors(update.rule_state)
     for (name, was), (_, now) in zip(before, after, strict=True):
-        if tree.form(was) != tree.form(now):
+        if not keeps_form(was, now):
             raise ValueError(
                 f"the rule state of {_name(rule)} must keep its form, but {name!r} went from {tree.form(was)} to "
                 f"{tree.form(now)}; make it in init() with the shape and dtype that it keeps"
             )
+
+
+def keeps_form(was: Shaped[Tensor, "*was"], now: Shaped[Tensor, "*now"]) -> bool:
+    """Whether a carried tensor kept dtype, device and shape.
+
+    An axis that is as long as the frame has patches or features cannot be made in `init`: it begins with length 1, as a
+    broadcast placeholder, and takes its length with the first frame.
+    """
+    grown = was.ndim == now.ndim and all(
+        new == old or (axis > 0 and old == 1) for axis, (old, new) in enumerate(zip(was.shape, now.shape, strict=True))
+    )
+    return grown and (was.dtype, was.device) == (now.dtype, now.device)
 
 
 def _name(rule: StateUpdateRule) -> str:

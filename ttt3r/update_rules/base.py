@@ -71,7 +71,11 @@ class StateUpdateRule(ABC):
     """Authors, year and link, for `ttt3r rules`."""
 
     def init(self, initial_state: Float[Tensor, "batch state channel"]) -> RuleState:
-        """What the rule carries before the first frame; nothing, unless a rule says otherwise."""
+        """What the rule carries before the first frame; nothing, unless a rule says otherwise.
+
+        Batch-first tensors of the shape and dtype that they keep. An axis whose length only a frame tells (its patches,
+        their features) begins with length 1 and takes its length with the first frame.
+        """
         return STATELESS
 
     def attend(self, rule_state: RuleState, tokens: Tokens, memory: Memory) -> tuple[AttentionBias, ...]:

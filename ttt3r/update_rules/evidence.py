@@ -121,6 +121,8 @@ class Evidence:
         image_layers: queries and keys behind `image_attention` (only with `Needs.IMAGE_ATTENTION`).
         make_reconstruction: runs the heads asked for and remembers what they gave (only with `Needs.READOUT`).
         make_reread: asks the old memory for another view, read-only (only with `Needs.REREAD`).
+        image: the frame's image in [-1, 1]; `None` for a frame without one (a question, which is never written), or if the
+            network does not hand it on in its `Tokens`.
     """
 
     age: Int[Tensor, " batch"]
@@ -132,6 +134,7 @@ class Evidence:
     image_layers: tuple[AttentionLayer, ...] = ()
     make_reconstruction: Callable[[Outputs], Reconstruction] | None = None
     make_reread: Callable[[Frame], Reconstruction] | None = None
+    image: Float[Tensor, "batch rgb=3 height width"] | None = None
 
     @cached_property
     def initial_state(self) -> Float[Tensor, "batch state channel"]:

@@ -53,6 +53,7 @@ class SyntheticFrame:
         """Evidence that holds what the needs name, and nothing else."""
         shown = self.reconstruction
         assert shown.points_camera is not None
+        assert shown.color is not None
         seen_again = replace(shown, points_camera=1.1 * shown.points_camera)
         return Evidence(
             age=age,
@@ -64,6 +65,7 @@ class SyntheticFrame:
             image_layers=self.image_layers if Needs.IMAGE_ATTENTION in needs else (),
             make_reconstruction=(lambda outputs: shown) if Needs.READOUT in needs else None,
             make_reread=(lambda frame: seen_again) if Needs.REREAD in needs else None,
+            image=shown.color.permute(0, 3, 1, 2),
         )
 
     def proposal(self) -> Proposal:

@@ -1,12 +1,12 @@
 """One call from nothing to a network in a folder; a killed run goes on from its last checkpoint."""
 
+import time
 from dataclasses import asdict
-from datetime import timedelta
 from pathlib import Path
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger
 
 from ttt3r.network import CUT3R, CUT3RConfig, save_network
@@ -15,22 +15,43 @@ from ttt3r.training.module import TrainingModule
 from ttt3r.training.recipe import Recipe
 from ttt3r.update_rules.base import StateUpdateRule
 
+LAST = "last.ckpt"
 
-class SaveAverage(Callback):
-    """Writes the averaged network beside every checkpoint, so that there is always something to look at."""
 
-    def __init__(self, folder: Path, every_steps: int) -> None:
-        self.folder, self.every_steps = folder, every_steps
+class Keep(Callback):
+    """Saves the whole training every few minutes, each file replaced as a whole, and the averaged network beside it.
 
-    def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *_: object) -> None:
-        """Save now and then."""
-        if trainer.is_global_zero and trainer.global_step % self.every_steps == 0:
-            save_network(averaged_network(pl_module), self.folder, torch.float16)
+    (Lightning's own checkpoint callback does not look at the clock where the optimiser is stepped by hand.)
+    """
+
+    def __init__(self, folder: Path, minutes: float) -> None:
+        self.folder, self.minutes = folder, minutes
+        self.saved = time.monotonic()
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: object,
+        batch: object,
+        batch_idx: int,
+    ) -> None:
+        """Save if it is time."""
+        if time.monotonic() - self.saved >= 60 * self.minutes:
+            self._save(trainer, pl_module)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Save the last."""
+        """Save the end."""
+        self._save(trainer, pl_module)
+
+    def _save(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        last = self.folder / LAST
+        partial = last.with_name(last.name + ".partial")
+        trainer.save_checkpoint(partial)
         if trainer.is_global_zero:
-            save_network(averaged_network(pl_module), self.folder, torch.float16)
+            partial.replace(last)
+            save_network(averaged_network(pl_module), self.folder / "network", torch.float16)
+        self.saved = time.monotonic()
 
 
 def averaged_network(module: lightning.LightningModule) -> CUT3R:
@@ -52,8 +73,8 @@ def train(
 ) -> CUT3R:
     """Train a network from scratch, or go on where an earlier call with the same folder was stopped.
 
-    Writes `out/checkpoints/last.ckpt` every few minutes, `out/logs/metrics.csv`, and `out/network/` (averaged weights in
-    half precision), which `load_network` reads.
+    Writes `out/last.ckpt` every few minutes, `out/logs/version_N/metrics.csv` (one for each time that it was started), and
+    `out/network/` (averaged weights in half precision), which `load_network` reads.
 
     Raises:
         OSError: at once, if the folder cannot be written to.
@@ -61,20 +82,15 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     (out / "recipe.txt").write_text(f"{config.to_json()}\n{rule!r}\n{asdict(recipe)}\n")
     module = TrainingModule(CUT3R.random(config, recipe.seed).train(), rule, recipe, workers)
-    checkpoints = ModelCheckpoint(
-        out / "checkpoints",
-        save_last=True,
-        save_top_k=0,
-        train_time_interval=timedelta(minutes=minutes_between_checkpoints),
-    )
     trainer = lightning.Trainer(
         max_steps=recipe.steps,
         accelerator="auto",
-        logger=CSVLogger(out, name="logs", version=""),
-        callbacks=[checkpoints, SaveAverage(out / "network", every_steps=200)],
+        logger=CSVLogger(out, name="logs"),  # a folder for each leg: a resumed training deletes no curve
+        callbacks=[Keep(out, minutes_between_checkpoints)],
+        enable_checkpointing=False,
         log_every_n_steps=10,
         enable_model_summary=False,
     )
-    last = out / "checkpoints" / "last.ckpt"
+    last = out / LAST
     trainer.fit(module, ckpt_path=last if last.exists() else None, weights_only=True)
     return averaged_network(module)

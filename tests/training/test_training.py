@@ -1,0 +1,180 @@
+"""Training through time on a micro network: it learns, it is reproducible, it goes on where it stopped."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from ttt3r import tree
+from ttt3r.data.procedural import ClipTruth, WorldConfig, sample_clips
+from ttt3r.network import CUT3R, CUT3RConfig, load_network
+from ttt3r.reconstructor import Reconstructor
+from ttt3r.rollout import rollout
+from ttt3r.training.clips import TrainingClips, batch_at
+from ttt3r.training.fitting import train
+from ttt3r.training.losses import (
+    LossWeights,
+    between_token_share,
+    confident_distance,
+    effective_rank,
+    frame_loss,
+    rotation_degrees,
+)
+from ttt3r.training.module import TrainingModule
+from ttt3r.training.questions import with_questions
+from ttt3r.training.recipe import Recipe, Stage
+from ttt3r.types import Outputs, Reconstruction
+from ttt3r.update_rules import FullOverwrite
+
+WORLD = WorldConfig(width=32, height=32, rooms=(1, 1), solids=(0, 1))
+MICRO = replace(
+    CUT3RConfig.nano(), encoder_width=32, encoder_depth=1, width=32, depth=4, heads=2, state_heads=2, encoder_heads=2,
+    ray_heads=2, ray_depth=1, state_tokens=6, slots=2,
+)  # fmt: skip
+
+
+def recipe(steps, **changes):
+    return Recipe(stages=(Stage(steps, (2, 3), 1, 4, WORLD),), warmup=2, average=0.5, **changes)
+
+
+@pytest.fixture(scope="module")
+def truth():
+    return ClipTruth.of(sample_clips(WORLD, batch=3, frames=4, seed=1))
+
+
+def losses(module, steps):
+    """Total loss of the first steps, without Lightning's loop."""
+    optimizer = torch.optim.AdamW(module.model.parameters(), 3e-3)
+    found = []
+    for step in range(steps):
+        clip, asks = with_questions(ClipTruth.of(batch_at(module.recipe, step)), 1, torch.Generator().manual_seed(step))
+        frames = (clip.frame(i, ask=ask) for i, ask in enumerate(asks))
+        total = torch.zeros(())
+        for done in rollout(module.model, frames, chunk=len(clip), detach_every=len(clip)):
+            total = total + frame_loss(done.reconstruction, clip, done.index, LossWeights()).total(LossWeights())
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        found.append(total.item() / len(clip))
+    return found
+
+
+def test_the_loss_falls_and_is_the_same_for_the_same_seed():
+    runs = [losses(TrainingModule(CUT3R.random(MICRO), FullOverwrite(), recipe(8)), 8) for _ in range(2)]
+    assert runs[0] == runs[1]
+    assert sum(runs[0][-2:]) < 0.8 * sum(runs[0][:2])
+
+
+def test_gradients_reach_every_parameter(truth):
+    model = Reconstructor(CUT3R.random(MICRO).train(), FullOverwrite())
+    clip, asks = with_questions(truth, 2, torch.Generator().manual_seed(0))
+    frames = (clip.frame(i, ask=ask) for i, ask in enumerate(asks))
+    steps = list(rollout(model, frames, detach_every=len(clip)))
+    torch.stack(
+        [frame_loss(s.reconstruction, clip, s.index, LossWeights()).total(LossWeights()) for s in steps]
+    ).sum().backward()
+    without = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert without == []
+
+
+def test_a_stopped_training_goes_on_and_ends_as_one_in_a_single_go(tmp_path, monkeypatch):
+    whole = train(MICRO, FullOverwrite(), recipe(6), tmp_path / "whole", workers=0, minutes_between_checkpoints=1e-4)
+    expected = {name: value.clone() for name, value in whole.state_dict().items()}
+
+    class Stop(Exception):
+        pass
+
+    step = TrainingModule.training_step
+
+    def stop_at_four(self, batch, batch_idx):
+        if self.global_step == 4:
+            raise Stop
+        step(self, batch, batch_idx)
+
+    monkeypatch.setattr(TrainingModule, "training_step", stop_at_four)
+    with pytest.raises(Stop):
+        train(MICRO, FullOverwrite(), recipe(6), tmp_path / "cut", workers=0, minutes_between_checkpoints=1e-4)
+    monkeypatch.setattr(TrainingModule, "training_step", step)
+    resumed = train(MICRO, FullOverwrite(), recipe(6), tmp_path / "cut", workers=0, minutes_between_checkpoints=1e-4)
+    for name, value in resumed.state_dict().items():
+        torch.testing.assert_close(value, expected[name], msg=name)
+    saved = load_network(tmp_path / "cut" / "network")
+    assert saved.config == MICRO
+    legs = sorted(path.name for path in (tmp_path / "cut" / "logs").iterdir())
+    assert legs == ["version_0", "version_1"]
+
+
+def test_clips_are_those_of_their_step_however_they_are_dealt():
+    plan = Recipe(stages=(Stage(2, (2, 2), 0, 2, WORLD), Stage(2, (3, 3), 1, 1, WORLD)))
+    assert plan.steps == 4
+    clips = list(TrainingClips(plan, start=1))
+    assert [clip.image.shape[:2] for clip in clips] == [(2, 2), (3, 1), (3, 1)]
+    again = batch_at(plan, 2)
+    assert all(
+        torch.equal(a, b)
+        for (_, a), (_, b) in zip(tree.named_tensors(clips[1]), tree.named_tensors(again), strict=True)
+    )
+
+
+def test_questions_come_after_what_they_ask_for(truth):
+    for seed in range(20):
+        clip, asks = with_questions(truth, 3, torch.Generator().manual_seed(seed))
+        assert asks.count(True) == 3
+        assert not asks[0]
+        shown = []
+        for index, ask in enumerate(asks):
+            same = [torch.equal(clip.ray_map[index], clip.ray_map[before]) for before in shown]
+            assert any(same) if ask else not any(same)
+            if not ask:
+                shown.append(index)
+
+
+def test_the_unit_is_that_of_the_first_frame(truth):
+    assert torch.allclose(truth.points_camera[0].norm(dim=-1).mean(dim=(1, 2)), torch.ones(3), atol=1e-5)
+    assert torch.allclose(truth.camera_to_world[0], torch.eye(4).expand(3, 4, 4), atol=1e-5)
+    rays = truth.ray_map[2]
+    distance = (truth.points_world[2] - rays[..., :3]).norm(dim=-1, keepdim=True)
+    along = rays[..., :3] + distance * rays[..., 3:]
+    assert torch.allclose(along, truth.points_world[2], atol=1e-4)
+
+
+def test_losses_by_hand():
+    points, truth = torch.zeros(1, 1, 1, 3), torch.tensor([3.0, 0.0, 4.0]).reshape(1, 1, 1, 3)
+    confidence = torch.full((1, 1, 1), 2.0)
+    expected = 2 * 5 / 6 - 0.2 * torch.log(torch.tensor(2.0))
+    torch.testing.assert_close(confident_distance(points, confidence, truth, 0.2), expected)
+    turned = torch.eye(4)
+    turned[:3, :3] = torch.tensor([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
+    torch.testing.assert_close(rotation_degrees(turned, torch.eye(4)), torch.tensor(90.0))
+    same, apart = torch.ones(1, 5, 8), torch.eye(8)[None, :5]
+    assert float(between_token_share(same)) == 0
+    assert float(effective_rank(apart)) == pytest.approx(4.0, abs=0.01)  # five tokens less their mean
+
+
+def test_a_loss_without_all_outputs_is_refused(truth):
+    with pytest.raises(ValueError, match=r"Outputs\.ALL"):
+        frame_loss(Reconstruction(), truth, 0, LossWeights())
+    assert Outputs.ALL
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Stage(0, (2, 3)), "at least 1"),
+        (lambda: Stage(1, (0, 3)), "shortest"),
+        (lambda: Stage(1, (4, 3)), "shortest"),
+        (lambda: Recipe(stages=()), "at least one stage"),
+        (lambda: recipe(1, learning_rate=-1.0), "learning_rate"),
+        (lambda: WorldConfig(width=33), "multiple"),
+    ],
+)
+def test_bad_settings_are_named_before_work_starts(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_an_unwritable_folder_is_named_at_once(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        train(MICRO, FullOverwrite(), recipe(1), Path(tmp_path / "file" / "out"), workers=0)

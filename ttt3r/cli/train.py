@@ -1,0 +1,40 @@
+"""Train the small network from nothing on procedural worlds; a killed training goes on with the same command.
+
+Writes OUT/network (averaged weights, for --network), OUT/logs and OUT/last.ckpt.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from jsonargparse import ArgumentParser
+from rich.console import Console
+
+from ttt3r.network import CUT3RConfig
+from ttt3r.update_rules import FullOverwrite
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The arguments of `ttt3r train`."""
+    parser.add_argument("--out", type=Path, required=True, help="folder of the training; an unfinished one goes on")
+    parser.add_argument("--seed", type=int, default=0, help="of the weights and of all clips")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="times the steps of the recipe: 0.01 to try, 10 on a GPU"
+    )
+    parser.add_argument("--workers", type=int, default=1, help="processes that make clips ahead")
+    parser.add_argument(
+        "--threads", type=int | None, default=None, help="CPU threads of the training (default: PyTorch's)"
+    )
+
+
+def execute(settings: Any, console: Console) -> int:
+    """Run `ttt3r train`."""
+    from ttt3r.training import nano_recipe, train  # Lightning is loaded by those who train only
+
+    recipe = nano_recipe(settings.seed).scaled(settings.scale)
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    console.print(f"{recipe.steps} steps in {len(recipe.stages)} stages -> [bold]{settings.out}[/]", highlight=False)
+    train(CUT3RConfig.nano(), FullOverwrite(), recipe, settings.out, settings.workers)
+    console.print(f"use it with --network {settings.out / 'network'}", highlight=False)
+    return 0

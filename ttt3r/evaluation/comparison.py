@@ -1,0 +1,90 @@
+"""What a comparison of rules gives: the table, and the trajectories and books behind it."""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, field, fields
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from ttt3r.evaluation.accounting import GainMoment
+
+
+@dataclass(frozen=True)
+class ComparisonRow:
+    """One rule on the first frames of one clip. Numbers that the clip has no truth for are NaN.
+
+    Args:
+        clip: name of the sequence.
+        rule: name of the rule.
+        frames: length of the prefix that was judged.
+        ate: absolute trajectory error after Sim(3) alignment, metres.
+        rpe_translation: relative pose error between neighbours, metres.
+        rpe_rotation_degrees: the same for rotation, degrees.
+        depth_abs_rel: mean |p - g| / g after one median scale for the whole prefix.
+        seconds_per_frame: wall time of the pass, without reading images; a pass serves all its rules at once.
+        gain_mean: over frames in which the rule decided (not the first), tokens and channels.
+        gain_std: likewise.
+        gain_std_tokens: root of the mean variance within a frame.
+        gain_std_frames: standard deviation of the frames' means.
+        memory_age: mean age of what the memory holds at the end, frames (see `GainMoment`).
+        drift: |S_t - S_1| / |S_1| at the end.
+        norm_ratio: |S_t| / |candidate_t|, mean over frames.
+        control_of: the gate whose mean gain this constant has; empty for the rules that were asked for.
+        note: why a number is missing, if one is.
+    """
+
+    clip: str
+    rule: str
+    frames: int
+    ate: float
+    rpe_translation: float
+    rpe_rotation_degrees: float
+    depth_abs_rel: float
+    seconds_per_frame: float
+    gain_mean: float
+    gain_std: float
+    gain_std_tokens: float
+    gain_std_frames: float
+    memory_age: float
+    drift: float
+    norm_ratio: float
+    control_of: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The table, and the trajectories behind it.
+
+    Args:
+        rows: one for each clip, rule and length.
+        cameras: predicted `camera_to_world` of every frame, by (clip, rule).
+        truth: true `camera_to_world` of the same frames, by clip.
+        timestamps: seconds, by clip.
+        gains: the books of every frame, by (clip, rule).
+    """
+
+    rows: tuple[ComparisonRow, ...]
+    cameras: Mapping[tuple[str, str], Float[np.ndarray, "frame 4 4"]]
+    truth: Mapping[str, Float[np.ndarray, "frame 4 4"]]
+    timestamps: Mapping[str, Float[np.ndarray, " frame"]]
+    gains: Mapping[tuple[str, str], tuple[GainMoment, ...]] = field(default_factory=dict)
+
+    def extended(self, other: "Comparison") -> "Comparison":
+        """The same with further clips."""
+        return Comparison(
+            (*self.rows, *other.rows),
+            {**self.cameras, **other.cameras},
+            {**self.truth, **other.truth},
+            {**self.timestamps, **other.timestamps},
+            {**self.gains, **other.gains},
+        )
+
+    def write_csv(self, path: str | Path) -> None:
+        """The rows as CSV, numbers in full."""
+        with open(path, "w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(column.name for column in fields(ComparisonRow))
+            writer.writerows(astuple(row) for row in self.rows)
