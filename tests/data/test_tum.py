@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from ttt3r.data import CropToPatches, Sampling, StretchToPatches, open_clip, open_source
+from ttt3r.data.clip import DepthFiles
 from ttt3r.data.tum import associate, camera_to_world, read_list, read_trajectory
 
 POLICY = CropToPatches(64)
@@ -188,7 +189,7 @@ def test_the_real_desk_with_unequal_numbers_of_images_and_depths(shared):
     folder = shared / "data" / "tum" / "rgbd_dataset_freiburg1_xyz"
     clip = open_clip(folder, policy=POLICY)
     assert clip.source.length == 4
-    assert clip.depth_files is not None
+    assert isinstance(clip.depth_files, DepthFiles)
     linked = dict(line.split()[1::2] for line in (folder / "associations_full_sequence.txt").read_text().splitlines())
     for frame, depth in zip(clip.source, clip.depth_files.paths, strict=True):
         if depth is not None:
