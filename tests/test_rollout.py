@@ -142,7 +142,9 @@ def test_several_rules_encode_each_frame_once(network, monkeypatch):
     encode = network.encode
     monkeypatch.setattr(network, "encode", lambda frame: calls.append(frame.batch) or encode(frame))
     made = {name: rule() for name, rule in RULES.items()}
-    rules = {name: rule for name, rule in made.items() if Needs.REREAD not in rule.needs}  # a further pass encodes again
+    rules = {
+        name: rule for name, rule in made.items() if Needs.REREAD not in rule.needs
+    }  # a further pass encodes again
     list(rollout_rules(network, rules, images(5)))
     assert calls == [1] * 5
 
