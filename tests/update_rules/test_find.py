@@ -119,7 +119,7 @@ def test_a_plug_in_does_not_replace_a_built_in_rule(monkeypatch):
     [
         ("ttt3", r"unknown rule 'ttt3'; did you mean ttt3r.* known rules: .*constant.*cut3r.*my_lab\.MyRule"),
         ("TTT3R", "did you mean ttt3r"),
-        ("ConfidenceAware", r"did you mean ttt3r\?"),
+        ("ConfidenceAware", "did you mean ttt3r"),
         ("constnat", "did you mean constant"),
         ("xyzzy", "unknown rule 'xyzzy'; known rules"),
         ("", "unknown rule ''"),
