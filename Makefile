@@ -61,6 +61,7 @@ docs: $(VENV)/.installed-docs ## build the documentation strictly into site/
 figures: $(VENV)/.installed ## draw the pictures of README and documentation again
 	$(BIN)/python docs/figures/make_figures.py
 	$(BIN)/python docs/figures/make_fast_weights.py
+	$(BIN)/python docs/figures/make_world.py
 
 clean: ## remove the environment, builds, caches and the demo's results
 	rm -rf $(VENV) build dist site demo .pytest_cache .ruff_cache

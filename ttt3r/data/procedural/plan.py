@@ -173,7 +173,8 @@ def _pieces(
 ) -> list[Float64[Tensor, "batch 2 3"]]:
     """A wall from `low` to `high` with doors in it, in this order: what stands between them, and what is above them."""
     axis = doors[0].axis
-    wall, edge, slack = doors[0].place[:, axis], low - 0.05, 0.05 * torch.ones_like(low)
+    wall, slack = doors[0].place[:, axis], 0.05 * torch.ones_like(low)
+    edge = low - thickness / 4  # it ends inside the wall that it meets
     found = []
 
     def piece(
@@ -189,4 +190,4 @@ def _pieces(
         start, end = door.place[:, 1 - axis] - door.half, door.place[:, 1 - axis] + door.half
         found += [piece(edge, start, slack), piece(start, end, -door.height)]
         edge = end
-    return [*found, piece(edge, high + 0.05, slack)]
+    return [*found, piece(edge, high + thickness / 4, slack)]
