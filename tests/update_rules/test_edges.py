@@ -70,7 +70,7 @@ def test_half_precision(name):
     assert all(absorbed.memory.state.dtype == torch.bfloat16 for absorbed in taken)
     # Gates that rank, sort or compare may take another turn; nothing may lose its scale.
     gap = (taken[-1].memory.state.float() - exact[-1].memory.state).abs().mean()
-    assert float(gap) < 0.2
+    assert float(gap.detach()) < 0.2
 
 
 @every_rule
@@ -83,7 +83,7 @@ def test_a_long_stream(name, frames):
     for index in range(frames):
         memory = trial.absorb(memory, stream[0] if index % 40 > 20 else stream[index % 5]).memory
     assert finite(memory)
-    assert float(memory.state.abs().max()) < 50
+    assert float(memory.state.detach().abs().max()) < 50
 
 
 @pytest.fixture(scope="module")

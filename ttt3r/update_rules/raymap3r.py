@@ -54,6 +54,15 @@ class StaticView(GatedUpdateRule):
     alignment at resets; only the view that is asked for lies on the smoothed path, as there (`smoothing` 0: the predicted
     camera). Ours on purpose: a restart forgets everything, patches are squares (`StripPooling` is theirs), the focal length
     is made up (theirs estimates it first and falls back to this), and a frame that is not written leaves no trace.
+
+    Args:
+        regime: how B is chosen: `Routed()`, or `Always()` from the start.
+        pooling: from pixels to patches: `PatchPooling()` or `StripPooling()`.
+        rays: form of the ray map, that of the network: `OfficialRays()` or `DirectionRays()`.
+        strength: the 0.9 of l.
+        sharpness: the 3 of alpha.
+        warmup: age up to which the gate stays open.
+        smoothing: how strongly jerks of the camera are smoothed before it is asked from.
     """
 
     regime: Regime = Routed()
