@@ -107,3 +107,16 @@ def write_image(path: Path, image: Float[Tensor, "rgb=3 height width"]) -> None:
     path.parent.mkdir(exist_ok=True)
     colors = ((image.detach().cpu().float() + 1) * 127.5).round().clamp(0, 255).byte()
     Image.fromarray(colors.permute(1, 2, 0).contiguous().numpy()).save(path, quality=95, subsampling=0)
+
+
+def only(batch: Float[Tensor, "batch ..."]) -> Float[Tensor, "..."]:
+    """The one sequence of a batch.
+
+    Raises:
+        ValueError: if there are more.
+    """
+    if batch.shape[0] != 1:
+        raise ValueError(
+            f"a run folder holds one sequence, got a batch of {batch.shape[0]}; write each to its own folder"
+        )
+    return batch[0]

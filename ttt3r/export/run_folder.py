@@ -167,10 +167,10 @@ class RunFolder:
             raise ValueError(f"the next frame to write is number {self.frames}, got {frame.index} ({frame.name})")
         answer, stem = frame.reconstruction, folder_files.stem(frame.index)
         if answer.camera_to_world is not None:
-            self._trajectory.write(frame.timestamp, _only(answer.camera_to_world))
+            self._trajectory.write(frame.timestamp, folder_files.only(answer.camera_to_world))
         if answer.points_camera is not None:
-            trust = None if answer.confidence_camera is None else _only(answer.confidence_camera)
-            write_depth(self.path / "depth", stem, _only(answer.depth), trust)
+            trust = None if answer.confidence_camera is None else folder_files.only(answer.confidence_camera)
+            write_depth(self.path / "depth", stem, folder_files.only(answer.depth), trust)
             self._intrinsics.write(frame.index, frame.name, _pinhole(answer.points_camera))
         if frame.gain is not None:
             mean, spread = frame.gain.mean().item(), frame.gain.std(correction=0).item()
@@ -178,7 +178,7 @@ class RunFolder:
                 csv_row(frame.index, frame.name, f"{frame.timestamp:.6f}", f"{mean:.9g}", f"{spread:.9g}")
             )
         if frame.image is not None:
-            folder_files.write_image(self.path / "images" / f"{stem}.jpg", _only(frame.image))
+            folder_files.write_image(self.path / "images" / f"{stem}.jpg", folder_files.only(frame.image))
         self._add_points(frame)
         self.frames += 1
 
@@ -191,7 +191,12 @@ class RunFolder:
         if points is None:
             return
         image = frame.image if frame.image is not None else torch.zeros_like(points).permute(0, 3, 1, 2)  # grey
-        self._growing.add(frame.index, _only(points), None if trust is None else _only(trust), _only(image))
+        self._growing.add(
+            frame.index,
+            folder_files.only(points),
+            None if trust is None else folder_files.only(trust),
+            folder_files.only(image),
+        )
 
     def checkpoint(self, memory: Memory) -> None:
         """Save the memory after the last written frame. A kill during this leaves the checkpoint before it.
@@ -236,8 +241,8 @@ class RunFolder:
             notes["colmap"] = "left out: no focal length was found in some frames (depth behind the camera)"
             return
         _, poses = read_trajectory(trajectory)
-        names = [f"{folder_files.stem(i)}.jpg" for i in range(self.frames)]
-        views = [ColmapView(name, cameras[i], poses[i]) for i, name in enumerate(names)]
+        name = folder_files.stem
+        views = [ColmapView(f"{name(i)}.jpg", cameras[i], poses[i]) for i in range(self.frames)]
         write_colmap(self.path / "colmap", views, self.cloud)
 
     def _save_record(self, status: RunStatus, extra: Mapping[str, Any]) -> None:
@@ -246,14 +251,6 @@ class RunFolder:
         self._started = now
         self._record = replace(self._record, status=status, frames=self.frames, seconds=seconds, extra=dict(extra))
         self._record.save(self.path)
-
-
-def _only(batch: Tensor) -> Tensor:
-    if batch.shape[0] != 1:
-        raise ValueError(
-            f"a run folder holds one sequence, got a batch of {batch.shape[0]}; write each to its own folder"
-        )
-    return batch[0]
 
 
 def _pinhole(points_camera: Float[Tensor, "1 height width xyz=3"]) -> Pinhole:

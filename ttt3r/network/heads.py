@@ -55,9 +55,11 @@ class Heads(nn.Module):
     def face_forward(self) -> None:
         """For a start from random weights: put points before the camera, about a unit away, instead of around it."""
         for dense in (self.points_camera, self.points_world):
-            bias = dense.conv3.bias if isinstance(dense, DPT) else dense.mlp.fc2.bias
-            per_value = bias.shape[0] // 4  # values of a pixel, or of a patch of pixels, value by value
-            bias[2 * per_value : 3 * per_value] += 0.7
+            last = dense.conv3 if isinstance(dense, DPT) else dense.get_submodule("mlp.fc2")
+            assert isinstance(last, nn.Conv2d | nn.Linear)
+            assert last.bias is not None
+            per_value = last.bias.shape[0] // 4  # values of a pixel, or of a patch of pixels, value by value
+            last.bias[2 * per_value : 3 * per_value] += 0.7
 
     def _to_world(self, levels: Sequence[Tensor], z: Tensor, grid: tuple[int, int]) -> list[Tensor]:
         """The levels, the last one moved from the camera's frame to the world as the camera token says."""
