@@ -31,7 +31,7 @@ RULE_BASES = {"StateUpdateRule", "GatedUpdateRule", "LearnedRule"}
 NO_RULES = {"base", "wrappers", "combinations"}
 RULES_MAY_IMPORT = {"ttt3r.types", "ttt3r.update_rules.base", "ttt3r.update_rules.evidence"}
 RULES_MAY_IMPORT |= {"ttt3r.update_rules.vectors"}  # helpers of several rules
-RULES_MAY_IMPORT |= {"ttt3r.update_rules.drift_trust"}  # settings of one rule that is too long with them
+RULES_MAY_IMPORT |= {"ttt3r.update_rules.drift_trust", "ttt3r.update_rules.raymap3r_parts"}  # parts of one rule
 RULES_MAY_IMPORT |= {"ttt3r.update_rules.learned"}  # the base of the learned rules
 
 # "ttt3r/file.py" or "ttt3r/file.py::function" -> the reason why it may be longer or take more than the house allows.

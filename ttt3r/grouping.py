@@ -9,8 +9,8 @@ from ttt3r.types import Frame
 Frames = Iterable[Frame | Tensor]  # images (batch, 3, height, width); their size may change from frame to frame
 
 
-def groups(frames: Frames, chunk: int) -> Iterator[list[Frame]]:
-    """Up to `chunk` consecutive frames that can be stacked, as soon as they are there.
+def groups(frames: Frames, chunk: int, window: int | None = None) -> Iterator[list[Frame]]:
+    """Up to `chunk` consecutive frames that can be stacked, as soon as they are there; none across a multiple of `window`.
 
     Where the source fails, the frames that it gave before come first, so that none of them is lost; then its error.
 
@@ -18,6 +18,7 @@ def groups(frames: Frames, chunk: int) -> Iterator[list[Frame]]:
         ValueError: for an image without a batch axis, and whatever the source raises.
     """
     group: list[Frame] = []
+    taken = 0
     source = map(_as_frame, frames)
     while True:
         try:
@@ -32,7 +33,9 @@ def groups(frames: Frames, chunk: int) -> Iterator[list[Frame]]:
         if frame is None:
             return
         group.append(frame)
-        if len(group) == chunk:  # at once: a live source may make the next one wait
+        taken += 1
+        ends_window = window is not None and taken % window == 0
+        if len(group) == chunk or ends_window:  # at once: a live source may make the next one wait
             yield group
             group = []
 

@@ -1,11 +1,12 @@
 """What stops a stream: results that cannot be used, and frames that do not fit into memory. Nothing before is lost."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 
 from ttt3r import tree
-from ttt3r.types import Memory, Step
+from ttt3r.types import STATELESS, Memory, Step
 from ttt3r.update_rules.base import StateUpdateRule
 
 ROUNDING = 1e-5
@@ -40,7 +41,9 @@ def check_step(step: Step, rule: StateUpdateRule, good: Mapping[str, Memory]) ->
     """
     bounds = rule.bounds
     with torch.no_grad():
-        results = [tensor for _, tensor in tree.named_tensors((step.reconstruction, step.memory))]
+        # What a rule carries may hold infinities by design (a smallest value before the first frame).
+        kept = replace(step.memory, rule=STATELESS)
+        results = [tensor for _, tensor in tree.named_tensors((step.reconstruction, kept))]
         finite = torch.stack([torch.isfinite(result).all() for result in results if result.is_floating_point()]).all()
         gain = step.gain.float()
         least, most = bounds or (-torch.inf, torch.inf)
@@ -60,7 +63,8 @@ def check_step(step: Step, rule: StateUpdateRule, good: Mapping[str, Memory]) ->
 
 def is_shortage(error: RuntimeError) -> bool:
     """Whether PyTorch ran out of memory, on a GPU or on the CPU (which has no exception class of its own)."""
-    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
+    told = ("not enough memory", "can't allocate memory")  # Windows and macOS; Linux
+    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in told)
 
 
 def shortage(chunk: int) -> ChunkTooLarge:

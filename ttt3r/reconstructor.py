@@ -132,8 +132,8 @@ def _evidence(
 ) -> Evidence:
     """What this rule may look at, as far as it declared a need."""
 
-    def reread(frame: Frame) -> Reconstruction:
-        return look(network, frame, memory, Outputs.ALL)
+    def reread(frame: Frame, outputs: Outputs) -> Reconstruction:
+        return look(network, frame, memory, outputs)
 
     return Evidence(
         age=memory.age,
@@ -185,6 +185,8 @@ class Reconstructor(nn.Module):
 
     def __init__(self, network: RecurrentNetwork, rule: StateUpdateRule) -> None:
         super().__init__()
+        if not isinstance(rule, StateUpdateRule):
+            raise TypeError(f"a Reconstructor needs a rule object such as ConfidenceAware(), got {rule!r}")
         self.network = network
         self.rule = rule
         # Learned rules inside wrappers are found here, so that .to(), optimisers and state_dict see them.
@@ -248,5 +250,6 @@ def restart(memory: Memory, network: RecurrentNetwork, rule: StateUpdateRule, fr
     if frame.reset is False:
         return memory
     if frame.reset is True:  # nothing of the old memory is kept, so the frame may have another size
-        return begin(network, rule, memory.batch)
-    return tree.select(frame.reset_mask.to(memory.state.device), begin(network, rule, memory.batch), memory)
+        return replace(begin(network, rule, memory.batch), seen=memory.seen)
+    fresh = replace(begin(network, rule, memory.batch), seen=memory.seen)
+    return tree.select(frame.reset_mask.to(memory.state.device), fresh, memory)

@@ -92,7 +92,7 @@ def rollout_rules(
         raise ValueError(f"memories are given for {sorted(lanes)}, rules for {sorted(rules)}; they must be the same")
     done = 0
     index = 0 if lanes is None else int(next(iter(lanes.values())).seen.max())
-    for group in groups(frames, chunk):
+    for group in groups(frames, chunk, detach_every):
         gradients = torch.is_grad_enabled() and detach_every is not None
         with torch.set_grad_enabled(gradients):  # left before every yield: a generator must not leak its mode
             lanes = lanes or {name: begin(network, c.rule, group[0].batch) for name, c in contenders.items()}
@@ -109,7 +109,7 @@ def rollout_rules(
             done, index = done + 1, index + 1
             lanes = {name: step.memory for name, step in steps.items()}
             yield steps
-        if detach_every is not None and done % detach_every < len(moments):
+        if detach_every is not None and done % detach_every == 0:
             lanes = tree.detach(lanes)
 
 
@@ -185,7 +185,8 @@ def _end_chunks(
         camera = results[name].reading(Outputs.CAMERA).camera_to_world
         assert camera is not None  # it was asked for
         memory = memories[name]
-        ends = contender.policy.ends_chunk(memory, camera)
+        # A chunk ends at a frame that was absorbed: a question, or a masked frame, cannot begin the next one.
+        ends = contender.policy.ends_chunk(memory, camera) & frame.write_mask
         if not bool(ends.any()):
             continue
         fresh = replace(
@@ -196,8 +197,7 @@ def _end_chunks(
         memories[name], ending[name] = tree.select(ends, fresh, memory), ends
     if ending:
         rules = [contenders[name].rule for name in ending]
-        writes = [ends & frame.write_mask for ends in ending.values()]
-        again = recur(network, rules, tokens, [memories[name] for name in ending], writes)
+        again = recur(network, rules, tokens, [memories[name] for name in ending], list(ending.values()))
         for name, result in zip(ending, again, strict=True):
             memories[name] = replace(result.memory, seen=memories[name].seen)
     return memories

@@ -43,7 +43,11 @@ def _map(function: Callable[..., Tensor], trees: Sequence[Any]) -> Any:
         if any(tree.keys() != first.keys() for tree in trees):
             raise ValueError(f"trees differ in structure: keys {[sorted(tree) for tree in trees]}")
         return {key: _map(function, [tree[key] for tree in trees]) for key in first}
-    return first
+    if first is None or isinstance(first, bool | int | float | str):
+        return first
+    raise ValueError(
+        f"a tree holds tensors, dataclasses, tuples, dicts and plain settings, not a {type(first).__name__}"
+    )
 
 
 def named_tensors(tree: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
@@ -89,7 +93,9 @@ def detach(tree: T) -> T:
 
 def to(tree: T, device: torch.device | str) -> T:
     """Copy every tensor to `device`."""
-    return map_tensors(lambda tensor: tensor.to(device, non_blocking=True), tree)
+    # Towards the CPU the copy must be done when the call returns: its result may be read at once.
+    ahead = torch.device(device).type != "cpu"
+    return map_tensors(lambda tensor: tensor.to(device, non_blocking=ahead), tree)
 
 
 def class_name(kind: type) -> str:

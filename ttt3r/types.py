@@ -87,6 +87,10 @@ class Frame:
         if self.image is None and self.ray_map is None:
             raise ValueError("a frame needs an image, a ray map, or both; got neither")
         if self.image is not None:
+            if not self.image.is_floating_point():
+                raise ValueError(
+                    f"image must be float in [-1, 1], got {self.image.dtype}; ttt3r.data.to_tensor makes it so"
+                )
             if self.image.ndim != 4 or self.image.shape[1] != 3:
                 raise ValueError(f"image must be (batch, 3, height, width), got {tuple(self.image.shape)}")
             if self.ray_map is not None and self.ray_map.shape[:3] != (self.batch, *self.size):
@@ -232,7 +236,15 @@ class Memory:
         if description is None:
             raise ValueError(f"{path} holds tensors but no memory; give a file that Memory.save wrote")
         known = {tree.class_name(kind): kind for kind in (cls, RuleState, *_descendants(RuleState))}
-        return tree.to(tree.rebuild(json.loads(description), tensors, known), device)
+        try:
+            memory = tree.rebuild(json.loads(description), tensors, known)
+        except (TypeError, RecursionError, json.JSONDecodeError) as error:
+            raise ValueError(
+                f"{path} is not a saved memory ({type(error).__name__}); give what Memory.save wrote"
+            ) from error
+        if not isinstance(memory, cls):
+            raise ValueError(f"{path} holds a {type(memory).__name__} and no memory; give what Memory.save wrote")
+        return tree.to(memory, device)
 
 
 def _descendants(kind: type) -> list[type]:

@@ -67,7 +67,7 @@ def test_rules_are_listed_shown_and_checked(typed, refused):
     assert "gains_keep_their_bounds: expected gains in [0.0, 1.0]" in said
     code, said, _ = typed("rules check my_lab.Mistaken")
     assert code == 1
-    assert "my_lab.py, line 44" in said
+    assert "my_lab.py, line 44" in " ".join(said.split())
     assert "needs the name of a rule" in refused("rules check")
     assert "did you mean constant?" in refused("rules show constnt")
 

@@ -88,7 +88,9 @@ def test_the_image_reaches_each_rule_as_it_was_fed():
     list(rollout_rules(NETWORK, {"a": Watch(), "b": FullOverwrite(), "c": Watch()}, frames, chunk=2))
     assert len(seen) == 8
     for index, image in enumerate(seen):
-        assert torch.equal(image, frames[index // 2].image)
+        fed = frames[index // 2].image
+        assert fed is not None
+        assert torch.equal(image, fed)
     question = Frame(ray_map=torch.randn(2, 32, 48, 6))
     list(rollout(Reconstructor(NETWORK, Watch()), [frames[0], question]))
     assert seen[-1] is None

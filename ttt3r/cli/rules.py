@@ -110,7 +110,8 @@ def _check(rule: type[StateUpdateRule], console: Console) -> int:
         console.print(str(error), highlight=False, markup=False, soft_wrap=True)
         if error.__cause__ is not None:
             place = traceback.extract_tb(error.__cause__.__traceback__)[-1]
-            console.print(f"  the error is from {place.filename}, line {place.lineno}", highlight=False, markup=False)
+            where = f"  the error is from {place.filename}, line {place.lineno}"
+            console.print(where, highlight=False, markup=False, soft_wrap=True)
         return 1
     table = Table.grid(padding=(0, 2, 0, 0))
     for law, meaning in report.laws:

@@ -1,6 +1,7 @@
 """`ttt3r compare worlds`: rules on held-out procedural worlds, all side by side in one pass."""
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,10 @@ CSV = "worlds.csv"
 
 def compare_worlds(settings: Any, lengths: list[int], console: Console) -> int:
     """Score the rules, ask their memories for earlier frames, print and write the tables."""
+    if settings.worlds < 2:
+        raise ValueError(
+            f"--worlds must be at least 2 (intervals, and another scene as a control), got {settings.worlds}"
+        )
     rules = choosing.parse_rules(settings.rules)
     network = choosing.load(settings, console)
     device = next(network.parameters()).device
@@ -30,7 +35,7 @@ def compare_worlds(settings: Any, lengths: list[int], console: Console) -> int:
     truth = ClipTruth.of(clip)
     asked: list[RecallScores] = []
 
-    def ask(index: int, memories: dict[str, Memory]) -> None:
+    def ask(index: int, memories: Mapping[str, Memory]) -> None:
         if index + 1 in lengths:
             first = next(iter(memories))
             everyone = {**memories, "another scene": other_scene(memories[first])}
@@ -56,11 +61,11 @@ def _errors(scores: WorldScores, worlds: int) -> Table:
     )
     table.add_column("frames", justify="right")
     table.add_column("rule", overflow="fold")
-    for heading in ("rotation deg", "translation", "ATE", "AbsRel", "gain"):
+    for heading in ("rotation deg", "translation", "AbsRel", "gain"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row, length in enumerate(scores.lengths):
         for rule in scores.ate:
-            fields = (scores.rotation_degrees, scores.translation, scores.ate, scores.depth_abs_rel)
+            fields = (scores.rotation_degrees, scores.translation, scores.depth_abs_rel)
             cells = [_cell(field[rule][row]) for field in fields]
             table.add_row(str(length), escape(rule), *cells, f"{scores.gain[rule].mean():.2f}")
         table.add_section()

@@ -55,7 +55,10 @@ class MedianScale(DepthAlignment):
         if np.isnan(predicted).any():
             return float("nan"), 0.0
         middle = (len(truth) - 1) // 2
-        return float(np.partition(truth, middle)[middle] / np.partition(predicted, middle)[middle]), 0.0
+        typical = np.partition(predicted, middle)[middle]
+        if not typical > 0:  # most of it lies behind the camera: no scale puts it before
+            return float("nan"), 0.0
+        return float(np.partition(truth, middle)[middle] / typical), 0.0
 
 
 @dataclass(frozen=True)

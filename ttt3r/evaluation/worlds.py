@@ -114,8 +114,8 @@ def _note(tally: _Tally, step: Step, depth: Float[Tensor, "batch height width"])
     camera = step.reconstruction.camera_to_world
     assert camera is not None  # it was asked for
     tally.cameras.append(camera.cpu())
-    predicted = step.reconstruction.depth.cpu()
-    scale = (depth / predicted.clamp_min(1e-6)).flatten(1).median(dim=1).values[:, None, None]
+    predicted = step.reconstruction.depth.cpu().clamp_min(1e-3)  # what lies behind the camera counts as just before it
+    scale = (depth / predicted).flatten(1).median(dim=1).values[:, None, None]
     tally.depth.append(((scale * predicted - depth).abs() / depth).mean(dim=(1, 2)))
     if step.index > 0:
         tally.gains.append(step.gain.float().mean(dim=(1, 2)).cpu())

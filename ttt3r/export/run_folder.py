@@ -224,18 +224,20 @@ class RunFolder:
                 write_glb(self.path / "points.glb", self.cloud)
             else:
                 notes["points.glb"] = "left out: pip install 'ttt3r[export]'"
-        self._write_colmap()
+        self._write_colmap(notes)
         self._save_record(status, notes)
 
-    def _write_colmap(self) -> None:
+    def _write_colmap(self, notes: dict[str, Any]) -> None:
         trajectory, intrinsics = self.path / "trajectory.txt", self.path / "intrinsics.csv"
         if self.frames == 0 or not (trajectory.exists() and intrinsics.exists()):
             return
         cameras = read_intrinsics(intrinsics)
+        if any(camera.focal[0] <= 0 for camera in cameras.values()):
+            notes["colmap"] = "left out: no focal length was found in some frames (depth behind the camera)"
+            return
         _, poses = read_trajectory(trajectory)
-        views = [
-            ColmapView(f"{folder_files.stem(i)}.jpg", cameras[i], pose) for i, pose in enumerate(poses[: self.frames])
-        ]
+        names = [f"{folder_files.stem(i)}.jpg" for i in range(self.frames)]
+        views = [ColmapView(name, cameras[i], poses[i]) for i, name in enumerate(names)]
         write_colmap(self.path / "colmap", views, self.cloud)
 
     def _save_record(self, status: RunStatus, extra: Mapping[str, Any]) -> None:

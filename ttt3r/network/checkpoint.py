@@ -5,9 +5,7 @@ few classes that such files pickle beside the weights) and our own folder with `
 """
 
 import argparse
-import pickle
 import warnings
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,12 +18,9 @@ from torch import Tensor
 from ttt3r.network.config import CUT3RConfig
 from ttt3r.network.cut3r import CUT3R
 from ttt3r.network.official import is_dead, normalise_names, official_name, read_architecture
+from ttt3r.network.unpickling import CheckpointError, Inert, read_pickle_safely
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
-
-
-class CheckpointError(ValueError):
-    """A file that cannot be used as a network, with the reason and the cure."""
 
 
 class CheckpointWarning(UserWarning):
@@ -75,14 +70,25 @@ def build(config: CUT3RConfig, weights: Mapping[str, Tensor]) -> CUT3R:
     """A network that takes the given tensors as its weights (float32, held once)."""
     with torch.device("meta"):
         network = CUT3R(config)
-    network.load_state_dict({name: tensor.float() for name, tensor in weights.items()}, assign=True)
+    taken: set[int] = set()
+    own: dict[str, Tensor] = {}
+    for name, tensor in weights.items():
+        own[name] = tensor.float()
+        where = own[name].untyped_storage().data_ptr()
+        if where in taken:  # two names of one tensor in the file become two weights
+            own[name] = own[name].clone()
+        taken.add(where)
+    network.load_state_dict(own, assign=True)
     return network.eval()
 
 
 def _load_folder(path: Path) -> CUT3R:
     if not (path / CONFIG).is_file() or not (path / WEIGHTS).is_file():
         raise CheckpointError(f"{path} lacks {CONFIG} or {WEIGHTS}; give a folder that `ttt3r convert` wrote")
-    config = CUT3RConfig.from_json((path / CONFIG).read_text())
+    try:
+        config = CUT3RConfig.from_json((path / CONFIG).read_text())
+    except ValueError as error:
+        raise CheckpointError(f"{path / CONFIG}: {error}") from error
     try:
         with safe_open(path / WEIGHTS, framework="pt") as file:
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
@@ -99,11 +105,11 @@ def _load_official(path: Path) -> CUT3R:
             f"{path} is a PyTorch file, but not a CUT3R checkpoint: expected 'args' with the architecture in its 'model' "
             f"and 'model' with the weights, found {sorted(map(str, checkpoint))[:8]}"
         )
-    official = normalise_names(state)
     try:
+        official = normalise_names(state)
         config = read_architecture(text, {name: tuple(tensor.shape) for name, tensor in official.items()})
-    except ValueError as error:
-        raise CheckpointError(f"{path}: {error}") from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckpointError(f"{path}: {str(error)[:200] or type(error).__name__}") from error
     expected = _shapes(config)
     names = {name: official_name(name, config) for name in expected}
     return build(config, _checked(official, expected, f"{path}", names))
@@ -132,6 +138,8 @@ def _checked(
         raise CheckpointError(
             f"{where} lacks {len(missing)} weights, among them {missing[:4]}; it is incomplete or of another network"
         )
+    for theirs in source.values():
+        _check_tensor(theirs, found[theirs], where)
     wrong = [
         f"{theirs} is {tuple(found[theirs].shape)}, expected {expected[ours]}"
         for ours, theirs in source.items()
@@ -148,87 +156,17 @@ def _checked(
     return {ours: found[theirs] for ours, theirs in source.items()}
 
 
+def _check_tensor(name: str, tensor: Tensor, where: str) -> None:
+    """Refuse what is no ordinary weight: a sparse tensor, one without data, whole numbers, or a few bytes posing as many."""
+    ordinary = tensor.layout is torch.strided and tensor.device.type == "cpu" and tensor.is_floating_point()
+    if not ordinary or tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
+        raise CheckpointError(
+            f"{where}: {name} is no plain tensor of floats ({tensor.dtype}, {tensor.layout}); it was not loaded"
+        )
+
+
 def _warn(message: str) -> None:
     warnings.warn(message, CheckpointWarning, stacklevel=5)
-
-
-# What a damaged archive or pickle makes PyTorch's reader raise.
-_DAMAGE = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, TypeError, KeyError, AttributeError, IndexError)
-
-
-class _Inert:
-    """Stands in for a pickled configuration object: keeps what it is given and does nothing."""
-
-    def __new__(cls, *_arguments: Any) -> "_Inert":  # noqa: D102
-        return super().__new__(cls)
-
-    def __init__(self, *arguments: Any) -> None:
-        self.arguments = arguments
-
-    def __setstate__(self, state: Any) -> None:
-        self.__dict__.update(state if isinstance(state, dict) else {"state": state})
-
-
-# Names that official and derived files pickle beside the weights; all of them are replaced by inert stand-ins.
-_HARMLESS = (
-    "argparse.Namespace",
-    "typing.",
-    "omegaconf.",
-    "pathlib.",
-    "numpy.",
-    "builtins.",
-    "collections.",
-    "antlr4.",
-)
-_NEVER = (
-    "builtins.eval",
-    "builtins.exec",
-    "builtins.getattr",
-    "builtins.open",
-    "builtins.compile",
-    "builtins.__import__",
-)
-
-
-def read_pickle_safely(path: Path) -> dict[str, Any]:
-    """Read a PyTorch checkpoint with tensors and plain values only; every other class becomes an inert stand-in.
-
-    Raises:
-        CheckpointError: if the file is no PyTorch archive, is damaged, or names anything that is not known to be harmless.
-    """
-    if not zipfile.is_zipfile(path):
-        raise CheckpointError(
-            f"{path} is not a PyTorch checkpoint, or was cut short; download it again and compare its size"
-        )
-    try:
-        foreign = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-        refused = [name for name in foreign if not name.startswith(_HARMLESS) or name in _NEVER]
-        if refused:
-            raise CheckpointError(
-                f"{path} wants to load {', '.join(refused[:4])}, which a checkpoint has no need of; it was not read. "
-                "Use the original file, or save its weights alone"
-            )
-        stand_ins = [(type(name.rpartition(".")[2], (_Inert,), {}), name) for name in foreign]
-        with torch.serialization.safe_globals(stand_ins):  # pyright: ignore[reportArgumentType]
-            checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except CheckpointError:
-        raise
-    except (
-        pickle.UnpicklingError,
-        RuntimeError,
-        EOFError,
-        ValueError,
-        TypeError,
-        KeyError,
-        AttributeError,
-        IndexError,
-    ) as error:
-        raise CheckpointError(f"{path} cannot be read safely ({str(error).splitlines()[0][:160]})") from error
-    if not isinstance(checkpoint, dict):
-        raise CheckpointError(
-            f"{path} holds a {type(checkpoint).__name__}, expected a dictionary with 'args' and 'model'"
-        )
-    return checkpoint
 
 
 def _architecture_text(checkpoint: Mapping[str, Any]) -> str | None:
@@ -238,13 +176,13 @@ def _architecture_text(checkpoint: Mapping[str, Any]) -> str | None:
 
 
 def _member(holder: Any, key: str) -> Any:
-    if isinstance(holder, (_Inert, argparse.Namespace)):
+    if isinstance(holder, (Inert, argparse.Namespace)):
         holder = vars(holder)
     if not isinstance(holder, Mapping):
         return None
     if "_content" in holder:  # an OmegaConf container keeps its entries there
         return _member(holder["_content"], key)
     value = holder.get(key)
-    if isinstance(value, _Inert):  # an OmegaConf node keeps its value there
+    if isinstance(value, Inert):  # an OmegaConf node keeps its value there
         return vars(value).get("_val")
     return value

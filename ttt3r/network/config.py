@@ -36,6 +36,25 @@ class LinearConfig:
     """Dense prediction heads that turn each token of the last level into its patch of pixels by an MLP."""
 
 
+# Far beyond any network of this kind. A file may claim any size; nothing is built before it is known to be possible.
+_MOST = {
+    "image_size": 16384,
+    "patch": 256,
+    "encoder_width": 16384,
+    "encoder_depth": 256,
+    "encoder_heads": 512,
+    "ray_depth": 256,
+    "ray_heads": 512,
+    "width": 16384,
+    "depth": 256,
+    "heads": 512,
+    "state_heads": 512,
+    "state_tokens": 65536,
+    "slots": 65536,
+    "mlp_ratio": 64,
+}
+
+
 @dataclass(frozen=True)
 class CUT3RConfig:
     """Sizes of the network; the defaults are those of the official 512 checkpoint.
@@ -81,6 +100,12 @@ class CUT3RConfig:
     state_codes: bool = False
 
     def __post_init__(self) -> None:
+        for name, most in _MOST.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+                raise ValueError(f"{name}={value!r} must be a whole number from 1 to {most}")
+        if not isinstance(self.rope_base, int | float) or not 1 < self.rope_base < 1e9:
+            raise ValueError(f"rope_base={self.rope_base!r} must be a number above 1")
         for what, width, heads in (
             ("encoder", self.encoder_width, self.encoder_heads),
             ("ray-map encoder", self.encoder_width, self.ray_heads),
@@ -164,7 +189,7 @@ class CUT3RConfig:
             if "levels" in head:
                 head["levels"] = tuple(head["levels"])
             return cls(**(values | {"head": kind(**head), "ray_form": RayForm(values["ray_form"])}))
-        except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+        except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError) as error:
             raise ValueError(
                 f"not the settings of a CUT3R network ({error!r}); expected what to_json writes"
             ) from error

@@ -55,6 +55,7 @@ class CUT3R(nn.Module):
                     nn.init.xavier_uniform_(module.weight)
                     nn.init.zeros_(module.bias)
             nn.init.xavier_uniform_(network.image_encoder.embed.weight.flatten(1))
+        network.heads.face_forward()
         return network.eval()
 
     def initial_memory(self, batch: int) -> Memory:

@@ -35,8 +35,10 @@ class Heads(nn.Module):
 
     def forward(self, features: Features, outputs: Outputs) -> Reconstruction:
         """Read out what was asked for, in float32."""
-        grid, z = features.grid, features.pose_token.float()
-        levels = [level.float() for level in features.levels]
+        # At least float32 under autocast; a network that was converted as a whole keeps its own precision.
+        dtype = self.camera.fc1.weight.dtype
+        grid, z = features.grid, features.pose_token.to(dtype)
+        levels = [level.to(dtype) for level in features.levels]
         camera = points_camera = confidence_camera = points_world = confidence_world = color = None
         if Outputs.CAMERA in outputs:
             camera = pose_encoding_to_camera(pose_activation(self.camera(z)))
@@ -48,6 +50,14 @@ class Heads(nn.Module):
         if Outputs.COLOR in outputs:
             color = color_activation(self.color(levels, grid))
         return Reconstruction(camera, points_camera, confidence_camera, points_world, confidence_world, color)
+
+    @torch.no_grad()
+    def face_forward(self) -> None:
+        """For a start from random weights: put points before the camera, about a unit away, instead of around it."""
+        for dense in (self.points_camera, self.points_world):
+            bias = dense.conv3.bias if isinstance(dense, DPT) else dense.mlp.fc2.bias
+            per_value = bias.shape[0] // 4  # values of a pixel, or of a patch of pixels, value by value
+            bias[2 * per_value : 3 * per_value] += 0.7
 
     def _to_world(self, levels: Sequence[Tensor], z: Tensor, grid: tuple[int, int]) -> list[Tensor]:
         """The levels, the last one moved from the camera's frame to the world as the camera token says."""

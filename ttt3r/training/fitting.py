@@ -63,6 +63,14 @@ def averaged_network(module: lightning.LightningModule) -> CUT3R:
     return model.network
 
 
+def _keep_to_the_recipe(out: Path, text: str) -> None:
+    """Write the recipe down, or see that a training that goes on is the same."""
+    recipe = out / "recipe.txt"
+    if (out / LAST).exists() and recipe.exists() and recipe.read_text() != text:
+        raise ValueError(f"{out} holds a training with another recipe, rule or seed; choose another folder with --out")
+    recipe.write_text(text)
+
+
 def train(
     config: CUT3RConfig,
     rule: StateUpdateRule,
@@ -80,11 +88,12 @@ def train(
         OSError: at once, if the folder cannot be written to.
     """
     out.mkdir(parents=True, exist_ok=True)
-    (out / "recipe.txt").write_text(f"{config.to_json()}\n{rule!r}\n{asdict(recipe)}\n")
+    _keep_to_the_recipe(out, f"{config.to_json()}\n{rule!r}\n{asdict(recipe)}\n")
     module = TrainingModule(CUT3R.random(config, recipe.seed).train(), rule, recipe, workers)
     trainer = lightning.Trainer(
         max_steps=recipe.steps,
         accelerator="auto",
+        devices=1,  # clips are dealt by step, not yet by rank
         logger=CSVLogger(out, name="logs"),  # a folder for each leg: a resumed training deletes no curve
         callbacks=[Keep(out, minutes_between_checkpoints)],
         enable_checkpointing=False,

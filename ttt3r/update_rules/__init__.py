@@ -51,6 +51,13 @@ from ttt3r.update_rules.momentum import Momentum as Momentum
 from ttt3r.update_rules.norm_restored import NormRestored as NormRestored
 from ttt3r.update_rules.ortho import Ortho as Ortho
 from ttt3r.update_rules.pas3r import PoseAdaptive as PoseAdaptive
+from ttt3r.update_rules.raymap3r import StaticView as StaticView
+from ttt3r.update_rules.raymap3r_parts import Always as Always
+from ttt3r.update_rules.raymap3r_parts import DirectionRays as DirectionRays
+from ttt3r.update_rules.raymap3r_parts import OfficialRays as OfficialRays
+from ttt3r.update_rules.raymap3r_parts import PatchPooling as PatchPooling
+from ttt3r.update_rules.raymap3r_parts import Routed as Routed
+from ttt3r.update_rules.raymap3r_parts import StripPooling as StripPooling
 from ttt3r.update_rules.recal3r import Calibrated as Calibrated
 from ttt3r.update_rules.resets import Every as Every
 from ttt3r.update_rules.resets import Never as Never
@@ -82,6 +89,7 @@ RULES: dict[str, type[StateUpdateRule]] = {
     "ortho": Ortho,
     "clip": Clip,
     "momentum": Momentum,
+    "raymap3r": StaticView,
     "pas3r": PoseAdaptive,
     "frame_change": FrameChange,
     "ssr": SelfExpressive,

@@ -71,6 +71,11 @@ def _check_fit(rule: StateUpdateRule, memory: Memory, update: Update) -> None:
             f"{_name(rule)} returned a state of {tree.form(new)} for a memory of {tree.form(old)}; "
             "return a state of the same shape, and end with .to(state) if only dtype or device differ"
         )
+    if update.gain is not None and update.gain.shape not in (old.shape, (*old.shape[:2], 1)):
+        raise ValueError(
+            f"{_name(rule)} gave a gain of shape {tuple(update.gain.shape)}; expected {(*old.shape[:2], 1)} or "
+            f"{tuple(old.shape)}: one per state token, or per token and channel"
+        )
     if type(update.rule_state) is not type(memory.rule):
         raise ValueError(
             f"{_name(rule)} began with a {type(memory.rule).__name__} and returned a {type(update.rule_state).__name__}; "

@@ -125,6 +125,8 @@ class GatedUpdateRule(StateUpdateRule):
     ) -> Update:
         """S + G (candidate - S), with G from `gain`."""
         gain = self.gain(state, candidate, evidence, rule_state)
+        if not isinstance(gain, Gain):
+            raise TypeError(f"{type(self).__name__}.gain must return Gain(...), got a {type(gain).__name__}")
         return Update(blend(state, candidate, gain.value), gain.rule_state, gain.value, gain.pose_gain)
 
 

@@ -133,7 +133,7 @@ class Evidence:
     state_layers: tuple[AttentionLayer, ...] = ()
     image_layers: tuple[AttentionLayer, ...] = ()
     make_reconstruction: Callable[[Outputs], Reconstruction] | None = None
-    make_reread: Callable[[Frame], Reconstruction] | None = None
+    make_reread: Callable[[Frame, Outputs], Reconstruction] | None = None
     image: Float[Tensor, "batch rgb=3 height width"] | None = None
 
     @cached_property
@@ -174,13 +174,13 @@ class Evidence:
             )
         return self.make_reconstruction(outputs)
 
-    def reread(self, frame: Frame) -> Reconstruction:
+    def reread(self, frame: Frame, outputs: Outputs = Outputs.ALL) -> Reconstruction:
         """What the old memory answers to another view; nothing is written. Needs `Needs.REREAD`."""
         if self.make_reread is None:
             raise UndeclaredNeedsError(
                 "further passes are not open to this rule; declare `needs = Needs.REREAD` in the rule"
             )
-        return self.make_reread(frame)
+        return self.make_reread(frame, outputs)
 
 
 def _wide(tensor: Tensor) -> Tensor:

@@ -64,7 +64,7 @@ class SyntheticFrame:
             state_layers=self.state_layers if Needs.STATE_ATTENTION in needs else (),
             image_layers=self.image_layers if Needs.IMAGE_ATTENTION in needs else (),
             make_reconstruction=(lambda outputs: shown) if Needs.READOUT in needs else None,
-            make_reread=(lambda frame: seen_again) if Needs.REREAD in needs else None,
+            make_reread=(lambda frame, outputs: seen_again) if Needs.REREAD in needs else None,
             image=shown.color.permute(0, 3, 1, 2),
         )
 
