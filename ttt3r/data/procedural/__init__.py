@@ -8,6 +8,7 @@ from ttt3r.data.procedural.clips import stream_clips as stream_clips
 from ttt3r.data.procedural.config import Lights as Lights
 from ttt3r.data.procedural.config import Textures as Textures
 from ttt3r.data.procedural.config import WorldConfig as WorldConfig
+from ttt3r.data.procedural.normals import render_normals as render_normals
 from ttt3r.data.procedural.paths import CameraPath as CameraPath
 from ttt3r.data.procedural.paths import Corridor as Corridor
 from ttt3r.data.procedural.paths import Handheld as Handheld
