@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from ttt3r.geometry import pose_encoding_to_camera, transform_points
-from ttt3r.guard import BadStep, ChunkTooLarge
+from ttt3r.guard import BadStep, ChunkTooLarge, is_shortage
 from ttt3r.network import CUT3R, CUT3RConfig
 from ttt3r.reconstructor import Reconstructor
 from ttt3r.rollout import rollout, rollout_rules
 from ttt3r.tree import named_tensors
 from ttt3r.types import Features, Frame, Memory, Needs, Outputs, Proposal, Reconstruction, Tokens
-from ttt3r.update_rules import RULES, ConstantRate
+from ttt3r.update_rules import RULES, ConfidenceAware, ConstantRate, GainRecord, Recorded
 from ttt3r.update_rules.base import Gain, GatedUpdateRule
 from ttt3r.update_rules.resets import Every, ResetPolicy, WhenFar
 
@@ -348,7 +348,7 @@ from ttt3r.network import CUT3R, CUT3RConfig
 from ttt3r.reconstructor import Reconstructor
 from ttt3r.rollout import rollout
 from ttt3r.types import Outputs
-from ttt3r.update_rules import RULES, ConstantRate
+from ttt3r.update_rules import RULES, ConfidenceAware, ConstantRate, GainRecord, Recorded
 torch.set_num_threads(1)
 model = Reconstructor(CUT3R.random(CUT3RConfig.tiny()), RULES["ttt3r"]())
 stream = (torch.zeros(1, 3, 16, 16) for _ in range(2000))
@@ -428,3 +428,54 @@ def test_chaining_equals_the_recorded_demo(shared, name):
     assert golden.error(chained, torch.from_numpy(recorded["c2w"])) < 1e-6
     points = torch.cat([p for step in steps if (p := step.reconstruction.points_camera) is not None])
     assert golden.error(transform_points(chained, points), torch.from_numpy(recorded["pts_world"])) < 1e-6
+
+
+def test_gradients_are_cut_at_multiples_of_k_whatever_the_chunks(network):
+    """Questions break chunks; the windows of truncated back-propagation stay where they are, so each is taken once."""
+    rays = torch.randn(1, HEIGHT, WIDTH, 6, generator=torch.Generator().manual_seed(1))
+    plain = images(6)
+    frames = [plain[0], Frame(ray_map=rays), *plain[1:4], Frame(ray_map=rays), *plain[4:]]
+    model = Reconstructor(network, RULES["cut3r"]())
+    pending = []
+    for step in rollout(model, frames, chunk=3, detach_every=3):
+        pending.append(step.memory.state.sum() + camera_of(step).sum())
+        if len(pending) == 3:
+            torch.stack(pending).sum().backward()  # would fail if a graph were taken twice
+            pending.clear()
+    model.zero_grad(set_to_none=True)
+
+
+def test_a_chunk_does_not_end_at_a_frame_that_was_not_absorbed(network):
+    frames = images(5)
+    masked = [frames[0], Frame(frames[1], write=False), *frames[2:]]
+    steps = run(network, "cut3r", masked, reset_every=2)
+    assert int(steps[1].memory.age) == 1
+    assert torch.equal(steps[1].memory.chunk_to_world[0], torch.eye(4))
+    assert int(steps[3].memory.age) == 1  # the fourth frame ends the chunk and begins the next one
+
+
+def test_a_restarted_memory_goes_on_counting(network):
+    frames = [Frame(image, reset=index == 3) for index, image in enumerate(images(6))]
+    whole = run(network, "ttt3r", frames)
+    rest = run(network, "ttt3r", frames[4:], memory=whole[3].memory)
+    assert [step.index for step in rest] == [4, 5]
+    close(whole[4:], rest)
+
+
+def test_recorded_gains_travel_through_a_rollout(network):
+    steps = list(rollout(Reconstructor(network, Recorded(ConfidenceAware())), images(3)))
+    record = steps[-1].memory.rule
+    assert isinstance(record, GainRecord)
+    torch.testing.assert_close(record.mean, torch.stack([step.gain for step in steps[1:]]).mean(dim=0)[..., 0])
+
+
+def test_what_is_no_rule_is_refused_at_once(network):
+    for wrong in ("ttt3r", ConfidenceAware):
+        with pytest.raises(TypeError, match=r"rule"):
+            Reconstructor(network, wrong)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_real_shortage_is_recognised():
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60)
+    assert is_shortage(caught.value)

@@ -210,3 +210,60 @@ def test_full_size_names_and_shapes(shared):
     assert len(shapes) == 1248
     counted_once = sum(torch.Size(s).numel() for n, s in shapes.items() if ".layer_rn." not in n)
     assert counted_once == 793_307_858
+
+
+def test_two_names_of_one_tensor_become_two_weights(tmp_path):
+    tied = TINY.replace("state_dec_num_heads=2", "state_dec_num_heads=4")
+    network = CUT3R.random(replace(CUT3RConfig.tiny(), state_heads=4))
+    state = {n: t for n, t in official_state(network).items() if not n.startswith("dec_blocks_state.")}
+    torch.save({"args": argparse.Namespace(model=tied), "model": state}, tmp_path / "t.pth")
+    with pytest.warns(CheckpointWarning):
+        loaded = load_network(tmp_path / "t.pth")
+    save_network(loaded, tmp_path / "folder")
+    assert same(load_network(tmp_path / "folder"), loaded)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("enc_depth=2", "enc_depth=1000000"),
+        ("state_size=30", "state_size=300000000"),
+        ("enc_num_heads=4", "enc_num_heads=0"),
+        ("dec_depth=4", "dec_depth=4.0"),
+        ("enc_embed_dim=64", "enc_embed_dim='x'"),
+        ("enc_depth=2", "patch_size=-16, enc_depth=2"),
+        ("enc_depth=2", "enc_depth=" + "-" * 1200 + "2"),
+    ],
+)
+def test_sizes_that_no_network_has_are_refused_before_anything_is_built(tiny, tmp_path, old, new):
+    path = write(tmp_path / "x.pth", tiny, args=argparse.Namespace(model=TINY.replace(old, new, 1)))
+    with pytest.raises(CheckpointError, match=r"x\.pth"):
+        load_network(path)
+
+
+@pytest.mark.parametrize(
+    "weight",
+    [
+        torch.zeros(1).expand(30, 64),
+        torch.zeros(30, 64, dtype=torch.int8),
+        torch.zeros(30, 64).to_sparse(),
+    ],
+    ids=["a few bytes posing as many", "whole numbers", "sparse"],
+)
+def test_weights_that_are_no_plain_floats_are_refused(tiny, tmp_path, weight):
+    path = write(tmp_path / "w.pth", tiny, **{"register_tokens.weight": weight})
+    with pytest.raises(CheckpointError, match=r"register_tokens|cannot be read"):
+        load_network(path)
+
+
+def test_nonsense_in_a_converted_folder_is_named(tiny, tmp_path):
+    save_network(tiny, tmp_path)
+    text = (tmp_path / "config.json").read_text()
+    for old, new in (
+        ('"depth": 4', '"depth": true'),
+        ('"encoder_depth": 2', '"encoder_depth": 1000000'),
+        ("100.0", '"x"'),
+    ):
+        (tmp_path / "config.json").write_text(text.replace(old, new))
+        with pytest.raises(CheckpointError, match=r"config\.json"):
+            load_network(tmp_path)
