@@ -11,7 +11,7 @@ from rich.console import Console
 
 from ttt3r.data import CropToPatches, ResizePolicy, Sampling, StretchToPatches
 from ttt3r.network import CUT3R, load_network
-from ttt3r.network.checkpoint import NETWORKS
+from ttt3r.network.checkpoint import CONFIG, NETWORKS, WEIGHTS
 from ttt3r.runner import choose_device
 from ttt3r.types import Outputs
 from ttt3r.update_rules import StateUpdateRule, find_rule
@@ -135,11 +135,15 @@ def sampling(settings: Any) -> Sampling:
 
 
 def fingerprint(source: str) -> str:
-    """SHA-256 of a network's weights file, or the name of a network that has none; for `run.json`."""
+    """SHA-256 of a network's file or, for a folder, of its weights and settings; the name of one that needs no file."""
     path = Path(source)
-    if path.is_dir():
-        path = path / "model.safetensors"
-    if not path.is_file():
+    files = [path / WEIGHTS, path / CONFIG] if path.is_dir() else [path]
+    if not all(file.is_file() for file in files):
         return source
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    digests = []
+    for name in files:
+        with name.open("rb") as file:
+            digests.append(hashlib.file_digest(file, "sha256"))
+    if len(digests) == 1:
+        return digests[0].hexdigest()  # what sha256sum prints
+    return hashlib.sha256(b"".join(digest.digest() for digest in digests)).hexdigest()
