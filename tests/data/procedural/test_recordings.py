@@ -67,7 +67,7 @@ def test_clips_in_memory_are_sequences_with_ground_truth():
 def test_rules_can_be_compared_on_them():
     import ttt3r
 
-    network = ttt3r.CUT3R(ttt3r.CUT3RConfig.tiny())
+    network = ttt3r.CUT3R.random(ttt3r.CUT3RConfig.tiny())
     clips = as_clips(sample_clips(WORLD, batch=2, frames=3, seed=5))
     table = ttt3r.compare(network, {"cut3r": ttt3r.update_rules.FullOverwrite()}, clips)
     assert len(table.rows) == 2
