@@ -65,6 +65,16 @@ def invert_rigid(matrix: Float[Tensor, "*batch 4 4"]) -> Float[Tensor, "*batch 4
     return rigid(back, -(back @ translation).squeeze(-1))
 
 
+def rotation_chord(a: Float[Tensor, "*batch 4 4"], b: Float[Tensor, "*batch 4 4"]) -> Float[Tensor, "*batch"]:
+    """|R_a - R_b|_F / sqrt 8 = sin(angle / 2): 0 for equal rotations, 1 for opposite ones, smooth in between."""
+    return (a - b)[..., :3, :3].flatten(-2).norm(dim=-1) / 8**0.5
+
+
+def rotation_degrees(a: Float[Tensor, "*batch 4 4"], b: Float[Tensor, "*batch 4 4"]) -> Float[Tensor, "*batch"]:
+    """Angle between two rotations, degrees."""
+    return torch.rad2deg(2 * torch.asin(rotation_chord(a, b).clamp(max=1)))
+
+
 def transform_points(
     matrix: Float[Tensor, "*batch 4 4"], points: Float[Tensor, "*batch height width xyz=3"]
 ) -> Float[Tensor, "*batch height width xyz=3"]:

@@ -8,6 +8,7 @@ import torch
 
 from ttt3r import tree
 from ttt3r.data.procedural import ClipTruth, WorldConfig, sample_clips
+from ttt3r.geometry import rotation_degrees
 from ttt3r.network import CUT3R, CUT3RConfig, load_network
 from ttt3r.reconstructor import Reconstructor
 from ttt3r.rollout import rollout
@@ -19,7 +20,6 @@ from ttt3r.training.losses import (
     confident_distance,
     effective_rank,
     frame_loss,
-    rotation_degrees,
 )
 from ttt3r.training.module import TrainingModule
 from ttt3r.training.questions import with_questions

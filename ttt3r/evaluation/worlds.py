@@ -15,6 +15,7 @@ from torch import Tensor
 from ttt3r import tree
 from ttt3r.data.procedural import ClipTruth
 from ttt3r.evaluation.trajectory import DegenerateTrajectory, trajectory_errors
+from ttt3r.geometry import rotation_degrees
 from ttt3r.reconstructor import RecurrentNetwork, look
 from ttt3r.rollout import rollout_rules
 from ttt3r.types import Frame, Memory, Outputs, Step
@@ -124,8 +125,7 @@ def _note(tally: _Tally, step: Step, depth: Float[Tensor, "batch height width"])
 def _judge(tally: _Tally, truth: ClipTruth, length: int) -> tuple[Float[np.ndarray, " world"], ...]:
     """ATE, rotation, translation and depth errors of the first `length` frames, one value for each world."""
     predicted, true = torch.stack(tally.cameras[:length]), truth.camera_to_world[:length].cpu()
-    chord = (predicted - true)[..., :3, :3].flatten(-2).norm(dim=-1) / 8**0.5
-    rotation = torch.rad2deg(2 * torch.asin(chord.clamp(max=1)))[1:].mean(dim=0)
+    rotation = rotation_degrees(predicted, true)[1:].mean(dim=0)
     translation = (predicted - true)[..., :3, 3].norm(dim=-1)[1:].mean(dim=0)
     ate = []
     for world in range(predicted.shape[1]):

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ttt3r.data.procedural import ClipTruth
+from ttt3r.geometry import rotation_chord
 from ttt3r.types import Reconstruction
 
 
@@ -34,7 +35,7 @@ class LossTerms:
     Args:
         points_camera, points_world: confidence-weighted distances.
         translation: Euclidean distance.
-        rotation: geodesic-like distance, |R - R_true|_F / sqrt 8, in [0, 1].
+        rotation: `rotation_chord`, in [0, 1].
         color: mean square error of the colours.
     """
 
@@ -83,17 +84,9 @@ def frame_loss(answer: Reconstruction, truth: ClipTruth, index: int, weights: Lo
         confident_distance(points_camera, confidence_camera, truth.points_camera[index], weights.confidence),  # pyright: ignore
         confident_distance(points_world, confidence_world, truth.points_world[index], weights.confidence),  # pyright: ignore
         (camera[:, :3, 3] - pose[:, :3, 3]).norm(dim=-1).mean(),
-        ((camera[:, :3, :3] - pose[:, :3, :3]).flatten(1).norm(dim=-1) / 8**0.5).mean(),
+        rotation_chord(camera, pose).mean(),
         functional.mse_loss(color, image),
     )
-
-
-def rotation_degrees(
-    camera: Float[Tensor, "*batch 4 4"], truth: Float[Tensor, "*batch 4 4"]
-) -> Float[Tensor, "*batch"]:
-    """Angle between two cameras, degrees."""
-    chord = (camera[..., :3, :3] - truth[..., :3, :3]).flatten(-2).norm(dim=-1) / 8**0.5
-    return torch.rad2deg(2 * torch.asin(chord.clamp(max=1)))
 
 
 def effective_rank(state: Float[Tensor, "batch state channel"]) -> Float[Tensor, " batch"]:

@@ -1,6 +1,6 @@
 """When a chunk of the stream ends and the memory restarts.
 
-A policy is asked after a frame was absorbed. Where it says yes, the loop puts the memory back to its beginning, feeds the
+A policy is asked after a frame was absorbed. Where it says yes, and the frame was absorbed, the loop puts the memory back to its beginning, feeds the
 same frame again as the first of the next chunk, and chains the cameras over that frame. A policy holds settings only.
 """
 
@@ -43,7 +43,10 @@ class Never(ResetPolicy):
 
 @dataclass(frozen=True)
 class Every(ResetPolicy):
-    """Restart after the n-th, 2n-th, 3n-th, ... frame of the stream, written or not; the frame fed again counts once.
+    """Restart after the n-th, 2n-th, 3n-th, ... frame of the stream; the frame fed again counts once.
+
+    Unwritten frames count too, but none of them ends a chunk: where the n-th was not absorbed, the chunk goes on to the
+    next multiple.
 
     Reference: TTT3R with resets (n = 100 in its tables), https://arxiv.org/abs/2509.26645.
 
