@@ -1,7 +1,8 @@
 """When a chunk of the stream ends and the memory restarts.
 
-A policy is asked after a frame was absorbed. Where it says yes, and the frame was absorbed, the loop puts the memory back to its beginning, feeds the
-same frame again as the first of the next chunk, and chains the cameras over that frame. A policy holds settings only.
+A policy is asked after every frame. Where it says yes, and the frame was absorbed, the loop puts the memory back to its
+beginning, feeds the same frame again as the first of the next chunk, and chains the cameras over that frame. A policy holds
+settings only.
 """
 
 from abc import ABC, abstractmethod
