@@ -4,7 +4,7 @@ Writes OUT/network (averaged weights, for --network), OUT/logs and OUT/last.ckpt
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jsonargparse import ArgumentParser
@@ -23,18 +23,24 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--workers", type=int, default=1, help="processes that make clips ahead")
     parser.add_argument(
+        "--precision",
+        type=Literal["32-true", "bf16-mixed", "16-mixed"],
+        default="32-true",
+        help="bf16-mixed is faster where the processor multiplies bfloat16",
+    )
+    parser.add_argument(
         "--threads", type=int | None, default=None, help="CPU threads of the training (default: PyTorch's)"
     )
 
 
 def execute(settings: Any, console: Console) -> int:
     """Run `ttt3r train`."""
-    from ttt3r.training import nano_recipe, train  # Lightning is loaded by those who train only
+    from ttt3r.training import Machine, nano_recipe, train  # Lightning is loaded by those who train only
 
     recipe = nano_recipe(settings.seed).scaled(settings.scale)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     console.print(f"{recipe.steps} steps in {len(recipe.stages)} stages -> [bold]{settings.out}[/]", highlight=False)
-    train(CUT3RConfig.nano(), FullOverwrite(), recipe, settings.out, settings.workers)
+    train(CUT3RConfig.nano(), FullOverwrite(), recipe, settings.out, Machine(settings.workers, settings.precision))
     console.print(f"use it with --network {settings.out / 'network'}", highlight=False)
     return 0

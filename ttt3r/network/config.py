@@ -151,9 +151,10 @@ class CUT3RConfig:
 
     @classmethod
     def nano(cls) -> "CUT3RConfig":
-        """The bundled network: the real architecture at 64 x 48 pixels, 12 image tokens and 24 state tokens."""
+        """The bundled network: the real architecture at 64 x 48 pixels, 48 image tokens and 48 state tokens."""
         return cls(
             image_size=64,
+            patch=8,
             encoder_width=96,
             encoder_depth=4,
             encoder_heads=4,
@@ -162,7 +163,7 @@ class CUT3RConfig:
             depth=4,
             heads=4,
             state_heads=4,
-            state_tokens=24,
+            state_tokens=48,
             slots=8,
             head=LinearConfig(),
             ray_form=RayForm.DIRECTION,

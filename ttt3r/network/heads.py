@@ -41,14 +41,17 @@ class Heads(nn.Module):
         levels = [level.to(dtype) for level in features.levels]
         camera = points_camera = confidence_camera = points_world = confidence_world = color = None
         if Outputs.CAMERA in outputs:
-            camera = pose_encoding_to_camera(pose_activation(self.camera(z)))
+            with torch.autocast(z.device.type, enabled=False):  # three digits would be half a degree
+                camera = pose_encoding_to_camera(pose_activation(self.camera(z)))
         if Outputs.POINTS_CAMERA in outputs:
-            points_camera, confidence_camera = self._points(self.points_camera(levels, grid), camera_frame=True)
+            points_camera, confidence_camera = self._points(
+                self.points_camera(levels, grid).to(dtype), camera_frame=True
+            )
         if Outputs.POINTS_WORLD in outputs:
             moved = self._to_world(levels, z, grid)
-            points_world, confidence_world = self._points(self.points_world(moved, grid), camera_frame=False)
+            points_world, confidence_world = self._points(self.points_world(moved, grid).to(dtype), camera_frame=False)
         if Outputs.COLOR in outputs:
-            color = color_activation(self.color(levels, grid))
+            color = color_activation(self.color(levels, grid).to(dtype))
         return Reconstruction(camera, points_camera, confidence_camera, points_world, confidence_world, color)
 
     @torch.no_grad()

@@ -1,5 +1,6 @@
 """Training through time: losses, a recipe of stages, and the LightningModule that runs the same loop as everything else."""
 
+from ttt3r.training.fitting import Machine as Machine
 from ttt3r.training.fitting import train as train
 from ttt3r.training.losses import LossTerms as LossTerms
 from ttt3r.training.losses import LossWeights as LossWeights
@@ -9,4 +10,14 @@ from ttt3r.training.nano import nano_recipe as nano_recipe
 from ttt3r.training.recipe import Recipe as Recipe
 from ttt3r.training.recipe import Stage as Stage
 
-__all__ = ["LossTerms", "LossWeights", "Recipe", "Stage", "TrainingModule", "frame_loss", "nano_recipe", "train"]
+__all__ = [
+    "LossTerms",
+    "LossWeights",
+    "Machine",
+    "Recipe",
+    "Stage",
+    "TrainingModule",
+    "frame_loss",
+    "nano_recipe",
+    "train",
+]

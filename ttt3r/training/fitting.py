@@ -1,8 +1,9 @@
 """One call from nothing to a network in a folder; a killed run goes on from its last checkpoint."""
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import lightning
 import torch
@@ -16,6 +17,25 @@ from ttt3r.training.recipe import Recipe
 from ttt3r.update_rules.base import StateUpdateRule
 
 LAST = "last.ckpt"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """How a training uses the machine; none of it changes what is learned, beyond rounding.
+
+    Args:
+        workers: processes that make clips ahead; 0 makes them in the training process.
+        precision: as Lightning names it: `32-true`, or `bf16-mixed` where the processor multiplies it faster.
+        minutes: between checkpoints.
+    """
+
+    workers: int = 1
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    minutes: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.workers < 0 or not self.minutes > 0:
+            raise ValueError(f"workers={self.workers} must not be negative, minutes={self.minutes} must be above 0")
 
 
 class Keep(Callback):
@@ -76,8 +96,7 @@ def train(
     rule: StateUpdateRule,
     recipe: Recipe,
     out: Path,
-    workers: int = 1,
-    minutes_between_checkpoints: float = 1.0,
+    machine: Machine = Machine(),
 ) -> CUT3R:
     """Train a network from scratch, or go on where an earlier call with the same folder was stopped.
 
@@ -89,13 +108,14 @@ def train(
     """
     out.mkdir(parents=True, exist_ok=True)
     _keep_to_the_recipe(out, f"{config.to_json()}\n{rule!r}\n{asdict(recipe)}\n")
-    module = TrainingModule(CUT3R.random(config, recipe.seed).train(), rule, recipe, workers)
+    module = TrainingModule(CUT3R.random(config, recipe.seed).train(), rule, recipe, machine.workers)
     trainer = lightning.Trainer(
         max_steps=recipe.steps,
         accelerator="auto",
+        precision=machine.precision,
         devices=1,  # clips are dealt by step, not yet by rank
         logger=CSVLogger(out, name="logs"),  # a folder for each leg: a resumed training deletes no curve
-        callbacks=[Keep(out, minutes_between_checkpoints)],
+        callbacks=[Keep(out, machine.minutes)],
         enable_checkpointing=False,
         log_every_n_steps=10,
         enable_model_summary=False,

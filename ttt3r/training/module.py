@@ -1,12 +1,14 @@
 """The LightningModule that trains a network by back-propagation through time over the one loop, `ttt3r.rollout`."""
 
-import math
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields
 from typing import Any
 
 import lightning
 import torch
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ttt3r import tree
@@ -22,7 +24,8 @@ from ttt3r.training.losses import (
     effective_rank,
     frame_loss,
 )
-from ttt3r.training.questions import with_questions
+from ttt3r.training.optimizers import optimizers_of
+from ttt3r.training.questions import known_cameras, with_questions
 from ttt3r.training.recipe import Recipe
 from ttt3r.types import Step
 from ttt3r.update_rules.base import StateUpdateRule
@@ -54,49 +57,66 @@ class TrainingModule(lightning.LightningModule):
         return tree.to(batch, device)
 
     def training_step(self, batch: ClipBatch, batch_idx: int) -> None:
-        """One clip: forward through time, backward at every cut and at the end, one step of the optimiser."""
-        optimizer = self.optimizers()
-        assert not isinstance(optimizer, list)
+        """One clip: forward through time, backward at every cut and at the end, one step of the optimisers."""
         generator = torch.Generator().manual_seed(self.global_step)
-        questions = self.recipe.stage_at(self.global_step).questions
-        truth, asks = with_questions(ClipTruth.of(batch), questions, generator)
-        optimizer.zero_grad()
+        stage = self.recipe.stage_at(self.global_step)
+        truth, asks = with_questions(ClipTruth.of(batch), stage.questions, generator)
+        known = known_cameras(asks, stage.known_cameras, generator)
+        counted, others = self._optimizers()
+        for optimizer in (counted, *others):
+            optimizer.zero_grad()
         try:
-            self._backward_through_time(truth, asks)
+            self._backward_through_time(truth, asks, known)
             norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
         except BadStep:
             norm = torch.tensor(torch.nan)
         self.log("gradient", norm)
         if not torch.isfinite(norm):  # a batch that went wrong is left out, and shows in the log
-            optimizer.zero_grad()
-        optimizer.step()
+            for optimizer in (counted, *others):
+                optimizer.zero_grad()
+        for optimizer in others:  # not through Lightning, which counts every step that it makes as one of the run
+            optimizer.step()
+        counted.step()
         self.averaged.update_parameters(self.model)
-        schedule = self.lr_schedulers()
-        assert isinstance(schedule, torch.optim.lr_scheduler.LambdaLR)
-        schedule.step()
+        schedules = self.lr_schedulers()
+        for schedule in schedules if isinstance(schedules, list) else [schedules]:
+            assert isinstance(schedule, torch.optim.lr_scheduler.LambdaLR)
+            schedule.step()
 
-    def _backward_through_time(self, truth: ClipTruth, asks: list[bool]) -> None:
+    def _optimizers(self) -> tuple[LightningOptimizer, list[torch.optim.Optimizer]]:
+        """The one whose steps Lightning counts, and the others."""
+        found = self.optimizers()
+        first, *others = found if isinstance(found, list) else [found]
+        assert isinstance(first, LightningOptimizer)
+        return first, [other.optimizer for other in others if isinstance(other, LightningOptimizer)]
+
+    def _attention(self) -> AbstractContextManager[object]:
+        """On a CPU, the plain form of attention: the fused kernel's backward pass is slow there for so few tokens."""
+        return sdpa_kernel(SDPBackend.MATH) if self.device.type == "cpu" else nullcontext()
+
+    def _backward_through_time(self, truth: ClipTruth, asks: list[bool], known: list[bool]) -> None:
         window = self.recipe.detach_every or len(truth)
-        frames = (truth.frame(index, ask=ask) for index, ask in enumerate(asks))
+        frames = (truth.frame(i, ask=ask, known=given) for i, (ask, given) in enumerate(zip(asks, known, strict=True)))
         pending: list[Tensor] = []
         seen: list[LossTerms] = []
-        for step in rollout(self.model, frames, chunk=window, detach_every=window):
-            terms = frame_loss(step.reconstruction, truth, step.index, self.recipe.loss)
-            pending.append(terms.total(self.recipe.loss) / len(truth))
-            seen.append(terms)
-            if len(pending) == window or step.index == len(truth) - 1:
-                self.manual_backward(torch.stack(pending).sum())
-                pending.clear()
-                self._log_state(step)
-        self._log_terms(seen, asks)
+        with self._attention():
+            for step in rollout(self.model, frames, chunk=window, detach_every=window):
+                terms = frame_loss(step.reconstruction, truth, step.index, self.recipe.loss)
+                pending.append(terms.total(self.recipe.loss) / len(truth))
+                seen.append(terms)
+                if len(pending) == window or step.index == len(truth) - 1:
+                    self.manual_backward(torch.stack(pending).sum())
+                    pending.clear()
+                    self._log_state(step)
+        self._log_terms(seen, ["asked_" if a else "known_" if k else "" for a, k in zip(asks, known, strict=True)])
 
-    def _log_terms(self, terms: list[LossTerms], asks: list[bool]) -> None:
-        """Means over the frames that were shown and, apart, over those that were asked for."""
-        for prefix, asked in (("", False), ("asked_", True)):
-            chosen = [part for part, ask in zip(terms, asks, strict=True) if ask is asked]
-            for field in fields(LossTerms) if chosen else ():
+    def _log_terms(self, terms: list[LossTerms], kinds: list[str]) -> None:
+        """Means over the frames that were only shown and, apart, over those with known cameras and those asked for."""
+        for prefix in dict.fromkeys(kinds):
+            chosen = [part for part, kind in zip(terms, kinds, strict=True) if kind == prefix]
+            for field in fields(LossTerms):
                 mean = torch.stack([getattr(part, field.name).detach() for part in chosen]).mean()
-                self.log(prefix + field.name, mean, prog_bar=not asked)
+                self.log(prefix + field.name, mean, prog_bar=not prefix)
 
     def _log_state(self, step: Step) -> None:
         """Whether the state tokens stay apart: a collapse shows here long before it shows in the loss."""
@@ -105,17 +125,5 @@ class TrainingModule(lightning.LightningModule):
         self.log("between_tokens", between_token_share(state).mean())
 
     def configure_optimizers(self) -> Any:
-        """AdamW with a linear warm-up and a cosine to a hundredth; no decay on vectors (biases, norms, tokens)."""
-        recipe = self.recipe
-        matrices = [p for p in self.model.parameters() if p.ndim > 1]
-        vectors = [p for p in self.model.parameters() if p.ndim <= 1]
-        groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-        optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=recipe.betas)
-
-        def factor(step: int) -> float:
-            if step < recipe.warmup:
-                return (step + 1) / recipe.warmup
-            progress = min(1.0, (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup))
-            return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress))
-
-        return [optimizer], [torch.optim.lr_scheduler.LambdaLR(optimizer, factor)]
+        """AdamW, or Muon and AdamW, with a linear warm-up and a cosine to a hundredth."""
+        return optimizers_of(self.model, self.recipe)

@@ -25,3 +25,9 @@ def with_questions(truth: ClipTruth, questions: int, generator: torch.Generator)
             order.append(index)
             asks.append(False)
     return truth.select(torch.tensor(order)), asks
+
+
+def known_cameras(asks: list[bool], share: float, generator: torch.Generator) -> list[bool]:
+    """Which of the frames come with their ray map: a share of those that are shown, drawn anew for each clip."""
+    drawn = torch.rand(len(asks), generator=generator) < share
+    return [not ask and bool(given) for ask, given in zip(asks, drawn, strict=True)]

@@ -14,6 +14,8 @@ class Stage:
         steps: how many optimiser steps it lasts.
         frames: shortest and longest clip.
         questions: ray-map questions put into each clip.
+        known_cameras: share of the shown frames that come with their ray map. What is asked of a memory can so be learned
+            before cameras can be found, and finding cameras needs a memory.
         batch: clips side by side.
         world: where the clips come from.
     """
@@ -21,6 +23,7 @@ class Stage:
     steps: int
     frames: tuple[int, int]
     questions: int = 0
+    known_cameras: float = 0.0
     batch: int = 32
     world: WorldConfig = WorldConfig()
 
@@ -30,6 +33,8 @@ class Stage:
                 f"a stage needs steps and batch of at least 1 and no negative questions, got {self.steps}, {self.batch}, "
                 f"{self.questions}"
             )
+        if not 0 <= self.known_cameras <= 1:
+            raise ValueError(f"known_cameras={self.known_cameras} is a share and must lie in 0 ... 1")
         if not 1 <= self.frames[0] <= self.frames[1]:
             raise ValueError(
                 f"clip lengths must be (shortest, longest) with 1 <= shortest <= longest, got {self.frames}"
@@ -44,6 +49,8 @@ class Recipe:
         stages: one after the other.
         seed: of weights and clips.
         learning_rate: its peak, after a linear warm-up; a cosine brings it to a hundredth at the end.
+        matrix_rate: peak of the learning rate of Muon, which then steps the hidden matrices while AdamW steps the rest;
+            `None` leaves all to AdamW. Muon's steps are scaled to those of AdamW (`adjust_lr_fn="match_rms_adamw"`).
         warmup: steps of the warm-up.
         betas, weight_decay, clip: of AdamW and of the gradient's norm.
         average: decay of the exponential average of the weights, which is what is saved.
@@ -57,6 +64,7 @@ class Recipe:
     stages: tuple[Stage, ...]
     seed: int = 0
     learning_rate: float = 1.2e-3
+    matrix_rate: float | None = None
     warmup: int = 200
     betas: tuple[float, float] = (0.9, 0.95)
     weight_decay: float = 0.05
@@ -73,6 +81,8 @@ class Recipe:
                 f"average must lie in [0, 1), learning_rate and clip above 0; got {self.average}, {self.learning_rate}, "
                 f"{self.clip}"
             )
+        if self.matrix_rate is not None and self.matrix_rate <= 0:
+            raise ValueError(f"matrix_rate={self.matrix_rate} must be above 0, or None for AdamW alone")
 
     @property
     def steps(self) -> int:

@@ -1,6 +1,8 @@
 """The worlds of the bundled network: in which it is trained, and in which held-out worlds are judged."""
 
-from ttt3r.data.procedural.config import WorldConfig
+from dataclasses import replace
+
+from ttt3r.data.procedural.config import Textures, WorldConfig
 from ttt3r.data.procedural.paths import LookAround, Loop, Mixture, Walk
 
 _LOOK = LookAround(speed=(0.0, 0.15), turn=(4.0, 14.0))
@@ -13,12 +15,15 @@ SIMPLE_WORLD = WorldConfig(
 )
 """One room, little furniture: the first stages of the training."""
 
+BOLD_WORLD = replace(SIMPLE_WORLD, textures=Textures.bold())
+"""The same with strong patterns, so that places are easy to tell apart: the very first stage."""
+
 NANO_WORLD = WorldConfig(
     rooms=(1, 2), solids=(1, 5), field_of_view=_FIELD_OF_VIEW, path=Mixture((_LOOK, 1.0), (_WALK, 1.5), (_LOOP, 0.5))
 )
 """One or two furnished rooms, looked around in, walked through and come back to."""
 
-TRAINING_LENGTH = 10
+TRAINING_LENGTH = 8
 """Longest clip of the training, in frames. Everything beyond is extrapolation."""
 
 HELD_OUT_SEED = 900_000_000

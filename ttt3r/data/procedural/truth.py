@@ -55,8 +55,11 @@ class ClipTruth:
         """The given frames, in the given order; the unit and the world stay those of the whole clip."""
         return ClipTruth(*(getattr(self, field.name)[frames] for field in fields(self)))
 
-    def frame(self, index: int, *, ask: bool) -> Frame:
-        """Frame `index` as an image, or as a question: only its rays, for the memory to answer."""
+    def frame(self, index: int, *, ask: bool, known: bool = False) -> Frame:
+        """Frame `index` as an image, or as a question: only its rays, for the memory to answer.
+
+        With `known`, the image comes with its rays, so that its camera need not be found.
+        """
         if ask:
             return Frame(ray_map=self.ray_map[index])
-        return Frame(image=self.image[index])
+        return Frame(image=self.image[index], ray_map=self.ray_map[index] if known else None)

@@ -1,0 +1,54 @@
+"""Which optimiser steps which parameters, and how their rates run."""
+
+import math
+
+import torch
+from torch import nn
+from torch.optim import AdamW, Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from ttt3r.training.recipe import Recipe
+
+
+def optimizers_of(model: nn.Module, recipe: Recipe) -> tuple[list[Optimizer], list[LambdaLR]]:
+    """AdamW for all parameters or, with `recipe.matrix_rate`, Muon for the hidden matrices and AdamW for the rest.
+
+    Biases, norms and tokens do not decay. A hidden matrix is the weight of a linear layer; embeddings, convolutions and
+    learned tokens are none.
+
+    Muon: Jordan et al. 2024; scaled to AdamW's steps as by Liu et al. 2025, https://arxiv.org/abs/2502.16982.
+
+    Raises:
+        ValueError: if Muon is asked for and this version of PyTorch has none.
+    """
+    linear = [m.weight for m in model.modules() if isinstance(m, nn.Linear)] if recipe.matrix_rate is not None else []
+    hidden = {id(weight) for weight in linear}
+    rest = [parameter for parameter in model.parameters() if id(parameter) not in hidden]
+    groups = [
+        {"params": [p for p in rest if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    found: list[Optimizer] = [AdamW(groups, lr=recipe.learning_rate, betas=recipe.betas)]
+    if recipe.matrix_rate is not None:
+        muon = getattr(torch.optim, "Muon", None)
+        if muon is None:
+            raise ValueError(
+                f"matrix_rate needs torch.optim.Muon, of PyTorch 2.9 and newer; this is {torch.__version__}: "
+                "upgrade torch, or leave matrix_rate at None"
+            )
+        settings = {"lr": recipe.matrix_rate, "weight_decay": recipe.weight_decay, "adjust_lr_fn": "match_rms_adamw"}
+        found.append(muon(linear, **settings))
+    return found, [LambdaLR(optimizer, _Rate(recipe.warmup, recipe.steps)) for optimizer in found]
+
+
+class _Rate:
+    """Share of the peak rate: up in a line, then down along a cosine to a hundredth."""
+
+    def __init__(self, warmup: int, steps: int) -> None:
+        self.warmup, self.steps = warmup, steps
+
+    def __call__(self, step: int) -> float:
+        if step < self.warmup:
+            return (step + 1) / self.warmup
+        progress = min(1.0, (step - self.warmup) / max(1, self.steps - self.warmup))
+        return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress))
