@@ -1,5 +1,6 @@
 """Training through time on a micro network: it learns, it is reproducible, it goes on where it stopped."""
 
+import csv
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,16 +14,18 @@ from ttt3r.network import CUT3R, CUT3RConfig, load_network
 from ttt3r.reconstructor import Reconstructor
 from ttt3r.rollout import rollout
 from ttt3r.training.clips import TrainingClips, batch_at
-from ttt3r.training.fitting import train
+from ttt3r.training.fitting import Machine, train
 from ttt3r.training.losses import (
     LossWeights,
     between_token_share,
     confident_distance,
     effective_rank,
     frame_loss,
+    sameness,
 )
 from ttt3r.training.module import TrainingModule
-from ttt3r.training.questions import with_questions
+from ttt3r.training.optimizers import optimizers_of
+from ttt3r.training.questions import known_cameras, with_questions
 from ttt3r.training.recipe import Recipe, Stage
 from ttt3r.types import Outputs, Reconstruction
 from ttt3r.update_rules import FullOverwrite
@@ -79,7 +82,7 @@ def test_gradients_reach_every_parameter(truth):
 
 
 def test_a_stopped_training_goes_on_and_ends_as_one_in_a_single_go(tmp_path, monkeypatch):
-    whole = train(MICRO, FullOverwrite(), recipe(6), tmp_path / "whole", workers=0, minutes_between_checkpoints=1e-4)
+    whole = train(MICRO, FullOverwrite(), recipe(6), tmp_path / "whole", Machine(workers=0, minutes=1e-4))
     expected = {name: value.clone() for name, value in whole.state_dict().items()}
 
     class Stop(Exception):
@@ -94,9 +97,9 @@ def test_a_stopped_training_goes_on_and_ends_as_one_in_a_single_go(tmp_path, mon
 
     monkeypatch.setattr(TrainingModule, "training_step", stop_at_four)
     with pytest.raises(Stop):
-        train(MICRO, FullOverwrite(), recipe(6), tmp_path / "cut", workers=0, minutes_between_checkpoints=1e-4)
+        train(MICRO, FullOverwrite(), recipe(6), tmp_path / "cut", Machine(workers=0, minutes=1e-4))
     monkeypatch.setattr(TrainingModule, "training_step", step)
-    resumed = train(MICRO, FullOverwrite(), recipe(6), tmp_path / "cut", workers=0, minutes_between_checkpoints=1e-4)
+    resumed = train(MICRO, FullOverwrite(), recipe(6), tmp_path / "cut", Machine(workers=0, minutes=1e-4))
     for name, value in resumed.state_dict().items():
         torch.testing.assert_close(value, expected[name], msg=name)
     saved = load_network(tmp_path / "cut" / "network")
@@ -115,6 +118,57 @@ def test_clips_are_those_of_their_step_however_they_are_dealt():
         torch.equal(a, b)
         for (_, a), (_, b) in zip(tree.named_tensors(clips[1]), tree.named_tensors(again), strict=True)
     )
+
+
+def test_muon_steps_the_hidden_matrices_and_adamw_the_rest():
+    model = Reconstructor(CUT3R.random(MICRO), FullOverwrite())
+    optimizers, schedules = optimizers_of(model, recipe(10, matrix_rate=0.01))
+    adamw, muon = optimizers
+    assert isinstance(muon, torch.optim.Muon)
+    stepped = [id(p) for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
+    assert len(stepped) == len(set(stepped))
+    assert set(stepped) == {id(p) for p in model.parameters()}
+    matrices = {id(p) for group in muon.param_groups for p in group["params"]}
+    assert id(model.network.decoder.embed.weight) in matrices
+    assert id(model.network.initial_state.registers.weight) not in matrices
+    rates = []
+    for _ in range(10):
+        rates.append([optimizer.param_groups[0]["lr"] for optimizer in optimizers])
+        for optimizer, schedule in zip(optimizers, schedules, strict=True):
+            optimizer.step()
+            schedule.step()
+    assert rates[0] == pytest.approx([recipe(1).learning_rate / 2, 0.005])  # half-way up
+    assert max(rate for rate, _ in rates) == recipe(1).learning_rate
+    assert rates[-1][1] < 0.1 * 0.01
+    assert len(optimizers_of(model, recipe(10))[0]) == 1
+
+
+def test_training_with_muon_and_bfloat16_repeats_and_learns(tmp_path):
+    plan = recipe(30, matrix_rate=0.01)
+    networks = [
+        train(MICRO, FullOverwrite(), plan, tmp_path / str(go), Machine(workers=0, precision="bf16-mixed"))
+        for go in range(2)
+    ]
+    first, second = (dict(network.named_parameters()) for network in networks)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    with open(tmp_path / "0" / "logs" / "version_0" / "metrics.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in rows] == [
+        9,
+        19,
+        29,
+    ]  # one step of the run for each batch, not for each optimiser
+    assert float(rows[-1]["points_camera"]) < 0.8 * float(rows[0]["points_camera"])
+
+
+def test_some_shown_frames_come_with_their_cameras(truth):
+    asks = [False, False, True, False, True] * 40
+    known = known_cameras(asks, 0.5, torch.Generator().manual_seed(0))
+    assert not any(given and ask for given, ask in zip(known, asks, strict=True))
+    assert 40 < sum(known) < 80  # half of 120
+    frame = truth.frame(1, ask=False, known=True)
+    assert frame.image is not None
+    assert torch.equal(frame.ray_map, truth.ray_map[1])
 
 
 def test_questions_come_after_what_they_ask_for(truth):
@@ -177,4 +231,14 @@ def test_bad_settings_are_named_before_work_starts(make, message):
 def test_an_unwritable_folder_is_named_at_once(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
-        train(MICRO, FullOverwrite(), recipe(1), Path(tmp_path / "file" / "out"), workers=0)
+        train(MICRO, FullOverwrite(), recipe(1), Path(tmp_path / "file" / "out"))
+
+
+def test_sameness_is_zero_for_spread_tokens_and_its_gradient_parts_equal_ones():
+    spread = torch.eye(8)[None, :6] - torch.eye(8)[None, :6].mean(dim=1, keepdim=True)
+    assert sameness(spread).item() == pytest.approx(torch.tensor(6 / 5).log().item(), abs=1e-5)
+    line = torch.linspace(-1, 1, 6)[None, :, None] * torch.ones(8)
+    assert sameness(line).item() == pytest.approx(torch.tensor(6.0).log().item(), abs=1e-5)
+    state = (line + 0.05 * torch.randn(1, 6, 8, generator=torch.Generator().manual_seed(0))).requires_grad_()
+    sameness(state).backward()
+    assert effective_rank(state - 0.5 * state.grad / state.grad.norm()) > effective_rank(state)

@@ -21,6 +21,7 @@ from ttt3r.update_rules import (
     Scale,
     Schedule,
     StateUpdateRule,
+    TokenMean,
     Update,
     effective_gain,
 )
@@ -234,3 +235,13 @@ def test_wrappers_print_compare_and_hash():
     assert one == other
     assert len({one, other, Scale(ConfidenceAware(), 0.5)}) == 2
     assert repr(one) == "Scale(rule=EveryNth(rule=ConfidenceAware(gradient=False), n=3), factor=0.5)"
+
+
+def test_a_token_mean_takes_the_same_step_everywhere():
+    gates, means = run(ConfidenceAware())[1:], run(TokenMean(ConfidenceAware()))[1:]
+    first, averaged = gates[0], means[0]  # both start from the same memory
+    assert first.gain.std(dim=1).min() > 1e-4
+    expected = first.gain.mean(dim=(1, 2), keepdim=True).expand_as(averaged.gain)
+    torch.testing.assert_close(averaged.gain, expected)
+    same(run(TokenMean(ConstantRate(0.3))), run(ConstantRate(0.3)))
+    assert run(TokenMean(Leaning()))[2].gain.std(dim=1).max() < 1e-6

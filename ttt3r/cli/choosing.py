@@ -2,7 +2,7 @@
 
 import hashlib
 from argparse import SUPPRESS, Action
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from rich.console import Console
 
 from ttt3r.data import CropToPatches, ResizePolicy, Sampling, StretchToPatches
 from ttt3r.network import CUT3R, load_network
-from ttt3r.network.checkpoint import CONFIG, NETWORKS, WEIGHTS
+from ttt3r.network.checkpoint import CONFIG, NANO, WEIGHTS
 from ttt3r.runner import choose_device
 from ttt3r.types import Outputs
 from ttt3r.update_rules import StateUpdateRule, find_rule
@@ -60,7 +60,9 @@ def _class_path(name: str) -> str:
 
 
 def parse_rules(text: str) -> dict[str, StateUpdateRule]:
-    """Rules from `cut3r,ttt3r,constant:rate=0.1,my_lab.MyRule`; the text of each is its name in the tables.
+    """Rules from `cut3r,ttt3r@100,constant:rate=0.1,my_lab.MyRule`; the text of each is its name in the tables.
+
+    What stands after `@` is read by `parse_resets`.
 
     Raises:
         ValueError: for an unknown rule or setting, or if the same words stand there twice.
@@ -75,8 +77,23 @@ def parse_rules(text: str) -> dict[str, StateUpdateRule]:
     return rules
 
 
+def parse_resets(names: Iterable[str], default: int | None) -> dict[str, int | None]:
+    """For each rule as named, after how many frames its memory restarts: the number after `@`, or else the default.
+
+    Raises:
+        ValueError: if what stands after `@` is no number of frames.
+    """
+    resets: dict[str, int | None] = {}
+    for name in names:
+        _, mark, text = name.partition("@")
+        if mark and not (text.isdigit() and int(text) >= 1):
+            raise ValueError(f"{name!r}: after @ stands every how many frames the memory restarts, e.g. ttt3r@100")
+        resets[name] = int(text) if mark else default
+    return resets
+
+
 def _parse_rule(item: str) -> StateUpdateRule:
-    name, *settings = item.split(":")
+    name, *settings = item.partition("@")[0].split(":")
     kind = find_rule(name)
     parser = ArgumentParser(exit_on_error=False, allow_abbrev=False)
     parser.add_class_arguments(kind, "rule")
@@ -91,7 +108,9 @@ def _parse_rule(item: str) -> StateUpdateRule:
 
 def add_input_arguments(parser: ArgumentParser) -> None:
     """What every command that runs a network over frames takes."""
-    parser.add_argument("--network", type=str, required=True, help="official .pth, converted folder, or tiny-random")
+    parser.add_argument(
+        "--network", type=str, default="nano", help="nano (bundled), tiny-random, official .pth, or converted folder"
+    )
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1 or mps")
     parser.add_argument(
         "--size", type=int | None, default=None, help="long side of the images (default: the network's)"
@@ -116,12 +135,14 @@ def load(settings: Any, console: Console) -> CUT3R:
     )
     if is_toy(settings.network, network):
         console.print("[yellow]this network is untrained or tiny: the path is real, the numbers mean nothing[/]")
+    elif settings.network == "nano":
+        console.print("[yellow]nano has seen procedural rooms only: on other images its answers are rough guesses[/]")
     return network
 
 
 def is_toy(source: str, network: CUT3R) -> bool:
     """Whether the numbers of a network cannot mean anything: random weights, or too narrow to have learned geometry."""
-    return source in NETWORKS or network.config.width < 96
+    return source == "tiny-random" or network.config.width < 96
 
 
 def policy(settings: Any, network: CUT3R) -> ResizePolicy:
@@ -136,7 +157,7 @@ def sampling(settings: Any) -> Sampling:
 
 def fingerprint(source: str) -> str:
     """SHA-256 of a network's file or, for a folder, of its weights and settings; the name of one that needs no file."""
-    path = Path(source)
+    path = NANO if source == "nano" else Path(source)
     files = [path / WEIGHTS, path / CONFIG] if path.is_dir() else [path]
     if not all(file.is_file() for file in files):
         return source

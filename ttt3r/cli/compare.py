@@ -43,7 +43,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--rules",
         type=str,
         default="cut3r,ttt3r,constant,frozen",
-        help="rules by name, with settings if you like: cut3r,ttt3r,constant:rate=0.1,my_lab.MyRule",
+        help="rules by name, with settings and resets if you like: cut3r,ttt3r,ttt3r@100,constant:rate=0.1,my_lab.MyRule",
     )
     parser.add_argument("--lengths", type=str, default="", help="judge the first n frames: 50,100,500 (default: all)")
     parser.add_argument("--out", type=Path, default=None, help="folder of comparison.csv, pictures and trajectories")
@@ -61,7 +61,7 @@ def execute(settings: Any, console: Console) -> int:
     if settings.out is not None:
         _prepare(settings.out, settings.overwrite)
     if settings.path == ["worlds"]:
-        return compare_worlds(settings, lengths or [TRAINING_LENGTH, 2 * TRAINING_LENGTH, 8 * TRAINING_LENGTH], console)
+        return compare_worlds(settings, lengths or [TRAINING_LENGTH * 2**power for power in range(7)], console)
     network = choosing.load(settings, console)
     policy, sampling = choosing.policy(settings, network), choosing.sampling(settings)
     clips = [
@@ -79,7 +79,7 @@ def execute(settings: Any, console: Console) -> int:
                 rules,
                 [clip],
                 lengths=lengths,
-                reset_every=settings.reset_every,
+                reset_every=choosing.parse_resets(rules, settings.reset_every),
                 controls=settings.controls,
                 on_frame=lambda *_, task=task, progress=progress: progress.advance(task),
             )

@@ -1,117 +1,110 @@
 """`ttt3r compare worlds`: rules on held-out procedural worlds, all side by side in one pass."""
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import Float
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from ttt3r.cli import choosing
+from ttt3r.cli.run import frame_progress
+from ttt3r.cli.world_tables import print_tables, write_tables
 from ttt3r.data.procedural import ClipTruth, sample_clips
 from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD, TRAINING_LENGTH
-from ttt3r.evaluation.worlds import RecallScores, WorldScores, mean_and_interval, other_scene, recall, score_worlds
+from ttt3r.evaluation.accounting import equal_gain_constants
+from ttt3r.evaluation.forgetting import RecallScores, questions_after, recall, with_controls
+from ttt3r.evaluation.world_plots import plot_errors_by_length, plot_forgetting, plot_recall
+from ttt3r.evaluation.world_study import WorldStudy
+from ttt3r.evaluation.worlds import mean_depth_image, score_worlds
+from ttt3r.network import CUT3R
 from ttt3r.types import Memory
+from ttt3r.update_rules import Anneal, ConstantRate, StateUpdateRule, TokenMean
 
 CSV = "worlds.csv"
+GROUP = 8
+"""Worlds side by side in a pass: as many as keep two cores busy without much memory."""
 
 
 def compare_worlds(settings: Any, lengths: list[int], console: Console) -> int:
-    """Score the rules, ask their memories for earlier frames, print and write the tables."""
+    """Score the rules, ask their memories for earlier frames, print and write tables and pictures."""
     if settings.worlds < 2:
         raise ValueError(
             f"--worlds must be at least 2 (intervals, and another scene as a control), got {settings.worlds}"
         )
     rules = choosing.parse_rules(settings.rules)
+    resets = choosing.parse_resets(rules, settings.reset_every)
     network = choosing.load(settings, console)
-    device = next(network.parameters()).device
-    clip = sample_clips(NANO_WORLD, batch=settings.worlds, frames=max(lengths), seed=HELD_OUT_SEED, device=device)
-    truth = ClipTruth.of(clip)
-    asked: list[RecallScores] = []
-
-    def ask(index: int, memories: Mapping[str, Memory]) -> None:
-        if index + 1 in lengths:
-            first = next(iter(memories))
-            everyone = {**memories, "another scene": other_scene(memories[first])}
-            frames = sorted({int(k) for k in np.linspace(0, index, 9)})
-            asked.append(recall(network, everyone, truth, index + 1, frames))
-
-    with torch.no_grad():
-        scores = score_worlds(network, rules, truth, lengths, reset_every=settings.reset_every, on_frame=ask)
-    console.print(_errors(scores, settings.worlds))
-    console.print(_recalled(asked))
+    lengths = sorted(set(lengths))
+    study = _study(network, (rules, resets), lengths, settings, console)
+    if settings.controls:
+        controls = control_rules(rules, study)
+        control_resets = {name: resets.get(name.partition(" of ")[2]) for name in controls}
+        study = study.with_rules(_study(network, (controls, control_resets), lengths, settings, console))
+    print_tables(study, console)
     if settings.out is not None:
-        _write(scores, asked, settings.out)
-        console.print(f"the table: [bold]{settings.out / CSV}[/]", highlight=False)
+        _write(study, settings.out, console)
     return 0
 
 
-def _errors(scores: WorldScores, worlds: int) -> Table:
-    table = Table(
-        title=f"{worlds} held-out worlds: mean and 95 % interval",
-        caption=f"lengths in units of the first view's mean distance; trained on at most {TRAINING_LENGTH} frames",
-        box=SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-    )
-    table.add_column("frames", justify="right")
-    table.add_column("rule", overflow="fold")
-    for heading in ("rotation deg", "translation", "AbsRel", "gain"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row, length in enumerate(scores.lengths):
-        for rule in scores.ate:
-            fields = (scores.rotation_degrees, scores.translation, scores.depth_abs_rel)
-            cells = [_cell(field[rule][row]) for field in fields]
-            table.add_row(str(length), escape(rule), *cells, f"{scores.gain[rule].mean():.2f}")
-        table.add_section()
-    return table
+def control_rules(rules: Mapping[str, StateUpdateRule], study: WorldStudy) -> dict[str, StateUpdateRule]:
+    """For every gate: the constant of equal mean gain, and the gate averaged over its tokens; and the plain average, 1/t."""
+    constants = equal_gain_constants({name: books[-1] for name, books in study.books.items()})
+    controls: dict[str, StateUpdateRule] = {}
+    for name, constant in constants.items():
+        controls[f"constant of {name}"] = constant
+        controls[f"token mean of {name}"] = TokenMean(rules[name])
+    return controls | {"1/t": Anneal(ConstantRate(1.0), horizon=1.0)}
 
 
-def _recalled(asked: list[RecallScores]) -> Table:
-    table = Table(
-        title="Recall: asked for an earlier frame by its rays",
-        caption="explained variance of its colours, mean over questions; 0 is the mean colour of the view",
-        box=SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-    )
-    table.add_column("after", justify="right")
-    names = list(asked[0].color) if asked else []
-    for name in names:
-        table.add_column(escape(name), justify="right")
-    for scores in asked:
-        table.add_row(str(scores.asked_after), *(_cell(scores.color[name].mean(axis=0)) for name in names))
-    return table
+def _study(
+    network: CUT3R,
+    contenders: tuple[Mapping[str, StateUpdateRule], Mapping[str, int | None]],
+    lengths: list[int],
+    settings: Any,
+    console: Console,
+) -> WorldStudy:
+    """One pass of all rules over all worlds, a group of worlds at a time."""
+    rules, resets = contenders
+    device = next(network.parameters()).device
+    known = sample_clips(NANO_WORLD, batch=64, frames=TRAINING_LENGTH, seed=0, device=device)
+    mean_depth = mean_depth_image(ClipTruth.of(known))
+    parts: list[WorldStudy] = []
+    with torch.no_grad(), frame_progress(console) as progress:
+        task = progress.add_task(f"{len(rules)} rules, worlds", total=settings.worlds * max(lengths))
+        for first in range(0, settings.worlds, GROUP):
+            batch = min(GROUP, settings.worlds - first)
+            clip = sample_clips(
+                NANO_WORLD, batch=batch, frames=max(lengths), seed=HELD_OUT_SEED, first=first, device=device
+            )
+            truth, asked = ClipTruth.of(clip), []
+
+            def ask(
+                index: int,
+                memories: Mapping[str, Memory],
+                truth: ClipTruth = truth,
+                asked: list[RecallScores] = asked,
+                batch: int = batch,
+            ) -> None:
+                progress.advance(task, batch)
+                if index + 1 in lengths and batch > 1:
+                    everyone = with_controls(network, memories)
+                    asked.append(recall(network, everyone, truth, index + 1, questions_after(index + 1)))
+
+            scores, books = score_worlds(network, rules, truth, lengths, reset_every=resets, on_frame=ask)
+            parts.append(WorldStudy(scores.with_mean_depth(mean_depth, truth), tuple(asked), books))
+    return WorldStudy.joined(parts)
 
 
-def _cell(values: Float[np.ndarray, " world"]) -> str:
-    mean, half = mean_and_interval(values)
-    return f"{mean:.3f}±{half:.3f}"
-
-
-def _write(scores: WorldScores, asked: list[RecallScores], out: Path) -> None:
-    """One row for each rule, length and world; and one for each question."""
-    fields = ("rotation_degrees", "translation", "ate", "depth_abs_rel")
-    with open(out / CSV, "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["rule", "frames", "world", *fields, "gain"])
-        for rule in scores.ate:
-            tables = (scores.rotation_degrees, scores.translation, scores.ate, scores.depth_abs_rel)
-            for row, length in enumerate(scores.lengths):
-                for world in range(len(scores.gain[rule])):
-                    values = [table[rule][row, world] for table in tables]
-                    writer.writerow([rule, length, world, *values, scores.gain[rule][world]])
-    with open(out / "recall.csv", "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["rule", "after", "frame", "world", "color", "points"])
-        for answer in asked:
-            for rule in answer.color:
-                for row, frame in enumerate(answer.frames):
-                    for world, value in enumerate(answer.color[rule][row]):
-                        writer.writerow(
-                            [rule, answer.asked_after, frame, world, value, answer.points[rule][row, world]]
-                        )
+def _write(study: WorldStudy, out: Path, console: Console) -> None:
+    """Tables as CSV and, where matplotlib is installed, pictures."""
+    write_tables(study, out / CSV, out / "recall.csv")
+    made = [CSV, "recall.csv"]
+    try:
+        plot_errors_by_length(out / "errors.png", study.scores, TRAINING_LENGTH)
+        plot_recall(out / "recall.png", study.asked)
+        plot_forgetting(out / "forgetting.png", study.asked, [*study.scores.gain])
+        made += ["errors.png", "recall.png", "forgetting.png"]
+    except ImportError as error:
+        console.print(f"no pictures: {error}", highlight=False, markup=False)
+    console.print(f"[bold]{out}[/]: {', '.join(made)}", highlight=False)

@@ -14,6 +14,10 @@ from ttt3r.evaluation.depth import LeastSquaresScaleShift as LeastSquaresScaleSh
 from ttt3r.evaluation.depth import MedianScale as MedianScale
 from ttt3r.evaluation.depth import MetricDepth as MetricDepth
 from ttt3r.evaluation.depth import depth_errors as depth_errors
+from ttt3r.evaluation.forgetting import RecallScores as RecallScores
+from ttt3r.evaluation.forgetting import recall as recall
+from ttt3r.evaluation.intervals import Interval as Interval
+from ttt3r.evaluation.intervals import mean_interval as mean_interval
 from ttt3r.evaluation.plots import plot_gains as plot_gains
 from ttt3r.evaluation.plots import plot_point_cloud as plot_point_cloud
 from ttt3r.evaluation.plots import plot_trajectories as plot_trajectories
@@ -23,9 +27,8 @@ from ttt3r.evaluation.trajectory import TrajectoryErrors as TrajectoryErrors
 from ttt3r.evaluation.trajectory import associate as associate
 from ttt3r.evaluation.trajectory import trajectory_errors as trajectory_errors
 from ttt3r.evaluation.trajectory import umeyama as umeyama
-from ttt3r.evaluation.worlds import RecallScores as RecallScores
+from ttt3r.evaluation.world_study import WorldStudy as WorldStudy
 from ttt3r.evaluation.worlds import WorldScores as WorldScores
-from ttt3r.evaluation.worlds import recall as recall
 from ttt3r.evaluation.worlds import score_worlds as score_worlds
 
 __all__ = [
@@ -37,6 +40,7 @@ __all__ = [
     "GainAccount",
     "GainMoment",
     "GainSummary",
+    "Interval",
     "LeastSquaresScale",
     "LeastSquaresScaleShift",
     "MedianScale",
@@ -45,10 +49,12 @@ __all__ = [
     "Similarity",
     "TrajectoryErrors",
     "WorldScores",
+    "WorldStudy",
     "associate",
     "compare",
     "depth_errors",
     "equal_gain_constants",
+    "mean_interval",
     "plot_gains",
     "plot_point_cloud",
     "plot_trajectories",

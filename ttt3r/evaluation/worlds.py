@@ -1,73 +1,106 @@
-"""Rules on many procedural worlds at once: errors against length, and the direct measure of forgetting, recall.
+"""Rules on many procedural worlds at once: errors against length.
 
-All worlds of a run stand side by side in the batch, all rules share each encoding, and one run at the largest length serves
-all shorter ones. Lengths are in units of the mean distance of the first frame's points, as in training.
+Worlds stand side by side in the batch, all rules share each encoding, and one run at the largest length serves all shorter
+ones. Lengths are in units of the mean distance of the first frame's points, as in training. `forgetting` asks the memories.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ttt3r import tree
 from ttt3r.data.procedural import ClipTruth
+from ttt3r.evaluation.accounting import GainAccount, GainSummary
 from ttt3r.evaluation.trajectory import DegenerateTrajectory, trajectory_errors
 from ttt3r.geometry import rotation_degrees
-from ttt3r.reconstructor import RecurrentNetwork, look
+from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.rollout import rollout_rules
 from ttt3r.types import Frame, Memory, Outputs, Step
 from ttt3r.update_rules.base import StateUpdateRule
 from ttt3r.update_rules.resets import ResetPolicy
 
+WINDOW = 8
+"""Errors at a length are means over so many last frames: what a user sees who looks at the stream at that moment."""
+
+NO_MOTION, MEAN_DEPTH = "no motion", "mean depth image"
+"""The predictors that know nothing: every camera is the first one; every depth map is the mean over many other worlds."""
+
+Resets = int | ResetPolicy | Mapping[str, int | ResetPolicy | None] | None
+
 
 @dataclass(frozen=True)
 class WorldScores:
-    """Per rule and length, one value for each world.
+    """Per rule and length, one value for each world. All but `ate` are means over the last `WINDOW` frames, without the first.
 
     Args:
         lengths: of the prefixes, in frames.
-        ate: after Sim(3) alignment.
-        rotation_degrees: mean angle between predicted and true camera, not aligned.
-        translation: mean distance between predicted and true camera, not aligned.
-        depth_abs_rel: after one median scale per frame.
-        gain: mean gain over frames after the first.
+        rotation_degrees: angle between predicted and true camera, not aligned; also of `NO_MOTION`.
+        translation: distance between predicted and true camera, not aligned; also of `NO_MOTION`.
+        ate: of the whole prefix after Sim(3) alignment; NaN where no similarity can be fitted.
+        depth_abs_rel: after one median scale per frame; also of `MEAN_DEPTH`, see `with_mean_depth`.
+        gain: mean over tokens, channels and the frames after the first.
     """
 
     lengths: tuple[int, ...]
-    ate: Mapping[str, Float[np.ndarray, "length world"]]
     rotation_degrees: Mapping[str, Float[np.ndarray, "length world"]]
     translation: Mapping[str, Float[np.ndarray, "length world"]]
+    ate: Mapping[str, Float[np.ndarray, "length world"]]
     depth_abs_rel: Mapping[str, Float[np.ndarray, "length world"]]
-    gain: Mapping[str, Float[np.ndarray, " world"]]
+    gain: Mapping[str, Float[np.ndarray, "length world"]]
 
+    @classmethod
+    def joined(cls, parts: Sequence["WorldScores"]) -> "WorldScores":
+        """The same rules and lengths on the worlds of all parts."""
+        tables = {}
+        for field in fields(cls)[1:]:
+            named = [getattr(part, field.name) for part in parts]
+            tables[field.name] = {name: np.concatenate([table[name] for table in named], axis=1) for name in named[0]}
+        return cls(parts[0].lengths, **tables)
 
-@dataclass(frozen=True)
-class RecallScores:
-    """How well a memory answers when it is asked for an earlier frame, by the frames since that frame was fed.
+    def with_rules(self, other: "WorldScores") -> "WorldScores":
+        """The same worlds with further rules, e.g. controls that were run in a second pass."""
+        tables = {f.name: {**getattr(self, f.name), **getattr(other, f.name)} for f in fields(self)[1:]}
+        return WorldScores(self.lengths, **tables)
 
-    Args:
-        asked_after: N, the length of the stream when the questions are put.
-        frames: k, the frames asked for.
-        color: by rule, 1 - squared error / variance of the true colours; 1 is perfect, 0 the mean colour of the view.
-        points: by rule, mean relative distance of the predicted world points.
-    """
-
-    asked_after: int
-    frames: tuple[int, ...]
-    color: Mapping[str, Float[np.ndarray, "question world"]]
-    points: Mapping[str, Float[np.ndarray, "question world"]]
+    def with_mean_depth(self, image: Float[Tensor, "height width"], truth: ClipTruth) -> "WorldScores":
+        """The same with the predictor `MEAN_DEPTH`, which says `image` (see `mean_depth_image`) to every frame of `truth`."""
+        maps = truth.points_camera[: max(self.lengths), ..., 2]
+        errors = torch.stack([abs_rel(image.expand_as(one), one).cpu() for one in maps])
+        found = {MEAN_DEPTH: _recent(errors, self.lengths)}
+        return replace(self, depth_abs_rel={**self.depth_abs_rel, **found})
 
 
 class _Tally:
-    """Running sums of one rule over the frames of all worlds."""
+    """What is kept of one rule's pass."""
 
     def __init__(self) -> None:
         self.cameras: list[Tensor] = []
         self.depth: list[Tensor] = []
         self.gains: list[Tensor] = []
+        self.account = GainAccount()
+        self.books: list[GainSummary] = []
+
+    def note(self, step: Step, truth: ClipTruth) -> None:
+        """Enter one frame."""
+        camera = step.reconstruction.camera_to_world
+        assert camera is not None  # it was asked for
+        self.cameras.append(camera.cpu())
+        self.depth.append(abs_rel(step.reconstruction.depth, truth.points_camera[step.index][..., 2]).cpu())
+        self.gains.append(step.gain.float().mean(dim=(1, 2)).cpu())
+        self.account = self.account.including(step)
+        self.books.append(self.account.summary)
+
+
+def abs_rel(
+    predicted: Float[Tensor, "batch height width"], depth: Float[Tensor, "batch height width"]
+) -> Float[Tensor, " batch"]:
+    """Mean |s p - d| / d with the median scale s of each frame; what lies behind the camera counts as just before it."""
+    predicted = predicted.clamp_min(1e-3)
+    scale = (depth / predicted).flatten(1).median(dim=1).values[:, None, None]
+    return ((scale * predicted - depth).abs() / depth).mean(dim=(1, 2))
 
 
 def score_worlds(
@@ -76,9 +109,9 @@ def score_worlds(
     truth: ClipTruth,
     lengths: Sequence[int],
     *,
-    reset_every: int | ResetPolicy | Mapping[str, int | ResetPolicy | None] | None = None,
+    reset_every: Resets = None,
     on_frame: Callable[[int, Mapping[str, Memory]], None] = lambda index, memories: None,
-) -> WorldScores:
+) -> tuple[WorldScores, dict[str, tuple[GainSummary, ...]]]:
     """Run all rules over all worlds at once and judge every prefix.
 
     Args:
@@ -87,94 +120,75 @@ def score_worlds(
         truth: of the worlds, at least as long as the largest length.
         lengths: of the prefixes.
         reset_every: as in `rollout_rules`.
-        on_frame: called with the frame's number and the memories by rule, e.g. to ask them (see `recall`).
+        on_frame: called with the frame's number and the memories by rule, e.g. to ask them (see `forgetting`).
+
+    Returns:
+        The scores, and the books of each rule at each length (over all worlds together).
 
     Raises:
-        ValueError: if the clip is shorter than the largest length.
+        ValueError: if the clip is shorter than the largest length, or a length is below 2.
     """
     if max(lengths) > len(truth):
         raise ValueError(f"the worlds are {len(truth)} frames long, {max(lengths)} are to be judged; make longer clips")
+    if min(lengths) < 2:
+        raise ValueError(f"a camera path needs at least 2 frames, got the lengths {list(lengths)}")
     tallies = {name: _Tally() for name in rules}
     images = (Frame(image=truth.image[index]) for index in range(max(lengths)))
     outputs = Outputs.CAMERA | Outputs.POINTS_CAMERA
     for steps in rollout_rules(network, rules, images, reset_every=reset_every, outputs=outputs):
         for name, step in steps.items():
-            _note(tallies[name], step, truth.points_camera[step.index][..., 2])
-        index = next(iter(steps.values())).index
-        on_frame(index, {name: step.memory for name, step in steps.items()})
-    by_length = {name: [_judge(tally, truth, length) for length in lengths] for name, tally in tallies.items()}
-
-    def table(column: int) -> dict[str, Float[np.ndarray, "length world"]]:
-        return {name: np.stack([row[column] for row in rows]) for name, rows in by_length.items()}
-
-    gain = {name: torch.stack(tally.gains).mean(dim=0).numpy() for name, tally in tallies.items()}
-    return WorldScores(tuple(lengths), table(0), table(1), table(2), table(3), gain)
+            tallies[name].note(step, truth)
+        on_frame(next(iter(steps.values())).index, {name: step.memory for name, step in steps.items()})
+    cameras = {name: torch.stack(tally.cameras) for name, tally in tallies.items()}
+    cameras[NO_MOTION] = torch.eye(4).expand(max(lengths), truth.image.shape[1], 4, 4)
+    depth = {name: torch.stack(tally.depth) for name, tally in tallies.items()}
+    gains = {name: torch.stack(tally.gains) for name, tally in tallies.items()}
+    books = {name: tuple(tally.books[length - 1] for length in lengths) for name, tally in tallies.items()}
+    return _scores(tuple(lengths), cameras, truth.camera_to_world[: max(lengths)].cpu(), depth, gains), books
 
 
-def _note(tally: _Tally, step: Step, depth: Float[Tensor, "batch height width"]) -> None:
-    camera = step.reconstruction.camera_to_world
-    assert camera is not None  # it was asked for
-    tally.cameras.append(camera.cpu())
-    predicted = step.reconstruction.depth.cpu().clamp_min(1e-3)  # what lies behind the camera counts as just before it
-    scale = (depth / predicted).flatten(1).median(dim=1).values[:, None, None]
-    tally.depth.append(((scale * predicted - depth).abs() / depth).mean(dim=(1, 2)))
-    if step.index > 0:
-        tally.gains.append(step.gain.float().mean(dim=(1, 2)).cpu())
+def mean_depth_image(truth: ClipTruth) -> Float[Tensor, "height width"]:
+    """The mean depth of every pixel over frames and worlds, in units of the first frame: the predictor that knows no image."""
+    return truth.points_camera[..., 2].mean(dim=(0, 1))
 
 
-def _judge(tally: _Tally, truth: ClipTruth, length: int) -> tuple[Float[np.ndarray, " world"], ...]:
-    """ATE, rotation, translation and depth errors of the first `length` frames, one value for each world."""
-    predicted, true = torch.stack(tally.cameras[:length]), truth.camera_to_world[:length].cpu()
-    rotation = rotation_degrees(predicted, true)[1:].mean(dim=0)
-    translation = (predicted - true)[..., :3, 3].norm(dim=-1)[1:].mean(dim=0)
-    ate = []
-    for world in range(predicted.shape[1]):
-        try:
-            cameras = predicted[:, world].double().numpy(), true[:, world].double().numpy()
-            ate.append(trajectory_errors(*cameras).ate)
-        except DegenerateTrajectory:
-            ate.append(float("nan"))
-    depth = torch.stack(tally.depth[:length]).mean(dim=0)
-    return np.array(ate), rotation.double().numpy(), translation.double().numpy(), depth.double().numpy()
-
-
-def recall(
-    network: RecurrentNetwork, memories: Mapping[str, Memory], truth: ClipTruth, asked_after: int, frames: Sequence[int]
-) -> RecallScores:
-    """Ask each memory for earlier frames by their ray maps and compare with the truth. Nothing is written.
-
-    `other_scene` gives the control: what a network says that remembers another scene.
-    """
-    color: dict[str, list[Tensor]] = {name: [] for name in memories}
-    points: dict[str, list[Tensor]] = {name: [] for name in memories}
-    with torch.no_grad():
-        for index in frames:
-            image = truth.image[index].permute(0, 2, 3, 1)
-            variance = (image - image.mean(dim=(1, 2), keepdim=True)).square().mean(dim=(1, 2, 3)).clamp_min(1e-4)
-            where = truth.points_world[index]
-            for name, memory in memories.items():
-                answer = look(network, Frame(ray_map=truth.ray_map[index]), memory, Outputs.ALL)
-                assert answer.color is not None
-                assert answer.points_world is not None  # all were asked for
-                color[name].append(1 - (answer.color - image).square().mean(dim=(1, 2, 3)) / variance)
-                distance = (answer.points_world - where).norm(dim=-1) / (1 + where.norm(dim=-1))
-                points[name].append(distance.mean(dim=(1, 2)))
-    return RecallScores(
-        asked_after,
-        tuple(frames),
-        {name: torch.stack(values).cpu().numpy() for name, values in color.items()},
-        {name: torch.stack(values).cpu().numpy() for name, values in points.items()},
+def _scores(
+    lengths: tuple[int, ...],
+    cameras: Mapping[str, Float[Tensor, "frame batch 4 4"]],
+    true: Float[Tensor, "frame batch 4 4"],
+    depth: Mapping[str, Float[Tensor, "frame batch"]],
+    gains: Mapping[str, Float[Tensor, "frame batch"]],
+) -> WorldScores:
+    apart = {name: rotation_degrees(found, true) for name, found in cameras.items()}
+    away = {name: (found - true)[..., :3, 3].norm(dim=-1) for name, found in cameras.items()}
+    return WorldScores(
+        lengths,
+        rotation_degrees={name: _recent(values, lengths) for name, values in apart.items()},
+        translation={name: _recent(values, lengths) for name, values in away.items()},
+        ate={name: np.stack([_ate(cameras[name], true, n) for n in lengths]) for name in gains},
+        depth_abs_rel={name: _recent(values, lengths) for name, values in depth.items()},
+        gain={
+            name: torch.stack([values[1:n].mean(dim=0) for n in lengths]).double().numpy()
+            for name, values in gains.items()
+        },
     )
 
 
-def other_scene(memory: Memory) -> Memory:
-    """The memories of the batch, each given to its neighbour: a control that knows the world but not the scene."""
-    return tree.map_tensors(lambda tensor: tensor.roll(1, dims=0), memory)
+def _recent(values: Float[Tensor, "frame batch"], lengths: Sequence[int]) -> Float[np.ndarray, "length world"]:
+    """Means over the last `WINDOW` frames before each length, without the first frame."""
+    windows = [slice(max(1, length - WINDOW), length) for length in lengths]
+    return torch.stack([values[window].mean(dim=0) for window in windows]).double().numpy()
 
 
-def mean_and_interval(values: Float[np.ndarray, " world"]) -> tuple[float, float]:
-    """Mean over worlds and half the width of its 95 % interval (1.96 standard errors); NaN worlds are left out."""
-    good = values[np.isfinite(values)]
-    if len(good) < 2:
-        return float(good.mean()) if len(good) else float("nan"), float("nan")
-    return float(good.mean()), float(1.96 * good.std(ddof=1) / np.sqrt(len(good)))
+def _ate(
+    found: Float[Tensor, "frame batch 4 4"], true: Float[Tensor, "frame batch 4 4"], length: int
+) -> Float[np.ndarray, " world"]:
+    errors = []
+    for world in range(found.shape[1]):
+        try:
+            errors.append(
+                trajectory_errors(found[:length, world].double().numpy(), true[:length, world].double().numpy()).ate
+            )
+        except DegenerateTrajectory:
+            errors.append(float("nan"))
+    return np.array(errors)

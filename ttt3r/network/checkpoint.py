@@ -6,7 +6,7 @@ few classes that such files pickle beside the weights) and our own folder with `
 
 import argparse
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,8 @@ def load_network(source: str | Path, device: torch.device | str = "cpu") -> CUT3
 
     Args:
         source: an official `.pth`, a folder that `save_network` or `ttt3r convert` wrote, or the name of a network that
-            needs no file: `"tiny-random"` (untrained; it exercises every path in seconds, its numbers mean nothing).
+            comes with the package: `"nano"` (small, trained on procedural rooms; see its model card) or `"tiny-random"`
+            (untrained; it exercises every path in seconds, its numbers mean nothing).
         device: where to put it.
 
     Raises:
@@ -54,8 +55,14 @@ def load_network(source: str | Path, device: torch.device | str = "cpu") -> CUT3
     return network.to(device)
 
 
-NETWORKS = {"tiny-random": lambda: CUT3R.random(CUT3RConfig.tiny(), seed=0)}
-"""Networks that need no file, by name."""
+NANO = Path(__file__).parent / "nano"
+"""The folder of the bundled network."""
+
+NETWORKS: dict[str, Callable[[], CUT3R]] = {
+    "nano": lambda: _load_folder(NANO),
+    "tiny-random": lambda: CUT3R.random(CUT3RConfig.tiny(), seed=0),
+}
+"""Networks that come with the package, by name."""
 
 
 def save_network(network: CUT3R, folder: str | Path, dtype: torch.dtype = torch.float32) -> None:

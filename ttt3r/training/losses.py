@@ -96,6 +96,18 @@ def effective_rank(state: Float[Tensor, "batch state channel"]) -> Float[Tensor,
     return torch.exp(-(share * share.clamp_min(1e-12).log()).sum(dim=-1))
 
 
+def sameness(state: Float[Tensor, "batch state channel"]) -> Float[Tensor, ""]:
+    """log(n |K|_F^2) for the kernel K of the centred state with trace 1, mean over the batch.
+
+    log n when all differences between the n tokens lie along one direction, about 0 when they go in n - 1 directions alike:
+    the logarithm of n over the participation ratio of the state's spectrum.
+    """
+    centred = state.float() - state.float().mean(dim=1, keepdim=True)
+    power = centred.square().sum(dim=(1, 2)).clamp_min(1e-12)
+    kernel = centred @ centred.transpose(1, 2) / power[:, None, None]
+    return (state.shape[1] * kernel.square().sum(dim=(1, 2))).log().mean()
+
+
 def between_token_share(state: Float[Tensor, "batch state channel"]) -> Float[Tensor, " batch"]:
     """Variance between tokens over total power of the state; 0 when all tokens are the same."""
     centred = state - state.mean(dim=1, keepdim=True)

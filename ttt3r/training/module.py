@@ -23,6 +23,7 @@ from ttt3r.training.losses import (
     between_token_share,
     effective_rank,
     frame_loss,
+    sameness,
 )
 from ttt3r.training.optimizers import optimizers_of
 from ttt3r.training.questions import known_cameras, with_questions
@@ -97,12 +98,16 @@ class TrainingModule(lightning.LightningModule):
     def _backward_through_time(self, truth: ClipTruth, asks: list[bool], known: list[bool]) -> None:
         window = self.recipe.detach_every or len(truth)
         frames = (truth.frame(i, ask=ask, known=given) for i, (ask, given) in enumerate(zip(asks, known, strict=True)))
+        spread = self.recipe.stage_at(self.global_step).spread
         pending: list[Tensor] = []
         seen: list[LossTerms] = []
         with self._attention():
             for step in rollout(self.model, frames, chunk=window, detach_every=window):
                 terms = frame_loss(step.reconstruction, truth, step.index, self.recipe.loss)
-                pending.append(terms.total(self.recipe.loss) / len(truth))
+                loss = terms.total(self.recipe.loss)
+                if spread:
+                    loss = loss + spread * sameness(step.memory.state)
+                pending.append(loss / len(truth))
                 seen.append(terms)
                 if len(pending) == window or step.index == len(truth) - 1:
                     self.manual_backward(torch.stack(pending).sum())

@@ -12,9 +12,9 @@ def nano_recipe(seed: int = 0) -> Recipe:
     """
     return Recipe(
         stages=(
-            Stage(steps=700, frames=(2, 3), questions=1, known_cameras=0.5, batch=12, world=BOLD_WORLD),
-            Stage(steps=1600, frames=(3, 5), questions=2, known_cameras=0.3, batch=10, world=SIMPLE_WORLD),
-            Stage(steps=3400, frames=(4, TRAINING_LENGTH), questions=2, known_cameras=0.15, batch=8, world=NANO_WORLD),
+            Stage(700, (2, 3), questions=1, batch=12, world=BOLD_WORLD, known_cameras=0.5),
+            Stage(1600, (3, 5), questions=2, batch=10, world=SIMPLE_WORLD, known_cameras=0.3),
+            Stage(3400, (4, TRAINING_LENGTH), 2, batch=8, world=NANO_WORLD, known_cameras=0.15, spread=0.03),
         ),
         seed=seed,
         learning_rate=2e-3,

@@ -14,18 +14,20 @@ class Stage:
         steps: how many optimiser steps it lasts.
         frames: shortest and longest clip.
         questions: ray-map questions put into each clip.
-        known_cameras: share of the shown frames that come with their ray map. What is asked of a memory can so be learned
-            before cameras can be found, and finding cameras needs a memory.
         batch: clips side by side.
         world: where the clips come from.
+        known_cameras: share of the shown frames that come with their ray map. What is asked of a memory can so be learned
+            before cameras can be found, and finding cameras needs a memory.
+        spread: weight of `losses.sameness` of the state after each frame, which keeps the state tokens apart.
     """
 
     steps: int
     frames: tuple[int, int]
     questions: int = 0
-    known_cameras: float = 0.0
     batch: int = 32
     world: WorldConfig = WorldConfig()
+    known_cameras: float = 0.0
+    spread: float = 0.0
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch < 1 or self.questions < 0:
@@ -35,6 +37,8 @@ class Stage:
             )
         if not 0 <= self.known_cameras <= 1:
             raise ValueError(f"known_cameras={self.known_cameras} is a share and must lie in 0 ... 1")
+        if self.spread < 0:
+            raise ValueError(f"spread={self.spread} is the weight of a loss and must not be negative")
         if not 1 <= self.frames[0] <= self.frames[1]:
             raise ValueError(
                 f"clip lengths must be (shortest, longest) with 1 <= shortest <= longest, got {self.frames}"

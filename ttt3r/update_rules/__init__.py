@@ -67,6 +67,7 @@ from ttt3r.update_rules.resets import as_policy as as_policy
 from ttt3r.update_rules.ssr import SelfExpressive as SelfExpressive
 from ttt3r.update_rules.suppress import Suppress as Suppress
 from ttt3r.update_rules.titans import MomentumAndDecay as MomentumAndDecay
+from ttt3r.update_rules.token_mean import TokenMean as TokenMean
 from ttt3r.update_rules.ttsa3r import TemporalSpatial as TemporalSpatial
 from ttt3r.update_rules.ttt3r import ConfidenceAware as ConfidenceAware
 from ttt3r.update_rules.wrappers import Anneal as Anneal

@@ -1,0 +1,171 @@
+"""The experiment on procedural worlds: prefixes, controls and questions, checked against plain forms and closed cases."""
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+
+from ttt3r.cli import main
+from ttt3r.data.procedural import ClipTruth, LookAround, WorldConfig, sample_clips
+from ttt3r.evaluation.forgetting import (
+    ANOTHER_SCENE,
+    NOTHING_SEEN,
+    SCENE_AVERAGE,
+    RecallScores,
+    frames_since_seen,
+    questions_after,
+    recall,
+    with_controls,
+)
+from ttt3r.evaluation.intervals import mean_interval, ratio_interval
+from ttt3r.evaluation.world_plots import recall_by_age
+from ttt3r.evaluation.worlds import (
+    MEAN_DEPTH,
+    NO_MOTION,
+    WINDOW,
+    WorldScores,
+    mean_depth_image,
+    score_worlds,
+)
+from ttt3r.geometry import rotation_degrees
+from ttt3r.network import CUT3R, CUT3RConfig
+from ttt3r.reconstructor import Reconstructor
+from ttt3r.rollout import rollout
+from ttt3r.types import Frame
+from ttt3r.update_rules import RULES
+
+WORLD = WorldConfig(path=LookAround(speed=(0.0, 0.0), turn=(20.0, 20.0)), rooms=(1, 1), field_of_view=(75.0, 75.0))
+
+
+@pytest.fixture(scope="module")
+def network():
+    return CUT3R.random(CUT3RConfig.tiny(), seed=1)
+
+
+@pytest.fixture(scope="module")
+def truth():
+    return ClipTruth.of(sample_clips(WORLD, batch=3, frames=14, seed=2))
+
+
+def some(*names):
+    return {name: RULES[name]() for name in names}
+
+
+def test_scores_are_those_of_a_plain_run(network, truth):
+    scores, books = score_worlds(network, some("cut3r", "ttt3r"), truth, [2, 12])
+    steps = list(rollout(Reconstructor(network, RULES["ttt3r"]()), (Frame(image=i) for i in truth.image[:12])))
+    cameras = torch.stack([step.reconstruction.camera_to_world for step in steps])
+    errors = rotation_degrees(cameras, truth.camera_to_world[:12])
+    expected = torch.stack([errors[1], errors[12 - WINDOW :].mean(dim=0)])
+    np.testing.assert_allclose(scores.rotation_degrees["ttt3r"], expected.detach().numpy(), rtol=1e-3, atol=1e-2)
+    still = rotation_degrees(torch.eye(4).expand(12, 3, 4, 4), truth.camera_to_world[:12])[12 - WINDOW :].mean(dim=0)
+    np.testing.assert_allclose(scores.rotation_degrees[NO_MOTION][1], still.numpy(), rtol=1e-4)
+    gains = torch.stack([step.gain.mean(dim=(1, 2)) for step in steps[1:]]).mean(dim=0)
+    np.testing.assert_allclose(scores.gain["ttt3r"][1], gains.detach().numpy(), rtol=1e-4)
+    assert books["ttt3r"][1].gain_mean == pytest.approx(float(gains.mean()), rel=1e-4)
+    assert scores.gain["cut3r"] == pytest.approx(1)
+
+
+def test_a_prefix_equals_a_shorter_run_and_worlds_can_be_joined(network, truth):
+    long, _ = score_worlds(network, some("ttt3r"), truth, [4, 10])
+    short, _ = score_worlds(network, some("ttt3r"), truth, [4])
+    np.testing.assert_allclose(long.ate["ttt3r"][0], short.ate["ttt3r"][0], rtol=1e-4)
+    both = WorldScores.joined([long, long])
+    assert both.depth_abs_rel["ttt3r"].shape == (2, 6)
+    more, _ = score_worlds(network, some("cut3r"), truth, [4, 10])
+    assert list(long.with_rules(more).ate) == ["ttt3r", "cut3r"]
+
+
+def test_the_mean_depth_image_scores_as_by_hand(network, truth):
+    mean = mean_depth_image(truth)
+    scores, _ = score_worlds(network, some("frozen"), truth, [2])
+    scores = scores.with_mean_depth(mean, truth)
+    depth = truth.points_camera[1, 0, ..., 2].numpy()
+    scale = np.sort((depth / mean.numpy()).ravel())[(depth.size - 1) // 2]  # the lower middle, as torch has it
+    expected = (np.abs(scale * mean.numpy() - depth) / depth).mean()
+    assert scores.depth_abs_rel[MEAN_DEPTH][0, 0] == pytest.approx(expected, rel=1e-4)
+
+
+def test_lengths_that_cannot_be_judged_are_refused(network, truth):
+    with pytest.raises(ValueError, match="make longer clips"):
+        score_worlds(network, some("cut3r"), truth, [15])
+    with pytest.raises(ValueError, match="at least 2 frames"):
+        score_worlds(network, some("cut3r"), truth, [1, 4])
+
+
+def test_a_view_is_last_seen_when_the_camera_looks_that_way(truth):
+    """On the spot, a view is in sight as long as the camera has turned by less than about half its field of view."""
+    for index in (0, 3, 7):
+        since = frames_since_seen(truth, index, 14)
+        turned = rotation_degrees(
+            truth.camera_to_world[index:14], truth.camera_to_world[index].expand(14 - index, 3, 4, 4)
+        )
+        for world in range(3):
+            last = 13 - int(since[world])
+            assert turned[last - index, world] < 50
+            assert (turned[last - index + 1 :, world] > 25).all()
+    assert (frames_since_seen(truth, 13, 14) == 0).all()
+
+
+def test_questions_reach_back_to_the_first_frame():
+    assert questions_after(1) == (0,)
+    assert questions_after(8) == (0, 3, 5, 6, 7)
+    assert questions_after(512)[:2] == (0, 255)
+
+
+def test_answers_equal_single_questions_and_controls_know_another_world(network, truth):
+    model = Reconstructor(network, RULES["cut3r"]())
+    *_, last = rollout(model, (Frame(image=image) for image in truth.image[:5]))
+    everyone = with_controls(network, {"cut3r": last.memory})
+    assert list(everyone) == ["cut3r", ANOTHER_SCENE, NOTHING_SEEN]
+    scores = recall(network, everyone, truth, 5, [1, 4])
+    with torch.no_grad():
+        answer = model.query(last.memory, truth.ray_map[1])
+    image = truth.image[1].permute(0, 2, 3, 1)
+    error = (answer.color - image).square().mean(dim=(1, 2, 3))
+    spread = (image - image.mean(dim=(1, 2), keepdim=True)).square().mean(dim=(1, 2, 3))
+    np.testing.assert_allclose(scores.color["cut3r"][0], (1 - error / spread).numpy(), rtol=1e-3, atol=1e-3)
+    assert torch.equal(everyone[ANOTHER_SCENE].state[1], last.memory.state[0])
+    constant = (truth.image[:5].mean(dim=(0, 3, 4))[:, None, None, :] - image).square().mean(dim=(1, 2, 3))
+    np.testing.assert_allclose(scores.color[SCENE_AVERAGE][0], (1 - constant / spread).numpy(), rtol=1e-3)
+    assert np.isnan(scores.points[SCENE_AVERAGE]).all()
+
+
+def test_recall_is_sorted_into_bins_by_world():
+    unseen = np.array([[0, 40], [2, 40]])
+    asked = RecallScores(9, (1, 2), unseen, {"a": np.array([[1.0, 2.0], [3.0, 4.0]])}, {})
+    found = recall_by_age([asked], "a")
+    assert found[0][0] == 1.0
+    assert found[1][0] == 3.0
+    assert found[5][1] == 3.0  # the mean of 2 and 4
+    assert np.isnan(found[0][1])
+
+
+def test_intervals_are_those_of_scipy():
+    from scipy import stats
+
+    values = np.random.default_rng(0).normal(1.0, 2.0, 12)
+    found = mean_interval(np.append(values, np.nan))
+    low, high = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((low, high))
+    assert found.count == 12
+    assert np.isnan(mean_interval(np.array([1.0])).half)
+    ratio, low, high = ratio_interval(values**2 + 4, values**2 + 2)
+    assert low < ratio < high
+
+
+def test_the_command_writes_tables_and_pictures(tmp_path, capsys):
+    words = "compare worlds --network tiny-random --device cpu --rules cut3r,ttt3r,ttt3r@3 --worlds 3 --lengths 4,6 --controls"
+    assert main([*words.split(), "--out", str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr().out
+    assert "token mean of ttt3r" in printed
+    with open(tmp_path / "out" / "worlds.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["rule"] for row in rows} >= {"cut3r", "ttt3r@3", "constant of ttt3r", "1/t", NO_MOTION, MEAN_DEPTH}
+    assert len([row for row in rows if row["rule"] == "ttt3r"]) == 2 * 3
+    for name in ("errors", "recall", "forgetting"):
+        assert (tmp_path / "out" / f"{name}.png").stat().st_size > 10_000
+    with open(tmp_path / "out" / "recall.csv") as file:
+        assert {row["memory"] for row in csv.DictReader(file)} >= {ANOTHER_SCENE, NOTHING_SEEN, SCENE_AVERAGE, "1/t"}
+    assert main([*words.replace("ttt3r@3", "ttt3r@x").split()]) == 2

@@ -1,0 +1,147 @@
+"""The direct measure of forgetting: after N frames, ask the memory for frame k by its rays, and compare with the truth.
+
+A trajectory error mixes what a memory holds with what the frames themselves say. A question does not: it shows the network
+nothing but the rays of a view, so that all that is right in the answer comes out of the memory.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ttt3r import tree
+from ttt3r.data.procedural import ClipTruth
+from ttt3r.geometry import invert_rigid, transform_points
+from ttt3r.reconstructor import RecurrentNetwork, look
+from ttt3r.types import STATELESS, Frame, Memory, Outputs
+
+ANOTHER_SCENE, NOTHING_SEEN, SCENE_AVERAGE = "another scene", "nothing seen", "scene average"
+"""Controls: the memory of another world; the memory before any frame; the mean colour of all frames so far."""
+
+SEEN_AGAIN = 0.5
+"""A view counts as seen by a later frame that shows this share of its points."""
+
+
+@dataclass(frozen=True)
+class RecallScores:
+    """How well memories answer when they are asked for an earlier frame.
+
+    Args:
+        asked_after: N, the frames fed before the questions are put.
+        frames: k, the frames asked for, counted from 0.
+        unseen: frames since half of that view was last seen: 0 if the last frame shows it.
+        color: by memory, 1 - squared error / variance of the view's colours; 1 is perfect, 0 is the view's mean colour (which
+            nobody told), below 0 is worse than that.
+        points: by memory, mean of |p - p*| / (1 + |p*|) over the predicted world points; NaN for `SCENE_AVERAGE`.
+    """
+
+    asked_after: int
+    frames: tuple[int, ...]
+    unseen: Int[np.ndarray, "question world"]
+    color: Mapping[str, Float[np.ndarray, "question world"]]
+    points: Mapping[str, Float[np.ndarray, "question world"]]
+
+    @classmethod
+    def joined(cls, parts: Sequence["RecallScores"]) -> "RecallScores":
+        """The same questions in the worlds of all parts."""
+        first = parts[0]
+        color, points = (
+            {name: np.concatenate([getattr(part, what)[name] for part in parts], axis=1) for name in first.color}
+            for what in ("color", "points")
+        )
+        unseen = np.concatenate([part.unseen for part in parts], axis=1)
+        return cls(first.asked_after, first.frames, unseen, color, points)
+
+    def with_memories(self, other: "RecallScores") -> "RecallScores":
+        """The same questions with the answers of further memories."""
+        return RecallScores(
+            self.asked_after,
+            self.frames,
+            self.unseen,
+            {**self.color, **other.color},
+            {**self.points, **other.points},
+        )
+
+
+def questions_after(frames: int) -> tuple[int, ...]:
+    """Frames to ask for after so many: the newest, and then ever farther back, by powers of two, to the first."""
+    back = [0, *(2**power for power in range(frames.bit_length()))]
+    return tuple(sorted({max(0, frames - 1 - steps) for steps in back}))
+
+
+def recall(
+    network: RecurrentNetwork, memories: Mapping[str, Memory], truth: ClipTruth, asked_after: int, frames: Sequence[int]
+) -> RecallScores:
+    """Ask each memory for earlier frames and compare with the truth. Nothing is written.
+
+    `memories` may hold the controls `ANOTHER_SCENE` and `NOTHING_SEEN` (see `with_controls`); `SCENE_AVERAGE` is added.
+    """
+    names = [*memories, SCENE_AVERAGE]
+    color: dict[str, list[Tensor]] = {name: [] for name in names}
+    points: dict[str, list[Tensor]] = {name: [] for name in names}
+    average = truth.image[:asked_after].mean(dim=(0, 3, 4))[:, None, None, :]  # one colour for each world
+    everyone = tree.concatenate([replace(memory, rule=STATELESS) for memory in memories.values()])
+    with torch.no_grad():
+        for index in frames:
+            image, where = truth.image[index].permute(0, 2, 3, 1), truth.points_world[index]
+            variance = (image - image.mean(dim=(1, 2), keepdim=True)).square().mean(dim=(1, 2, 3)).clamp_min(1e-4)
+            rays = truth.ray_map[index].repeat(len(memories), 1, 1, 1)
+            answer = look(network, Frame(ray_map=rays), everyone, Outputs.COLOR | Outputs.POINTS_WORLD)
+            assert answer.color is not None
+            assert answer.points_world is not None  # both were asked for
+            colors, places = (part.chunk(len(memories)) for part in (answer.color, answer.points_world))
+            for name, seen, place in zip(memories, colors, places, strict=True):
+                color[name].append(1 - (seen - image).square().mean(dim=(1, 2, 3)) / variance)
+                distance = (place - where).norm(dim=-1) / (1 + where.norm(dim=-1))
+                points[name].append(distance.mean(dim=(1, 2)))
+            color[SCENE_AVERAGE].append(1 - (average - image).square().mean(dim=(1, 2, 3)) / variance)
+            points[SCENE_AVERAGE].append(torch.full_like(variance, torch.nan))
+    unseen = torch.stack([frames_since_seen(truth, index, asked_after) for index in frames])
+    return RecallScores(
+        asked_after,
+        tuple(frames),
+        unseen.cpu().numpy(),
+        {name: torch.stack(values).double().cpu().numpy() for name, values in color.items()},
+        {name: torch.stack(values).double().cpu().numpy() for name, values in points.items()},
+    )
+
+
+def with_controls(network: RecurrentNetwork, memories: Mapping[str, Memory]) -> dict[str, Memory]:
+    """The memories with two controls: that of the first rule in another world, and one that has seen nothing."""
+    first = next(iter(memories.values()))
+    moved = tree.map_tensors(lambda tensor: tensor.roll(1, dims=0), first)
+    nothing = network.initial_memory(first.batch)
+    return {**memories, ANOTHER_SCENE: moved, NOTHING_SEEN: nothing}
+
+
+def frames_since_seen(truth: ClipTruth, index: int, after: int) -> Int[Tensor, " batch"]:
+    """How long ago, `after` frames into the stream, at least `SEEN_AGAIN` of the points of frame `index` were in sight.
+
+    A point is in sight of a camera if it falls into its image and lies no more than a tenth behind what is seen there.
+    """
+    later = slice(index, after)
+    point = truth.points_world[index, :, ::4, ::4]  # enough points to tell
+    world_to_camera = invert_rigid(truth.camera_to_world[later])
+    seen = transform_points(world_to_camera, point.expand(after - index, -1, -1, -1, -1)).flatten(2, 3)
+    depth_map = truth.points_camera[later, ..., 2]
+    height, width = depth_map.shape[-2:]
+    focal = _focal(truth)[None, :, None]
+    depth = seen[..., 2]
+    column = (seen[..., 0] / depth * focal + width // 2).round()
+    row = (seen[..., 1] / depth * focal + height // 2).round()
+    inside = (depth > 1e-3) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    place = (row.clamp(0, height - 1) * width + column.clamp(0, width - 1)).nan_to_num().long()
+    surface = depth_map.flatten(2).gather(2, place)
+    share = (inside & (depth < 1.1 * surface)).float().mean(dim=-1)
+    when = torch.arange(after - index, device=share.device)[:, None].expand_as(share)
+    last = torch.where(share >= SEEN_AGAIN, when, 0).amax(dim=0)
+    return after - 1 - index - last
+
+
+def _focal(truth: ClipTruth) -> Float[Tensor, " batch"]:
+    """Focal lengths in pixels, from the ray of the leftmost pixel: x / z = -(width // 2) / focal."""
+    corner = truth.points_camera[0, :, 0, 0]
+    return -(truth.points_camera.shape[3] // 2) * corner[:, 2] / corner[:, 0]

@@ -1,0 +1,148 @@
+"""Pictures of the experiment on procedural worlds: errors against length, and what memories answer."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+from ttt3r.evaluation.forgetting import ANOTHER_SCENE, NOTHING_SEEN, SCENE_AVERAGE, RecallScores
+from ttt3r.evaluation.intervals import Interval, mean_interval
+from ttt3r.evaluation.plots import COLORS, INK, LINES, figure_of, legend_below, quiet
+from ttt3r.evaluation.worlds import NO_MOTION, WorldScores
+
+if TYPE_CHECKING:
+    import matplotlib.axes
+
+CONTROLS = (ANOTHER_SCENE, NOTHING_SEEN, SCENE_AVERAGE, NO_MOTION)
+BINS = ((0, 0), (1, 3), (4, 7), (8, 15), (16, 31), (32, 63), (64, 10**9))
+"""Frames since a view was last seen, first and last of each bin."""
+
+
+def plot_errors_by_length(path: str | Path, scores: WorldScores, training_length: int) -> None:
+    """Draw rotation, translation and aligned trajectory errors against length, one curve for each rule with its 95 % band.
+
+    Args:
+        path: the picture.
+        scores: of the worlds.
+        training_length: marked by a line; what lies right of it is extrapolation.
+
+    Raises:
+        ImportError: without the extra `eval`.
+    """
+    figure = figure_of(13.0, 4.9)
+    panels = figure.subplots(1, 3)
+    tables = (scores.rotation_degrees, scores.translation, scores.ate)
+    titles = ("rotation error, degrees", "translation error", "ATE after Sim(3) alignment")
+    for axes, table, title in zip(panels, tables, titles, strict=True):
+        for index, (name, values) in enumerate(table.items()):
+            _curve(axes, scores.lengths, [mean_interval(row) for row in values], name, index)
+        axes.axvline(training_length, color=INK, linewidth=0.8, linestyle=":")
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(scores.lengths, [str(length) for length in scores.lengths])
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("frames (dotted: longest in training)")
+        axes.set_title(title, fontsize=11, color=INK)
+        quiet(axes)
+    legend_below(figure, panels[0])
+    figure.savefig(path, dpi=150)
+
+
+def recall_by_age(asked: Sequence[RecallScores], name: str) -> list[Float[np.ndarray, " world"]]:
+    """Explained variance of the colours for each of `BINS`: one value for each world, its mean over the questions there."""
+    age = np.concatenate([scores.unseen for scores in asked])
+    value = np.concatenate([scores.color[name] for scores in asked])
+    found = []
+    for first, last in BINS:
+        inside = np.where((age >= first) & (age <= last), value, np.nan)
+        counts = np.isfinite(inside).sum(axis=0)
+        sums = np.nansum(inside, axis=0)
+        found.append(np.where(counts > 0, sums / np.maximum(counts, 1), np.nan))
+    return found
+
+
+def plot_recall(path: str | Path, asked: Sequence[RecallScores]) -> None:
+    """Draw recall against frames since a view was last seen, one curve for each rule with its 95 % band.
+
+    Args:
+        path: the picture.
+        asked: the answers, at any lengths.
+
+    Raises:
+        ImportError: without the extra `eval`.
+    """
+    figure = figure_of(8.6, 5.4)
+    axes = figure.subplots()
+    places = list(range(len(BINS)))
+    for index, name in enumerate(asked[0].color):
+        _curve(axes, places, [mean_interval(values) for values in recall_by_age(asked, name)], name, index)
+    axes.axhline(0, color=INK, linewidth=0.8)
+    axes.set_xticks(places, [bin_name(*ends) for ends in BINS])
+    axes.set_xlabel("frames since the view was last seen")
+    axes.set_ylabel("explained variance of its colours")
+    axes.set_title("asked for an earlier frame by its rays", fontsize=11, color=INK)
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(low, -0.8), min(1.0, high))
+    quiet(axes)
+    legend_below(figure, axes)
+    figure.savefig(path, dpi=150)
+
+
+def bin_name(first: int, last: int) -> str:
+    """The bin in words."""
+    if first == last:
+        return str(first)
+    return f"{first}+" if last >= 10**9 else f"{first}-{last}"
+
+
+def plot_forgetting(path: str | Path, asked: Sequence[RecallScores], names: Sequence[str]) -> None:
+    """Draw the forgetting matrix of each rule: after N frames (rows), asked for the frame that was fed so long ago (columns).
+
+    Args:
+        path: the picture.
+        asked: the answers; each of `RecallScores` is one row.
+        names: of the memories to draw.
+
+    Raises:
+        ImportError: without the extra `eval`.
+    """
+    columns = min(4, len(names))
+    rows = -(-len(names) // columns)
+    figure = figure_of(3.6 * columns + 0.9, 3.3 * rows + 0.6)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    back = sorted({scores.asked_after - 1 - frame for scores in asked for frame in scores.frames if frame > 0})
+    for axes, name in zip(panels, names, strict=False):
+        matrix = np.full((len(asked), len(back)), np.nan)
+        for row, scores in enumerate(asked):
+            for frame, values in zip(scores.frames, scores.color[name], strict=True):
+                if (steps := scores.asked_after - 1 - frame) in back:
+                    matrix[row, back.index(steps)] = np.nanmean(values)
+        axes.imshow(matrix, cmap="RdBu", vmin=-0.6, vmax=0.6, aspect="auto")
+        axes.set_xticks(range(len(back)), [str(steps) for steps in back], fontsize=8)
+        axes.set_yticks(range(len(asked)), [str(scores.asked_after) for scores in asked], fontsize=8)
+        axes.set_title(name, fontsize=10, color=INK)
+        axes.set_xlabel("fed so many frames ago", fontsize=9)
+        axes.set_ylabel("asked after N frames", fontsize=9)
+    for axes in panels[len(names) :]:
+        axes.set_axis_off()
+    figure.colorbar(panels[0].images[0], ax=panels.tolist(), label="explained variance of colours", shrink=0.8)
+    figure.savefig(path, dpi=150)
+
+
+def _curve(
+    axes: "matplotlib.axes.Axes", places: Sequence[int], points: Sequence[Interval], name: str, index: int
+) -> None:
+    mean = np.array([point.mean for point in points])
+    half = np.array([point.half for point in points])
+    if name in CONTROLS:
+        color, line = "#777777", (0, (1 + 2 * CONTROLS.index(name), 2))
+    else:
+        color, line = COLORS[index % len(COLORS)], LINES[index // len(COLORS) % len(LINES)]
+    axes.fill_between(places, mean - half, mean + half, color=color, alpha=0.13, linewidth=0)
+    axes.plot(places, mean, linestyle=line, color=color, marker="o", markersize=3.5, linewidth=1.8, label=name)
+
+
+def table_of_recall(asked: Sequence[RecallScores]) -> Mapping[str, list[Interval]]:
+    """Mean and interval over worlds for each of `BINS`, by memory."""
+    return {name: [mean_interval(values) for values in recall_by_age(asked, name)] for name in asked[0].color}
