@@ -13,8 +13,13 @@ from ttt3r.data.recording import Record, Recording
 LOOKED_AT = 3
 """So many depth maps of a sequence are looked at, evenly spread."""
 
+_CONFUSED = (1000.0, 5000.0, 256.0, 5.0, 1000 / 256, 5000 / 256)  # ratios of the usual numbers of values a metre
+
 WORST_ERROR = 0.1
 """Median relative depth error of re-projection from which poses and depth are said to disagree."""
+
+SURE_ERROR = 0.02
+"""Up to this error they agree; in between, they disagree if another convention halves it."""
 
 
 def check_depth(recording: Recording, records: Sequence[Record], looked_at: int = LOOKED_AT) -> list[Finding]:
@@ -46,11 +51,12 @@ def _scale(recording: Recording, valid: Float[np.ndarray, " pixel"], maps: int) 
     if low <= median <= high:
         return []
     detail = f"the median depth of {name} is {median:.4g} m, where {low:g} m to {high:g} m are to be expected"
-    factors = (1000.0, 5000.0, 256.0, 5.0, 1000 / 256)
-    near = next((f for factor in factors for f in (factor, 1 / factor) if low <= median * f <= high), None)
-    hint = f"; {near:.4g} times that would do" if near is not None else ""
+    middle = np.sqrt(low * min(high, 100 * low))  # of a typical scene, in the sense of the logarithm
+    factors = [factor for known in _CONFUSED for factor in (known, 1 / known) if low <= median * factor <= high]
+    best = min(factors, key=lambda factor: abs(np.log(median * factor / middle)), default=None)
+    hint = "" if best is None else f", and {best:.4g} times that would do"
     cure = "check how many values a metre has in the depth files"
-    return [Finding(Problem.DEPTH_SCALE, name, Severity.WARNING, detail + hint.replace(";", ","), cure)]
+    return [Finding(Problem.DEPTH_SCALE, name, Severity.WARNING, detail + hint, cure)]
 
 
 def reprojection_error(clip: Clip, here: int, there: int, poses: Float[np.ndarray, "frame 4 4"] | None = None) -> float:
@@ -100,7 +106,7 @@ def check_poses(clip: Clip, places: int = LOOKED_AT) -> list[Finding]:
     usable = [i for i in range(len(poses)) if np.isfinite(poses[i]).all()]
     pairs = _pairs(poses, usable, places)
     errors = _median([reprojection_error(clip, i, j) for i, j in pairs])
-    if not np.isfinite(errors) or errors <= WORST_ERROR:
+    if not np.isfinite(errors) or errors <= SURE_ERROR:
         return []
     others = {
         "the inverse poses (world to camera)": inverse(np.nan_to_num(poses)),
@@ -110,6 +116,8 @@ def check_poses(clip: Clip, places: int = LOOKED_AT) -> list[Finding]:
         words: _median([reprojection_error(clip, i, j, other) for i, j in pairs]) for words, other in others.items()
     }
     words, best = min(tried.items(), key=lambda item: np.nan_to_num(item[1], nan=np.inf))
+    if errors <= WORST_ERROR and not best < errors / 2:
+        return []
     detail = f"depth of {clip.name} moved by the poses is off by {100 * errors:.1f} % (median, {len(pairs)} pairs)"
     fits = f", and by {100 * best:.1f} % with {words}" if best < errors / 2 else ""
     cure = "check that poses are camera to world in metres, and which body they describe"
@@ -122,11 +130,11 @@ def _median(errors: Sequence[float]) -> float:
 
 
 def _pairs(poses: Float[np.ndarray, "frame 4 4"], usable: Sequence[int], places: int) -> list[tuple[int, int]]:
-    """Frames that look at the same things from places some way apart: 15 cm or 10 degrees, or 30 frames."""
+    """Frames that look at the same things from places some way apart: 50 cm or 20 degrees, or 60 frames."""
     starts = [usable[i] for i in np.unique(np.linspace(0, max(0, len(usable) - 2), places).astype(np.int64))]
     pairs = []
     for start in starts if len(usable) > 1 else []:
-        later = [i for i in usable if i > start][:30]
+        later = [i for i in usable if i > start][:60]
         far = (i for i in later if _apart(poses[start], poses[i]))
         pairs.append((start, next(far, later[-1])))
     return pairs
@@ -134,4 +142,4 @@ def _pairs(poses: Float[np.ndarray, "frame 4 4"], usable: Sequence[int], places:
 
 def _apart(first: Float[np.ndarray, "4 4"], second: Float[np.ndarray, "4 4"]) -> bool:
     cosine = (np.trace(first[:3, :3].T @ second[:3, :3]) - 1) / 2
-    return bool(np.linalg.norm(first[:3, 3] - second[:3, 3]) > 0.15 or cosine < np.cos(np.radians(10)))
+    return bool(np.linalg.norm(first[:3, 3] - second[:3, 3]) > 0.5 or cosine < np.cos(np.radians(20)))

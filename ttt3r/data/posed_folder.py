@@ -104,7 +104,7 @@ def _by_trajectory(folder: Path, empty: Recording) -> Recording:
         matrices = np.full((len(rows), 4, 4), np.nan)
         matrices[finite] = camera_to_world(rows[finite, 1:])
     except ValueError as error:
-        return replace(empty, findings=(unreadable(str(path), error),))
+        return replace(empty, depths=_depths(folder, images), findings=(unreadable(str(path), error),))
     timed, pairing = _timed(images, rows[:, 0])
     if pairing is None:
         return _by_rank(path, matrices, empty, _depths(folder, images))

@@ -139,7 +139,7 @@ def read_cam(path: Path) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "4
     The file holds a float32 tag, K (9 float64) and world to camera (12 float64), little endian.
 
     Raises:
-        ValueError: if the file is cut short or no `.cam` file.
+        ValueError: if the file is cut short, no `.cam` file, or its matrix has no inverse.
     """
     data = path.read_bytes()
     if len(data) < 4 + 21 * 8 or np.frombuffer(data, "<f4", 1)[0] != _CAM_TAG:
@@ -147,4 +147,6 @@ def read_cam(path: Path) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "4
     numbers = np.frombuffer(data, "<f8", 21, offset=4)
     world_to_camera = np.eye(4)
     world_to_camera[:3] = numbers[9:].reshape(3, 4)
-    return numbers[:9].reshape(3, 3).copy(), inverse(world_to_camera[None])[0]
+    return numbers[:9].reshape(3, 3).copy(), np.linalg.inv(
+        world_to_camera
+    )  # rotations of six digits are not quite such
