@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ttt3r.data import Clip
+
 FRAMES, WIDTH, HEIGHT = 12, 64, 48  # more than ten, so that 10 stands before 2 as text
 BOX = np.array([2.0, 1.5, 3.0])
 K = np.array([[55.0, 0, 31.5], [0, 57.0, 23.5], [0, 0, 1]])
@@ -147,7 +149,7 @@ def kitti_odometry(root: Path) -> None:
 
 
 NRGBD_K = np.array([[400.0, 0, 320], [0, 400, 240], [0, 0, 1]])  # the principal point is that of the benchmark
-NRGBD_SIZE = (640, 480)
+NRGBD_SIZE = (400, 300)
 
 
 def nrgbd(root: Path) -> None:
@@ -299,3 +301,19 @@ LAYOUTS = {
     "trajectory.txt": Written("posed", trajectory, "box", "box", "box", "{}.png"),
     "poses.txt": Written("posed", matrices, "box", "box", "box", "{}.png"),
 }
+
+
+def cameras(clip: Clip) -> np.ndarray:
+    assert clip.camera_to_world is not None
+    return clip.camera_to_world
+
+
+def intrinsics(clip: Clip) -> np.ndarray:
+    assert clip.intrinsics is not None
+    return clip.intrinsics
+
+
+def depth_map(clip: Clip, index: int) -> np.ndarray:
+    depth = clip.depth(index)
+    assert depth is not None
+    return depth

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from layouts_on_disk import FRAMES, LAYOUTS
+from layouts_on_disk import FRAMES, LAYOUTS, cameras, intrinsics
 from PIL import Image
 
 from ttt3r.data import (
@@ -12,6 +12,7 @@ from ttt3r.data import (
     SELECTIONS,
     BadSequence,
     CropToPatches,
+    FrameSelection,
     Problem,
     Sampling,
     Severity,
@@ -36,7 +37,7 @@ def written(tmp_path):
     return write
 
 
-def opened(kind, root, sampling=Sampling()):
+def opened(kind, root, sampling: Sampling | FrameSelection = Sampling()):
     dataset = DATASETS[LAYOUTS[kind].dataset]
     (place,) = dataset.sequences(root)
     return dataset.open(root, place.name, POLICY, sampling)
@@ -79,7 +80,7 @@ def test_poses_that_are_not_finite(written, tmp_path, kind, value):
     np.savetxt(path, rows)
     clip = opened(kind, tmp_path)
     assert len(clip.timestamps) == FRAMES - 1
-    assert np.isfinite(clip.camera_to_world).all()
+    assert np.isfinite(cameras(clip)).all()
     assert found(clip, Problem.LOST_POSES).severity is Severity.WARNING
 
 
@@ -91,7 +92,7 @@ def test_a_track_that_was_lost_throughout(written, tmp_path):
         opened("scannet", tmp_path)
     assert Problem.LOST_POSES in {finding.what for finding in error.value.findings}
     clip = opened("scannet", tmp_path, SELECTIONS["scannet/stride3-50"])  # the protocol decides what that means
-    assert np.isnan(clip.camera_to_world).all()
+    assert np.isnan(cameras(clip)).all()
     with pytest.raises(ValueError, match="is finite"):
         open_clip(folder, policy=POLICY)
 
@@ -296,4 +297,4 @@ def test_lens_distortion_is_noted(written, tmp_path):
     camera.write_text("1 OPENCV 64 48 55 57 32 24 0.1 0 0 0\n")
     clip = open_clip(tmp_path / "colmap/box", policy=POLICY)
     assert "OPENCV" in found(clip, Problem.CAMERA_MODEL).detail
-    np.testing.assert_array_equal(clip.intrinsics, [[55, 0, 31.5], [0, 57, 23.5], [0, 0, 1]])
+    np.testing.assert_array_equal(intrinsics(clip), [[55, 0, 31.5], [0, 57, 23.5], [0, 0, 1]])

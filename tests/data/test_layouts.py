@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from layouts_on_disk import FRAMES, LAYOUTS
+from layouts_on_disk import FRAMES, LAYOUTS, cameras, depth_map, intrinsics
+from PIL import Image
 
 from ttt3r.data import (
     DATASETS,
@@ -12,10 +13,12 @@ from ttt3r.data import (
     Sampling,
     Severity,
     open_clip,
+    open_image,
     open_source,
     recognise,
 )
 from ttt3r.data.checking import check_poses, reprojection_error
+from ttt3r.data.images import image_size
 from ttt3r.data.inspection import inspect_sequence
 
 POLICY = CropToPatches(64)
@@ -44,13 +47,13 @@ def test_a_sequence_is_found_named_and_read(kind, tmp_path):
         assert (red, green, blue) == pytest.approx((10 * i, 255 - 10 * i, 77), abs=3)
     times = written.start + written.step * np.array(expected)
     np.testing.assert_allclose(clip.timestamps, times, atol=1e-9)
-    np.testing.assert_allclose(clip.intrinsics, world.K, atol=1e-9)
+    np.testing.assert_allclose(intrinsics(clip), world.K, atol=1e-9)
     if written.poses:
-        np.testing.assert_allclose(clip.camera_to_world, world.camera_to_world[written.skipped :], atol=1e-7)
+        np.testing.assert_allclose(cameras(clip), world.camera_to_world[written.skipped :], atol=1e-7)
     else:
         assert clip.camera_to_world is None
     if written.depth:
-        measured = np.stack([clip.depth(i) for i in range(len(frames))])
+        measured = np.stack([depth_map(clip, i) for i in range(len(frames))])
         np.testing.assert_allclose(measured, world.depth[written.skipped :], atol=0.5 / 256)
     else:
         assert clip.depth_files is None
@@ -63,7 +66,7 @@ def test_depth_moved_by_the_poses_lands_on_depth(kind, tmp_path):
     clip = open_clip(tmp_path / written.folder, policy=POLICY)
     assert reprojection_error(clip, 0, FRAMES - 1) < 0.02
     assert check_poses(clip) == []
-    wrong = np.linalg.inv(clip.camera_to_world)
+    wrong = np.linalg.inv(cameras(clip))
     assert reprojection_error(clip, 0, FRAMES - 1, wrong) > 0.1
 
 
@@ -174,7 +177,36 @@ def test_file_names_are_times_where_a_list_is_missing(tmp_path):
         (folder / f"{kind}.txt").unlink()
     clip = open_clip(folder, policy=POLICY)
     np.testing.assert_array_equal(clip.timestamps, whole.timestamps)
-    np.testing.assert_array_equal(clip.depth(7), whole.depth(7))
+    np.testing.assert_array_equal(depth_map(clip, 7), depth_map(whole, 7))
+
+
+def test_depth_of_another_size_is_cut_as_the_image_is(tmp_path):
+    """ScanNet: images of 1296 x 968 lose 7 of 382 rows above and below, and so must depth maps of 640 x 480."""
+    LAYOUTS["scannet"].write(tmp_path)
+    folder = tmp_path / "scans_test/scene0707_00"
+    Image.new("RGB", (1296, 968)).save(folder / "color/0.jpg")
+    rows = np.repeat(np.arange(480, dtype=np.uint16)[:, None] + 1000, 640, axis=1)
+    Image.fromarray(rows).save(folder / "depth/0.png")
+    clip = DATASETS["scannet"].open(tmp_path, "scene0707_00", CropToPatches(512), Sampling(stop=1))
+    assert clip.image_size == (1296, 968)
+    assert next(iter(clip.source)).image.shape[-2:] == (368, 512)
+    visible, prepared = clip.visible_depth(0), clip.prepared_depth(0)
+    assert visible is not None
+    assert prepared is not None
+    first, last = 1000 * visible[[0, -1], 0] - 1000
+    assert (first, last) == (pytest.approx(7 * 480 / 382, abs=0.51), pytest.approx(375 * 480 / 382 - 1, abs=0.51))
+    assert prepared.shape == (368, 512)
+    assert prepared[0, 0] == visible[0, 0]
+
+
+def test_the_size_of_an_image_is_that_of_the_picture_upright(tmp_path):
+    picture, exif = Image.new("RGB", (30, 20)), Image.Exif()
+    for orientation, size in ((1, (30, 20)), (6, (20, 30)), (3, (30, 20))):
+        exif[274] = orientation
+        picture.save(tmp_path / "a.jpg", exif=exif)
+        assert image_size(tmp_path / "a.jpg") == open_image(tmp_path / "a.jpg").size == size
+    (tmp_path / "a.jpg").write_bytes(b"broken")
+    assert image_size(tmp_path / "a.jpg") is None
 
 
 REAL = {  # dataset -> (folder, sequence, frames, error of re-projection of the frames (0, last) or None)
@@ -214,11 +246,11 @@ def test_the_same_real_frames_in_different_layouts_are_the_same(shared):
     for name in ("scannet", "sintel", "nrgbd"):
         folder, sequence, *_ = REAL[name]
         clip = DATASETS[name].open(data / folder, sequence, POLICY)
-        np.testing.assert_allclose(clip.camera_to_world, truth.camera_to_world, atol=1e-4)
-        valid = (truth.depth(1) > 0) & (clip.depth(1) < 90)
-        np.testing.assert_allclose(clip.depth(1)[valid], truth.depth(1)[valid], atol=1e-3)
+        np.testing.assert_allclose(cameras(clip), cameras(truth), atol=1e-4)
+        valid = (depth_map(truth, 1) > 0) & (depth_map(clip, 1) < 90)
+        np.testing.assert_allclose(depth_map(clip, 1)[valid], depth_map(truth, 1)[valid], atol=1e-3)
         assert valid.mean() > 0.5
-        np.testing.assert_allclose(clip.intrinsics, truth.intrinsics, atol=1e-3)
+        np.testing.assert_allclose(intrinsics(clip), intrinsics(truth), atol=1e-3)
 
 
 @pytest.mark.shared

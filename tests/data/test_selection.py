@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from layouts_on_disk import LAYOUTS
+from layouts_on_disk import LAYOUTS, cameras, intrinsics
 from PIL import Image
 
 from ttt3r.data import DATASETS, SELECTIONS, CropToPatches, FrameSelection, Problem, places_of
@@ -131,13 +131,14 @@ def test_seven_scenes_gives_what_the_published_loader_gave(shared, tmp_path):
         clip = dataset.open(tmp_path, "chess/seq-03", CropToPatches(512), cut)
         assert [f"chess/seq-03/{frame.name[6:12]}" for frame in clip.source] == expected[key]
     clip = dataset.open(tmp_path, "chess/seq-03", CropToPatches(512), selection.capped(4))
-    K = clip.policy.intrinsics(clip.intrinsics, (640, 480))
+    K = clip.policy.intrinsics(intrinsics(clip), (640, 480))
     rows, columns = np.ix_(expected["rows"], expected["cols"])
     for i, (frame, view) in enumerate(zip(clip.source, expected["views"], strict=True)):
         assert list(frame.image.shape[1:]) == view["img_shape"]
         assert float(frame.image.double().mean()) == pytest.approx(view["img_mean"], abs=1e-6)
         np.testing.assert_allclose(K, view["K"], atol=1e-6)
         depth = clip.prepared_depth(i)
+        assert depth is not None
         depth = np.where((depth > 10) | (depth < 1e-3), 0, depth)  # the loader's cut, which is the protocol's to make
         assert (depth > 0).sum() == view["n_valid"]
         np.testing.assert_allclose(depth[rows, columns], view["depth_samples"], atol=1e-6)
@@ -215,6 +216,18 @@ def test_rank_goes_wrong_where_a_depth_map_is_missing_and_numbers_do_not():
     assert isinstance(published.pairing, ByRank)
 
 
+def test_strictly_a_frame_without_pose_is_seen_and_not_judged():
+    there = [i for i in range(31) if i != 6]
+    whole = recording(range(31), range(31), there)
+    published = SELECTIONS["scannet/stride3-50"]
+    by_rank, _ = published.of(whole)
+    assert [record.camera_to_world[0, 3] for record in by_rank] == [0, 3, 7, 10, 13, 16, 19, 22, 25, 28]
+    strict, _ = published.strict().of(whole)
+    assert numbers(strict) == list(range(0, 31, 3))
+    assert [i for i, record in enumerate(strict) if record.camera_to_world is None] == [2]
+    assert all(record.camera_to_world[0, 3] == 3 * i for i, record in enumerate(strict) if i != 2)
+
+
 def test_lost_poses_count_as_there_and_are_dropped_only_where_asked():
     whole = recording(range(10), range(10), range(10))
     matrices = whole.poses.camera_to_world.copy()
@@ -231,8 +244,8 @@ def test_a_lost_pose_is_nan_in_the_clip(tmp_path):
     np.savetxt(tmp_path / "scans_test/scene0707_00/pose/3.txt", np.full((4, 4), -np.inf))
     clip = DATASETS["scannet"].open(tmp_path, "scene0707_00", POLICY, SELECTIONS["scannet/stride3-50"])
     assert len(clip.timestamps) == 4
-    assert np.isfinite(clip.camera_to_world).all((1, 2)).tolist() == [True, False, True, True]
-    assert np.isnan(clip.camera_to_world[1]).all()
+    assert np.isfinite(cameras(clip)).all((1, 2)).tolist() == [True, False, True, True]
+    assert np.isnan(cameras(clip)[1]).all()
     assert {finding.what for finding in clip.findings} == {Problem.LOST_POSES, Problem.UNSORTED, Problem.TOO_SHORT}
 
 
@@ -244,6 +257,7 @@ def test_names_as_text_are_another_order():
 
 
 def test_senseless_selections_are_refused():
-    for settings in ({"stride": 0}, {"cap": 0}, {"first": -1}, {"at_least": -1}):
-        with pytest.raises(ValueError, match="mine: "):
-            FrameSelection("mine", "tum", **settings)
+    plain = FrameSelection("mine", "tum")
+    for field, value in (("stride", 0), ("cap", 0), ("first", -1), ("at_least", -1)):
+        with pytest.raises(ValueError, match=f"mine: .*{field}={value}"):
+            replace(plain, **{field: value})

@@ -28,6 +28,7 @@ class Clip:
         scene: what the sequence shows; several sequences may show one scene. Empty where nothing is known.
         depth_intrinsics: camera matrix of the depth maps, where they are of another camera or size than the images.
         findings: what is not as it should be with the files.
+        image_size: (width, height) of the original images, pixels; that of the depth maps where it is not known.
 
     Raises:
         ValueError: if the parts are of different lengths.
@@ -43,6 +44,7 @@ class Clip:
     scene: str = ""
     depth_intrinsics: Float[np.ndarray, "3 3"] | None = None
     findings: tuple[Finding, ...] = ()
+    image_size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         lengths = {"source": self.source.length, "timestamps": len(self.timestamps)}
@@ -71,9 +73,9 @@ class Clip:
         if depth is None or self.policy is None:
             return depth
         height, width = depth.shape
-        plan = self.policy.plan(width, height)
+        plan = self.policy.plan(*self.image_size or (width, height))
         left, top, right, bottom = plan.box
-        column, row = np.divide(plan.original, plan.resized)
+        column, row = np.divide((width, height), plan.resized)
         return depth[round(top * row) : round(bottom * row), round(left * column) : round(right * column)]
 
     def prepared_depth(self, index: int) -> Float[np.ndarray, "height width"] | None:
@@ -87,11 +89,14 @@ class Clip:
         depth = self.visible_depth(index)
         if depth is None or self.policy is None:
             return depth
-        whole = self.depth(index)
-        assert whole is not None  # a part of it was there
-        width, height = self.policy.plan(whole.shape[1], whole.shape[0]).prepared
+        width, height = self.policy.plan(*self.image_size or self._depth_size(index)).prepared
         rows, columns = (
             np.floor(np.arange(side) * (old / side)).astype(np.int64)
             for side, old in zip((height, width), depth.shape, strict=True)
         )
         return depth[rows[:, None], columns]
+
+    def _depth_size(self, index: int) -> tuple[int, int]:
+        depth = self.depth(index)
+        assert depth is not None  # the caller has seen it
+        return depth.shape[1], depth.shape[0]

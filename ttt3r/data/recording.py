@@ -14,7 +14,7 @@ from ttt3r.data.clip import Clip
 from ttt3r.data.depth import DepthSource
 from ttt3r.data.files import ImageFiles
 from ttt3r.data.findings import Finding
-from ttt3r.data.images import ResizePolicy
+from ttt3r.data.images import ResizePolicy, image_size
 from ttt3r.data.pairing import ByNumber, Pairing
 from ttt3r.data.source import PreparedFrames, Sampling
 
@@ -158,6 +158,7 @@ class Recording:
             self.scene,
             self.depth_intrinsics,
             self.findings,
+            image_size(records[0].image) if depth.measured else None,
         )
 
     def with_findings(self, findings: Sequence[Finding]) -> "Recording":

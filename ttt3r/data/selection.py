@@ -92,8 +92,19 @@ class FrameSelection:
         return replace(self, cap=frames)
 
     def strict(self) -> "FrameSelection":
-        """Without what is wrong in the published one: poses and depths by the layout's own rule, no frame for lack of rank."""
-        return replace(self, pairing=None, by_name=False, needs_camera=self.tracked, whole_strides=False)
+        """Without what is wrong in the published one.
+
+        Poses and depths belong to images by the layout's own rule, the last stride counts, and where poses were only needed
+        because lists were cut to one length, every image is taken: one without a pose is seen by the network and not judged.
+        """
+        return replace(
+            self,
+            pairing=None,
+            by_name=False,
+            whole_strides=False,
+            needs_camera=self.tracked,
+            needs_depth=self.needs_depth and not self.needs_camera,
+        )
 
 
 SCANNET_TEST = tuple(f"scene{number:04d}_00" for number in range(707, 807))
