@@ -19,7 +19,7 @@ from jaxtyping import Float
 from ttt3r.data.depth import DepthFiles
 from ttt3r.data.files import ImageFiles
 from ttt3r.data.findings import Finding, Problem, Severity, unreadable
-from ttt3r.data.layout import Identity, Layout, image_files, numbered
+from ttt3r.data.layout import Identity, Layout, holds, image_files, numbered
 from ttt3r.data.poses import read_matrix_rows, read_numbers
 from ttt3r.data.recording import Files, Poses, Recording
 
@@ -30,7 +30,7 @@ _CAMERAS = (2, 0, 3, 1)
 
 def recognises(folder: Path) -> bool:
     """Whether it is a folder `sequences/NN` with images `image_2/NNNNNN.png` or those of another camera."""
-    return folder.resolve().parent.name == "sequences" and any((folder / f"image_{i}").is_dir() for i in _CAMERAS)
+    return folder.resolve().parent.name == "sequences" and any(holds(folder / f"image_{i}", _NUMBER) for i in _CAMERAS)
 
 
 def identify(folder: Path) -> Identity:
