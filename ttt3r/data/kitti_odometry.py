@@ -86,7 +86,12 @@ def _read_poses(folder: Path, files: Files, numbers: Float[np.ndarray, " file"])
     except ValueError as error:
         return Poses(), [unreadable(str(path), error)]
     here = [i for i, number in enumerate(numbers) if number < len(rows)]
-    return Poses(rows[numbers[here].astype(np.int64)], files.stamps[here]), []
+    poses = Poses(rows[numbers[here].astype(np.int64)], files.stamps[here])
+    if len(here) == len(rows):
+        return poses, []
+    detail = f"{len(rows) - len(here)} of {len(rows)} poses of {path} have no image"
+    cure = "the sequence is not whole: copy its images again if it should be"
+    return poses, [Finding(Problem.MISSING_FILE, str(path), Severity.WARNING, detail, cure)]
 
 
 def _intrinsics(folder: Path) -> Float[np.ndarray, "3 3"] | None:

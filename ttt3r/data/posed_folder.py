@@ -121,7 +121,9 @@ def _timed(images: Files, times: np.ndarray) -> tuple[Files, Pairing | None]:
         return images, None
     whole = bool((stamps == np.round(stamps)).all() and (times == np.round(times)).all())
     pairing = ByNumber() if whole else ByTime()
-    if not len(pairing.pairs(stamps, times)):
+    pairs = len(pairing.pairs(stamps, times))
+    counted_otherwise = whole and pairs < len(images) == len(times)  # from 0 on one side and from 1 on the other, say
+    if not pairs or counted_otherwise:
         return images, None
     order = np.argsort(stamps, kind="stable")
     return Files(tuple(images.paths[i] for i in order), stamps[order]), pairing
