@@ -92,8 +92,11 @@ def _depths(folder: Path, images: Files) -> Files:
 
 
 def _by_trajectory(folder: Path, empty: Recording) -> Recording:
-    path = next(folder / name for name in TRAJECTORIES if (folder / name).is_file())
     images = empty.images
+    path = next((folder / name for name in TRAJECTORIES if (folder / name).is_file()), None)
+    if path is None:
+        gone = FileNotFoundError(f"{folder} has no file of poses; it needs {POSED_FOLDER.needs}")
+        return replace(empty, depths=_depths(folder, images), findings=(unreadable(str(folder), gone),))
     try:
         columns = read_numbers(path).shape[1]
         if columns != 8:
