@@ -197,7 +197,7 @@ def test_losses_by_hand():
     points, truth = torch.zeros(1, 1, 1, 3), torch.tensor([3.0, 0.0, 4.0]).reshape(1, 1, 1, 3)
     confidence = torch.full((1, 1, 1), 2.0)
     expected = 2 * 5 / 6 - 0.2 * torch.log(torch.tensor(2.0))
-    torch.testing.assert_close(confident_distance(points, confidence, truth, 0.2), expected)
+    torch.testing.assert_close(confident_distance(points, confidence, truth, LossWeights()), expected)
     turned = torch.eye(4)
     turned[:3, :3] = torch.tensor([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
     torch.testing.assert_close(rotation_degrees(turned, torch.eye(4)), torch.tensor(90.0))

@@ -20,12 +20,24 @@ class LossWeights:
         confidence: alpha of the confidence term, c * distance - alpha * log c.
         translation, rotation: of the camera.
         color: of the predicted colours.
+        spread: of `sameness` of the state after each frame, which keeps the state tokens apart.
+        offset: distances of points count relative to (offset + true distance); small values make near points count as
+            much as far ones, in units of the first frame's mean distance.
+
+    Raises:
+        ValueError: for a negative weight, or an offset that is not positive.
     """
 
     confidence: float = 0.2
     translation: float = 1.0
     rotation: float = 1.0
     color: float = 0.3
+    spread: float = 0.0
+    offset: float = 1.0
+
+    def __post_init__(self) -> None:
+        if min(self.confidence, self.translation, self.rotation, self.color, self.spread) < 0 or self.offset <= 0:
+            raise ValueError(f"weights of losses must not be negative, and offset must be above 0; got {self}")
 
 
 @dataclass(frozen=True)
@@ -56,15 +68,15 @@ def confident_distance(
     points: Float[Tensor, "batch height width xyz=3"],
     confidence: Float[Tensor, "batch height width"],
     truth: Float[Tensor, "batch height width xyz=3"],
-    alpha: float,
+    weights: LossWeights,
 ) -> Float[Tensor, ""]:
-    """mean(c * |p - p_true| / (1 + |p_true|) - alpha log c): distances relative beyond one unit, so that far walls do not rule.
+    """mean(c * |p - p_true| / (offset + |p_true|) - alpha log c): distances are relative, so that far walls do not rule.
 
     The published loss divides by the clip's mean distance instead; here lengths are already in units of the first frame,
     and a stream may walk into rooms of quite another depth.
     """
-    distance = (points - truth).norm(dim=-1) / (1 + truth.norm(dim=-1))
-    return (confidence * distance - alpha * confidence.log()).mean()
+    distance = (points - truth).norm(dim=-1) / (weights.offset + truth.norm(dim=-1))
+    return (confidence * distance - weights.confidence * confidence.log()).mean()
 
 
 def frame_loss(answer: Reconstruction, truth: ClipTruth, index: int, weights: LossWeights) -> LossTerms:
@@ -81,8 +93,8 @@ def frame_loss(answer: Reconstruction, truth: ClipTruth, index: int, weights: Lo
     pose = truth.camera_to_world[index]
     image = truth.image[index].permute(0, 2, 3, 1)
     return LossTerms(
-        confident_distance(points_camera, confidence_camera, truth.points_camera[index], weights.confidence),  # pyright: ignore
-        confident_distance(points_world, confidence_world, truth.points_world[index], weights.confidence),  # pyright: ignore
+        confident_distance(points_camera, confidence_camera, truth.points_camera[index], weights),  # pyright: ignore
+        confident_distance(points_world, confidence_world, truth.points_world[index], weights),  # pyright: ignore
         (camera[:, :3, 3] - pose[:, :3, 3]).norm(dim=-1).mean(),
         rotation_chord(camera, pose).mean(),
         functional.mse_loss(color, image),

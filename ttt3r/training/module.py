@@ -98,15 +98,15 @@ class TrainingModule(lightning.LightningModule):
     def _backward_through_time(self, truth: ClipTruth, asks: list[bool], known: list[bool]) -> None:
         window = self.recipe.detach_every or len(truth)
         frames = (truth.frame(i, ask=ask, known=given) for i, (ask, given) in enumerate(zip(asks, known, strict=True)))
-        spread = self.recipe.stage_at(self.global_step).spread
+        weights = self.recipe.stage_at(self.global_step).loss
         pending: list[Tensor] = []
         seen: list[LossTerms] = []
         with self._attention():
             for step in rollout(self.model, frames, chunk=window, detach_every=window):
-                terms = frame_loss(step.reconstruction, truth, step.index, self.recipe.loss)
-                loss = terms.total(self.recipe.loss)
-                if spread:
-                    loss = loss + spread * sameness(step.memory.state)
+                terms = frame_loss(step.reconstruction, truth, step.index, weights)
+                loss = terms.total(weights)
+                if weights.spread:
+                    loss = loss + weights.spread * sameness(step.memory.state)
                 pending.append(loss / len(truth))
                 seen.append(terms)
                 if len(pending) == window or step.index == len(truth) - 1:

@@ -10,16 +10,17 @@ def nano_recipe(seed: int = 0) -> Recipe:
 
     First the memory is asked with known cameras, so that it learns to hold what was seen; then cameras have to be found.
     """
+    early = LossWeights(rotation=4.0, translation=4.0, color=1.0)
+    late = LossWeights(rotation=6.0, translation=8.0, color=1.0, spread=0.03, offset=0.25)
     return Recipe(
         stages=(
-            Stage(700, (2, 3), questions=1, batch=12, world=BOLD_WORLD, known_cameras=0.5),
-            Stage(1600, (3, 5), questions=2, batch=10, world=SIMPLE_WORLD, known_cameras=0.3),
-            Stage(3400, (4, TRAINING_LENGTH), 2, batch=8, world=NANO_WORLD, known_cameras=0.15, spread=0.03),
+            Stage(700, (2, 3), 1, batch=12, world=BOLD_WORLD, known_cameras=0.5, loss=early),
+            Stage(1600, (3, 5), 2, batch=10, world=SIMPLE_WORLD, known_cameras=0.3, loss=early),
+            Stage(3400, (4, TRAINING_LENGTH), 2, batch=8, world=NANO_WORLD, known_cameras=0.15, loss=late),
         ),
         seed=seed,
         learning_rate=2e-3,
         matrix_rate=1e-2,
         warmup=100,
         average=0.998,
-        loss=LossWeights(rotation=4.0, translation=4.0, color=1.0),
     )

@@ -1,6 +1,6 @@
 """A training run as settings: what is seen when, how long, how fast. Written beside every network that it makes."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from ttt3r.data.procedural import WorldConfig
 from ttt3r.training.losses import LossWeights
@@ -18,7 +18,7 @@ class Stage:
         world: where the clips come from.
         known_cameras: share of the shown frames that come with their ray map. What is asked of a memory can so be learned
             before cameras can be found, and finding cameras needs a memory.
-        spread: weight of `losses.sameness` of the state after each frame, which keeps the state tokens apart.
+        loss: weights of the terms.
     """
 
     steps: int
@@ -27,7 +27,7 @@ class Stage:
     batch: int = 32
     world: WorldConfig = WorldConfig()
     known_cameras: float = 0.0
-    spread: float = 0.0
+    loss: LossWeights = LossWeights()
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch < 1 or self.questions < 0:
@@ -37,8 +37,6 @@ class Stage:
             )
         if not 0 <= self.known_cameras <= 1:
             raise ValueError(f"known_cameras={self.known_cameras} is a share and must lie in 0 ... 1")
-        if self.spread < 0:
-            raise ValueError(f"spread={self.spread} is the weight of a loss and must not be negative")
         if not 1 <= self.frames[0] <= self.frames[1]:
             raise ValueError(
                 f"clip lengths must be (shortest, longest) with 1 <= shortest <= longest, got {self.frames}"
@@ -59,7 +57,6 @@ class Recipe:
         betas, weight_decay, clip: of AdamW and of the gradient's norm.
         average: decay of the exponential average of the weights, which is what is saved.
         detach_every: cut gradients through time every so many frames; `None` for whole clips.
-        loss: weights of the terms.
 
     Raises:
         ValueError: for a setting out of its range.
@@ -75,7 +72,6 @@ class Recipe:
     clip: float = 1.0
     average: float = 0.999
     detach_every: int | None = None
-    loss: LossWeights = field(default_factory=LossWeights)
 
     def __post_init__(self) -> None:
         if not self.stages:
