@@ -150,7 +150,7 @@ def test_scale_drift():
     drift = np.exp(0.02 * np.arange(4))
     found = scale_drift(truth / drift[:, None, None], truth)
     np.testing.assert_allclose(found.scales, drift)
-    np.testing.assert_allclose([found.log_slope, found.log_std], [2.0, 0.02 * np.std([0, 1, 2, 3])])
+    np.testing.assert_allclose([found.log_slope, found.log_std], [2.0, 0.02 * float(np.std([0, 1, 2, 3]))])
     truth[1] = 0  # a frame without truth has no scale, and the others keep their time
     found = scale_drift(truth / drift[:, None, None], truth)
     assert np.isnan(found.scales).tolist() == [False, True, False, False]

@@ -218,7 +218,7 @@ def test_motions_one_after_the_other():
 def test_statistics_equal_numpy_and_none_of_nothing():
     values = np.array([3.0, 1.0, 2.0, 6.0])
     found = ErrorStatistics.of(values)
-    expected = (np.sqrt(12.5), 3.0, 2.5, np.std(values), 1.0, 6.0, 50.0)
+    expected = [float(value) for value in (np.sqrt(12.5), 3.0, 2.5, np.std(values), 1.0, 6.0, 50.0)]
     np.testing.assert_allclose(
         [found.rmse, found.mean, found.median, found.std, found.minimum, found.maximum, found.sse], expected
     )
