@@ -16,6 +16,7 @@ from ttt3r.evaluation.depth import (
     resize_depth,
 )
 from ttt3r.evaluation.depth_drift import scale_drift
+from ttt3r.evaluation.depth_pixels import DepthPixels
 
 ALIGNMENTS = [
     MetricDepth(),
@@ -148,14 +149,14 @@ def test_scale_drift():
     _, truth = _pair()
     truth = np.concatenate([truth, truth[:1]])
     drift = np.exp(0.02 * np.arange(4))
-    found = scale_drift(truth / drift[:, None, None], truth)
+    found = scale_drift(DepthPixels.of(truth / drift[:, None, None], truth))
     np.testing.assert_allclose(found.scales, drift)
     np.testing.assert_allclose([found.log_slope, found.log_std], [2.0, 0.02 * float(np.std([0, 1, 2, 3]))])
     truth[1] = 0  # a frame without truth has no scale, and the others keep their time
-    found = scale_drift(truth / drift[:, None, None], truth)
+    found = scale_drift(DepthPixels.of(truth / drift[:, None, None], truth))
     assert np.isnan(found.scales).tolist() == [False, True, False, False]
     np.testing.assert_allclose(found.log_slope, 2.0)
-    assert np.isnan(scale_drift(truth[:1], truth[:1]).log_slope)
+    assert np.isnan(scale_drift(DepthPixels.of(truth[:1], truth[:1])).log_slope)
 
 
 def test_one_alignment_for_the_whole_sequence():

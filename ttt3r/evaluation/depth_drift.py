@@ -4,10 +4,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
-from ttt3r.evaluation.depth import matched_pixels
 from ttt3r.evaluation.depth_alignment import DepthAlignment, L1Scale
+from ttt3r.evaluation.depth_pixels import DepthPixels
 
 
 @dataclass(frozen=True)
@@ -36,31 +36,16 @@ class ScaleDrift:
         return float((time - time.mean()) @ value / np.square(time - time.mean()).sum())
 
     @property
-    def _known(self) -> np.ndarray:
+    def _known(self) -> Bool[np.ndarray, " frame"]:
         return np.isfinite(self.scales) & (self.scales > 0)
 
 
-def scale_drift(
-    predicted: Float[np.ndarray, "frame height width"],
-    truth: Float[np.ndarray, "frame true_height true_width"],
-    alignment: DepthAlignment = L1Scale(),
-    max_depth: float | None = 70.0,
-) -> ScaleDrift:
+def scale_drift(pixels: DepthPixels, alignment: DepthAlignment = L1Scale()) -> ScaleDrift:
     """Fit each frame by itself.
 
     Args:
-        predicted: metres, of any size; resized to the truth's.
-        truth: metres; pixels not in (0, max_depth) or NaN do not count.
+        pixels: the valid pixels of the sequence.
         alignment: of a frame; its scale is what counts.
-        max_depth: of the truth, metres; `None` for no limit.
-
-    Raises:
-        ValueError: if the numbers of frames differ.
     """
-    if len(predicted) != len(truth):
-        raise ValueError(f"{len(predicted)} predicted depth maps meet {len(truth)} true ones; give one for each frame")
-    scales = []
-    for index in range(len(truth)):
-        p, g = matched_pixels(predicted[index : index + 1], truth[index : index + 1], max_depth)
-        scales.append(alignment.fit(p.astype(np.float64), g.astype(np.float64))[0] if len(g) else math.nan)
-    return ScaleDrift(np.array(scales))
+    fits = [alignment.fit(p.astype(np.float64), g.astype(np.float64)) if len(g) else None for p, g in pixels.by_frame()]
+    return ScaleDrift(np.array([math.nan if fit is None else fit[0] for fit in fits], dtype=np.float64))
