@@ -1,7 +1,17 @@
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 
-from ttt3r.evaluation.depth import depth_errors, matched_pixels, pixel_errors
+from ttt3r.evaluation import depth
+from ttt3r.evaluation.depth import (
+    LeastSquaresScaleShift,
+    depth_errors,
+    matched_pixels,
+    pixel_errors,
+    pooled_errors,
+    range_errors,
+)
 from ttt3r.evaluation.depth_pixels import DepthPixels, DepthSpool
 
 
@@ -62,3 +72,27 @@ def test_nothing_valid_is_an_empty_sequence():
             spool.add(np.ones((2, 2), np.float32), np.ones((2, 2), np.float32))
     with pytest.raises(ValueError, match="open the spool"):
         DepthSpool().add(np.ones((2, 2)), np.ones((2, 2)))
+
+
+def test_a_long_sequence_is_judged_in_pieces(monkeypatch):
+    predicted, truth = matched_pixels(*_maps())
+    alignment = LeastSquaresScaleShift()
+    whole = pixel_errors(predicted, truth, alignment, clip=3.0)
+    monkeypatch.setattr(depth, "_AT_ONCE", 50)
+    pieces = pixel_errors(predicted, truth, alignment, clip=3.0)
+    np.testing.assert_allclose(astuple(pieces), astuple(whole), rtol=1e-12)
+    assert (pieces.scale, pieces.shift) == alignment.fit(predicted.astype(float), truth)
+    predicted[0] = np.nan
+    assert np.isnan(pixel_errors(predicted, truth).rmse)
+
+
+def test_errors_by_range():
+    predicted, truth = matched_pixels(*_maps())
+    alignment = LeastSquaresScaleShift()
+    near, far, nowhere = range_errors(predicted, truth, (0, 2, 5, 9), alignment)
+    assert (near.valid_pixels, far.valid_pixels) == ((truth < 2).sum(), (truth >= 2).sum())
+    assert nowhere.valid_pixels == 0
+    assert near.scale == far.scale
+    pooled, whole = pooled_errors([near, far]), pixel_errors(predicted, truth, alignment)
+    np.testing.assert_allclose([pooled.rmse, pooled.abs_rel], [whole.rmse, whole.abs_rel])
+    assert near.abs_rel > 2 * far.abs_rel  # a prediction that knows nothing is the mean depth everywhere

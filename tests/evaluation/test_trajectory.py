@@ -156,6 +156,19 @@ def test_evo_agrees():
     def path(poses):
         return trajectory.PoseTrajectory3D(poses_se3=list(poses.copy()), timestamps=np.arange(40.0))
 
+    part = PoseRelation.translation_part
+    for alignment, align, correct_scale, align_origin in (
+        (SE3Alignment(), True, False, False),
+        (ScaleAlignment(), False, True, False),
+        (FirstCameraAlignment(), False, False, True),
+        (NoAlignment(), False, False, False),
+    ):
+        ape = main_ape.ape(
+            path(truth), path(predicted), part, align=align, correct_scale=correct_scale, align_origin=align_origin
+        )
+        ours = trajectory_errors(predicted, truth, alignment).ate
+        np.testing.assert_allclose(ours, ape.stats["rmse"], rtol=1e-8, err_msg=repr(alignment))
+
     part, turn = PoseRelation.translation_part, PoseRelation.rotation_angle_deg
     ape = main_ape.ape(path(truth), path(predicted), part, align=True, correct_scale=True)
     np.testing.assert_allclose(errors.ate, ape.stats["rmse"], rtol=1e-8)

@@ -20,6 +20,7 @@ from ttt3r.evaluation.depth import MetricDepth as MetricDepth
 from ttt3r.evaluation.depth import depth_errors as depth_errors
 from ttt3r.evaluation.depth import pixel_errors as pixel_errors
 from ttt3r.evaluation.depth import pooled_errors as pooled_errors
+from ttt3r.evaluation.depth import range_errors as range_errors
 from ttt3r.evaluation.depth_drift import ScaleDrift as ScaleDrift
 from ttt3r.evaluation.depth_drift import scale_drift as scale_drift
 from ttt3r.evaluation.depth_official import OfficialMetric as OfficialMetric
@@ -159,6 +160,7 @@ __all__ = [
     "point_errors",
     "pooled_errors",
     "read_official_folder",
+    "range_errors",
     "recall",
     "relative_errors",
     "rotation_auc",

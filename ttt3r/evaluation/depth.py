@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,6 +18,9 @@ from ttt3r.evaluation.depth_alignment import MetricDepth as MetricDepth
 
 SMALLEST = 1e-5
 """Depths below it count as this for the logarithm and for the ratios, metres."""
+
+_AT_ONCE = 1 << 20
+"""Pixels that are judged at one time."""
 
 
 @dataclass(frozen=True)
@@ -114,9 +117,35 @@ def pixel_errors(
     """
     if len(truth) == 0:
         return NO_PIXEL
-    p, g = predicted.astype(np.float64), truth.astype(np.float64)
-    scale, shift = alignment.fit(p, g)
-    return aligned_errors(np.minimum(scale * p + shift, np.inf if clip is None else clip), g, scale, shift)
+    scale, shift = alignment.fit(predicted.astype(np.float64), truth.astype(np.float64))
+    parts = []
+    for start in range(0, len(truth), _AT_ONCE):  # a long sequence, mapped from disk, must not be copied several times
+        part = slice(start, start + _AT_ONCE)
+        aligned = np.minimum(scale * predicted[part].astype(np.float64) + shift, np.inf if clip is None else clip)
+        parts.append(aligned_errors(aligned, truth[part].astype(np.float64)))
+    return replace(pooled_errors(parts) if len(parts) > 1 else parts[0], scale=scale, shift=shift)
+
+
+def range_errors(
+    predicted: Float[np.ndarray, " pixel"],
+    truth: Float[np.ndarray, " pixel"],
+    edges: Sequence[float],
+    alignment: DepthAlignment = MetricDepth(),
+) -> tuple[DepthErrors, ...]:
+    """Errors by true distance, after one alignment of all: one entry for each range [edge, next edge).
+
+    Args:
+        predicted: metres, at the valid pixels of a sequence.
+        truth: metres, positive.
+        edges: increasing, metres, e.g. (0, 3, 10, 30, 80).
+        alignment: fitted on all pixels together.
+    """
+    g = truth.astype(np.float64)
+    scale, shift = alignment.fit(predicted.astype(np.float64), g) if len(g) else (math.nan, math.nan)
+    inside = [(g >= low) & (g < high) for low, high in zip(edges, edges[1:], strict=False)]
+    return tuple(
+        aligned_errors(scale * predicted[part].astype(np.float64) + shift, g[part], scale, shift) for part in inside
+    )
 
 
 def aligned_errors(
