@@ -77,10 +77,12 @@ def needed(scores: WorldScores, asked: RecallScores) -> list[str]:
         for what, table in (("rotation, degrees", scores.rotation_degrees), ("translation", scores.translation)):
             worse = mean_interval(table["frozen"][row] - table["cut3r"][row])
             rows.append(f"| {what}, frozen - cut3r, {length} frames | {worse} | {_yes(worse.excludes_zero)} |")
-    own = asked.color["cut3r"].mean(axis=0)
+    own = asked.explained("cut3r")
     for control in (SCENE_AVERAGE, ANOTHER_SCENE, NOTHING_SEEN):
-        better = mean_interval(own - asked.color[control].mean(axis=0))
-        rows.append(f"| recalled colours, cut3r - {control} | {better} | {_yes(better.excludes_zero)} |")
+        better = mean_interval(own - asked.explained(control))
+        rows.append(
+            f"| explained variance of recalled colours, cut3r - {control} | {better} | {_yes(better.excludes_zero)} |"
+        )
     for control in (ANOTHER_SCENE, NOTHING_SEEN):
         better = mean_interval(asked.points["cut3r"].mean(axis=0) - asked.points[control].mean(axis=0))
         rows.append(f"| error of recalled points, cut3r - {control} | {better} | {_yes(better.excludes_zero)} |")

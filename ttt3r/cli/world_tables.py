@@ -103,16 +103,18 @@ def write_tables(study: WorldStudy, errors: Path, answers: Path) -> None:
                     )
     with open(answers, "w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["memory", "after", "frame", "world", "frames_since_seen", "color", "points"])
+        writer.writerow(["memory", "after", "frame", "world", "frames_since_seen", "variance", "color_error", "points"])
         for asked in study.asked:
             writer.writerows(_answers(asked))
 
 
 def _answers(asked: RecallScores) -> list[tuple[object, ...]]:
     rows = []
-    for name, color in asked.color.items():
+    for name, error in asked.color_error.items():
         for row, frame in enumerate(asked.frames):
-            for world, value in enumerate(color[row]):
-                where = float(asked.points[name][row, world])
-                rows.append((name, asked.asked_after, frame, world, int(asked.unseen[row, world]), float(value), where))
+            for world, value in enumerate(error[row]):
+                numbers = (asked.variance[row, world], value, asked.points[name][row, world])
+                rows.append(
+                    (name, asked.asked_after, frame, world, int(asked.unseen[row, world]), *map(float, numbers))
+                )
     return rows
