@@ -49,7 +49,7 @@ def _unit(rule, index, control_of, errors, protocol, lengths):
             "ate": error * length / 100,
             "rpe_rotation_degrees": 5 * error,
             "depth_abs_rel/scale": error / 2,
-            "depth_delta_1.25/scale": 1 - error,
+            "depth_delta_125/scale": 1 - error,
             "depth_valid_pixels": 1000.0 * (index + 1),
             "gain_mean": 1.0 if rule == "cut3r" else 0.3,
             "gain_std": 0.0 if rule == "cut3r" else 0.1,

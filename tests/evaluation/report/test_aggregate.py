@@ -9,8 +9,8 @@ import pytest
 from evaluation.report.rows import NAN, row, unit, units
 from ttt3r.evaluation.report.aggregate import (
     Aggregation,
-    Official,
-    Strict,
+    OfficialMean,
+    StrictMean,
     aggregates,
     common_set,
     common_sets,
@@ -20,7 +20,7 @@ from ttt3r.evaluation.report.results import collect
 from ttt3r.evaluation.rows import Status
 
 
-def one(results, aggregation: Aggregation = Strict(), metric="ate", sequences=None):
+def one(results, aggregation: Aggregation = StrictMean(), metric="ate", sequences=None):
     found = [entry for entry in aggregates(results, aggregation, sequences) if entry.metric == metric]
     assert len(found) == 1
     return found[0]
@@ -37,28 +37,28 @@ def test_strict_is_the_plain_mean_and_says_what_is_missing():
 def test_official_takes_short_sequences_and_drops_failed_ones():
     rows = [row(index=0, value=0.1), row(index=1, value=0.3), row(index=2, value=0.5, status=Status.TOO_SHORT)]
     rows += [row(index=3, value=NAN, status=Status.DEGENERATE), row(index=4, value=NAN, status=Status.OUT_OF_MEMORY)]
-    found = one(collect([unit(*rows)]), Official())
+    found = one(collect([unit(*rows)]), OfficialMean())
     assert found.value == pytest.approx(0.3, abs=1e-12)
     assert (found.ok, found.total) == (3, 5)
 
 
 @pytest.mark.parametrize("status", [Status.NON_FINITE, Status.UNREADABLE])
 def test_what_stops_the_official_script_leaves_no_official_mean(status):
-    found = one(collect([unit(row(index=0), row(index=1, value=NAN, status=status))]), Official())
+    found = one(collect([unit(row(index=0), row(index=1, value=NAN, status=status))]), OfficialMean())
     assert math.isnan(found.value)
     assert found.note == "the official script stops at sequence_1"
 
 
 def test_official_poses_are_rounded_before_they_are_averaged():
     results = collect([unit(row(index=0, value=0.1234564), row(index=1, value=0.1234564))])
-    assert one(results, Official()).value == 0.123456
-    assert one(results, Strict()).value == 0.1234564
+    assert one(results, OfficialMean()).value == 0.123456
+    assert one(results, StrictMean()).value == 0.1234564
     depth = collect([unit(*(row(index=i, metric="depth_rmse", value=0.1234564) for i in range(2)))])
-    assert one(depth, Official(), "depth_rmse").value == 0.1234564
+    assert one(depth, OfficialMean(), "depth_rmse").value == 0.1234564
 
 
 def test_depth_without_pixel_counts_says_so():
-    found = one(collect([unit(row(metric="depth_rmse", value=2.0))]), Official(), "depth_rmse")
+    found = one(collect([unit(row(metric="depth_rmse", value=2.0))]), OfficialMean(), "depth_rmse")
     assert (found.value, found.note) == (2.0, "not weighted: the numbers of pixels are not known")
 
 
@@ -71,7 +71,7 @@ def test_official_poses_agree_with_the_recorded_average(shared):
     for index, (case, *_) in enumerate(expected["process_directory"]):
         values = [full[case][name] for name in ("ate_rmse", "rpe_trans_rmse", "rpe_rot_deg_rmse")]
         rows += [row(index=index, metric=metric, value=value) for metric, value in zip(names, values, strict=True)]
-    means = [one(collect([unit(*rows)]), Official(), metric).value for metric in names]
+    means = [one(collect([unit(*rows)]), OfficialMean(), metric).value for metric in names]
     np.testing.assert_allclose(means, expected["calculate_averages"], rtol=1e-12)
 
 
@@ -87,7 +87,9 @@ def test_official_depth_agrees_with_the_recorded_average(shared):
                 value = cases[name]["results"][f"bonn|{mode}"][key]
                 rows += [row(index=index, metric="depth_rmse", value=value)]
                 rows += [row(index=index, metric="depth_valid_pixels", value=float(pixels))]
-            assert one(collect([unit(*rows)]), Official(), "depth_rmse").value == pytest.approx(average[key], rel=1e-12)
+            assert one(collect([unit(*rows)]), OfficialMean(), "depth_rmse").value == pytest.approx(
+                average[key], rel=1e-12
+            )
 
 
 @pytest.mark.shared
@@ -101,13 +103,13 @@ def test_official_points_agree_with_the_recorded_average(shared):
         rows += [row(index=index, metric="normal_consistency", value=(nc1 + nc2) / 2)]
     results = collect([unit(*rows)])
     for metric, key in (("accuracy", "acc"), ("completeness", "comp"), ("normal_consistency", "nc")):
-        assert one(results, Official(), metric).value == pytest.approx(expected[key], rel=1e-12)
+        assert one(results, OfficialMean(), metric).value == pytest.approx(expected[key], rel=1e-12)
 
 
 def test_protocols_never_meet():
     first = row(value=1.0)
     other = dataclasses.replace(first, protocol_hash="of other settings", value=3.0)
-    found = aggregates(collect([unit(first, other)]), Strict())
+    found = aggregates(collect([unit(first, other)]), StrictMean())
     assert sorted(entry.value for entry in found) == [1.0, 3.0]
 
 
@@ -118,12 +120,15 @@ def test_the_common_set_is_what_all_rules_have_at_the_largest_length():
             rows += [row(rule, index, length=50), row(rule, index, length=100, value=2.0)]
     rows[-1] = dataclasses.replace(rows[-1], status=Status.NON_FINITE, value=NAN)  # ttt3r, sequence 2, 100 frames
     results = collect([unit(*rows, row("frozen", 0, value=NAN, length=100, status=Status.OUT_OF_MEMORY))])
-    found = common_set(results, results.slices[0], "ate", Strict())
+    found = common_set(results, results.slices[0], "ate", StrictMean())
     assert found.sequences == {"sequence_0", "sequence_1"}
     assert (found.absent, found.length) == (("frozen",), 100)
-    fixed = {(e.rule, e.length): (e.ok, e.total) for e in aggregates(results, Strict(), common_sets(results, Strict()))}
+    fixed = {
+        (e.rule, e.length): (e.ok, e.total)
+        for e in aggregates(results, StrictMean(), common_sets(results, StrictMean()))
+    }
     assert fixed["cut3r", 50] == fixed["ttt3r", 100] == (2, 2)
-    changing = {(e.rule, e.length): (e.ok, e.total) for e in aggregates(results, Strict())}
+    changing = {(e.rule, e.length): (e.ok, e.total) for e in aggregates(results, StrictMean())}
     assert changing["cut3r", 50] == (3, 3)
     assert changing["ttt3r", 100] == (2, 3)
 

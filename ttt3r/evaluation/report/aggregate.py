@@ -1,7 +1,7 @@
 """From rows to one number for each rule and length: as the official scripts do it, or strictly.
 
-Strict()     float64, plain mean over sequences that are whole and finite; what is missing is counted and named
-Official()   what the published tables contain: failed sequences leave the mean, poses are rounded, depth is weighted
+StrictMean()     float64, plain mean over sequences that are whole and finite; what is missing is counted and named
+OfficialMean()   what the published tables contain: failed sequences leave the mean, poses are rounded, depth is weighted
 """
 
 import abc
@@ -17,6 +17,10 @@ from ttt3r.evaluation.rows import ResultRow, Status
 
 PIXELS = "depth_valid_pixels"
 """The metric that holds how many pixels of a sequence were judged: the official weights of depth errors."""
+
+_COUNTED = (Status.OK, Status.TOO_SHORT)
+_DROPPED = (Status.DEGENERATE, Status.INVALID_TRUTH, Status.OUT_OF_MEMORY)
+"""What the official scripts count, and what they drop and log; at everything else they stop."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,11 @@ class Aggregation(abc.ABC):
     def name(self) -> str:
         """For people."""
 
+    @property
+    @abc.abstractmethod
+    def fixed_set(self) -> bool:
+        """Whether its numbers are meant over the common set of sequences, or over whatever is valid at each length."""
+
     @abc.abstractmethod
     def counts(self, row: ResultRow) -> bool:
         """Whether the row enters the mean."""
@@ -68,7 +77,7 @@ class Aggregation(abc.ABC):
 
 
 @dataclass(frozen=True)
-class Strict(Aggregation):
+class StrictMean(Aggregation):
     """The plain mean in float64 over sequences with status OK and a finite number.
 
     A sequence that is shorter than asked for is not counted at that length. Nothing is rounded; nothing is weighted.
@@ -78,6 +87,11 @@ class Strict(Aggregation):
     def name(self) -> str:
         """For people."""
         return "strict"
+
+    @property
+    def fixed_set(self) -> bool:
+        """A curve over a fixed set."""
+        return True
 
     def counts(self, row: ResultRow) -> bool:
         """Whether the row enters the mean."""
@@ -90,7 +104,7 @@ class Strict(Aggregation):
 
 
 @dataclass(frozen=True)
-class Official(Aggregation):
+class OfficialMean(Aggregation):
     """As in the published evaluation scripts, quirks and all.
 
     - A sequence with a degenerate trajectory, invalid truth or too little memory leaves the mean; the set shrinks with length.
@@ -109,13 +123,18 @@ class Official(Aggregation):
         """For people."""
         return "official"
 
+    @property
+    def fixed_set(self) -> bool:
+        """The set shrinks with length."""
+        return False
+
     def counts(self, row: ResultRow) -> bool:
         """Whether the row enters the mean."""
-        return row.status in (Status.OK, Status.TOO_SHORT) and math.isfinite(row.value)
+        return row.status in _COUNTED and math.isfinite(row.value)
 
     def mean(self, metric: Metric, rows: Sequence[ResultRow], pixels: Mapping[str, float]) -> tuple[float, str]:
         """The official mean."""
-        fatal = [row.sequence for row in rows if row.status in (Status.NON_FINITE, Status.UNREADABLE)]
+        fatal = [row.sequence for row in rows if row.status not in (*_COUNTED, *_DROPPED)]
         if fatal:
             return math.nan, f"the official script stops at {fatal[0]}"
         counted = [row for row in rows if self.counts(row)]

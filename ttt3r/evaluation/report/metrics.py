@@ -75,6 +75,7 @@ _KNOWN: dict[str, tuple[str, str, Direction, Family, bool, int]] = {
     "translation": ("translation", "", _LOWER, Family.TRAJECTORY, True, 3),
     "scale": ("scale", "", _NEITHER, Family.TRAJECTORY, True, 3),
     "scale_error": ("|ln scale|", "", _LOWER, Family.TRAJECTORY, False, 3),
+    "alignment_scale": ("scale", "", _NEITHER, Family.TRAJECTORY, True, 3),
     "drift_window": ("last window", "m", _LOWER, Family.TRAJECTORY, True, 3),
     "kitti_translation": ("KITTI t", "%", _LOWER, Family.TRAJECTORY, True, 2),
     "kitti_rotation": ("KITTI r", "deg/100 m", _LOWER, Family.TRAJECTORY, True, 3),
@@ -83,6 +84,9 @@ _KNOWN: dict[str, tuple[str, str, Direction, Family, bool, int]] = {
     "depth_sq_rel": ("SqRel", "m", _LOWER, Family.DEPTH, True, 3),
     "depth_rmse": ("RMSE", "m", _LOWER, Family.DEPTH, True, 3),
     "depth_log_rmse": ("log RMSE", "", _LOWER, Family.DEPTH, True, 3),
+    "depth_delta_125": ("delta<1.25", "", _HIGHER, Family.DEPTH, False, 4),
+    "depth_delta_156": ("delta<1.25^2", "", _HIGHER, Family.DEPTH, False, 4),
+    "depth_delta_195": ("delta<1.25^3", "", _HIGHER, Family.DEPTH, False, 4),
     "depth_delta": ("delta", "", _HIGHER, Family.DEPTH, False, 4),
     "depth_scale": ("depth scale", "", _NEITHER, Family.DEPTH, True, 3),
     "depth_valid_pixels": ("pixels", "", _NEITHER, Family.DEPTH, False, 0),
@@ -105,6 +109,7 @@ _KNOWN: dict[str, tuple[str, str, Direction, Family, bool, int]] = {
     "norm_ratio": ("norm ratio", "", _NEITHER, Family.GAIN, False, 2),
     "seconds": ("seconds", "s/frame", _LOWER, Family.COST, True, 4),
     "seconds_per_frame": ("time", "s/frame", _LOWER, Family.COST, True, 4),
+    "frames_per_second": ("speed", "frames/s", _HIGHER, Family.COST, True, 1),
     "peak_memory": ("peak memory", "bytes", _LOWER, Family.COST, True, 0),
 }
 

@@ -1,0 +1,141 @@
+"""The tables beside the results: costs, what failed, what the numbers depend on, and the published values."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from ttt3r.evaluation.paper import AgainstPaper
+from ttt3r.evaluation.report.aggregate import Failure
+from ttt3r.evaluation.report.contents import RULE, frames_cell
+from ttt3r.evaluation.report.results import Results, rule_of
+from ttt3r.evaluation.report.tables import Cell, Column, Table
+from ttt3r.evaluation.rows import ResultRow, Status, UnitResult
+
+BYTES = 1024**3
+TOTAL = ("seconds_per_frame", "seconds_network", "network")
+"""The cost that stands for a rule in words and pictures: the first of these that was measured."""
+
+
+def mean_costs(units: Sequence[UnitResult]) -> dict[str, dict[str, float]]:
+    """By rule and cost, the mean over the units that measured it; a peak is the largest one."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for unit in units:
+        for rule in dict.fromkeys(rule_of(row) for row in unit.rows):
+            for name, value in unit.costs.items():
+                if math.isfinite(value):
+                    found.setdefault(rule, {}).setdefault(name, []).append(value)
+    return {
+        rule: {name: max(v) if name.startswith("peak") else math.fsum(v) / len(v) for name, v in costs.items()}
+        for rule, costs in found.items()
+    }
+
+
+def main_cost(costs: Mapping[str, float]) -> float:
+    """Seconds per frame: the first of `TOTAL` that is there; else the sum of what is called seconds; NaN without any."""
+    for name in TOTAL:
+        if name in costs:
+            return costs[name]
+    parts = [value for name, value in costs.items() if name.startswith("seconds")]
+    return math.fsum(parts) if parts else math.nan
+
+
+def cost_table(units: Sequence[UnitResult], rules: Sequence[str]) -> Table:
+    """Seconds per frame by part and peak memory, a line for each rule.
+
+    Args:
+        units: with costs.
+        rules: in the order of the lines.
+    """
+    costs = mean_costs(units)
+    names = list(dict.fromkeys(name for rule in costs.values() for name in rule))
+    rows = []
+    for rule in [rule for rule in rules if rule in costs]:
+        rows.append((Cell(rule), *(_cost(name, costs[rule].get(name, math.nan)) for name in names)))
+    caption = "seconds for each frame, means over sequences; rules that ran in one pass share its times"
+    columns = [Column(_cost_heading(name), name) for name in names]
+    return Table("costs", "Costs", (RULE, *columns), tuple(rows), 1, caption if rows else "")
+
+
+def _cost(name: str, value: float) -> Cell:
+    return Cell(value / BYTES, ".2f") if "bytes" in name else Cell(value, ".4f")
+
+
+def _cost_heading(name: str) -> str:
+    words = name.replace("_", " ")
+    return words.replace("bytes", "GiB") if "bytes" in name else words
+
+
+def failure_table(found: Sequence[Failure]) -> Table:
+    """What is missing or short, a line for each cause."""
+    rows = []
+    for one in found:
+        lengths = ", ".join(frames_cell(length).text for length in one.lengths)
+        status = "no result" if one.status is None else one.status.value
+        rows.append(tuple(map(Cell, (one.slice.label, one.sequence, one.rule, lengths, status, one.note))))
+    columns = [Column(name, name, numeric=False) for name in ("data", "sequence", "rule", "frames", "status", "note")]
+    return Table("failures", "What failed or fell short", tuple(columns), tuple(rows), 3)
+
+
+def remark_table(rows: Sequence[ResultRow]) -> Table:
+    """Notes on numbers that are there, each said once with the number of rules that it concerns."""
+    found: dict[tuple[str, str, str], set[str]] = {}
+    for row in rows:
+        if row.note and row.status is Status.OK:
+            found.setdefault((row.protocol, row.sequence, row.note), set()).add(row.rule)
+    lines = [(*map(Cell, key), Cell(str(len(rules)))) for key, rules in found.items()]
+    columns = [Column(name, name, numeric=False) for name in ("data", "sequence", "note", "rules")]
+    return Table("remarks", "Remarks on numbers that count", tuple(columns), tuple(lines), 2)
+
+
+def setting_table(units: Sequence[UnitResult], results: Results) -> Table:
+    """What the numbers depend on: protocols with their hashes, and every setting that all units share, or how it varies."""
+    lines = []
+    for part in results.slices:
+        local = results.of(part)
+        lengths = ", ".join(frames_cell(length).text for length in local.lengths)
+        words = f"hash {part.protocol_hash}; {len(local.sequences)} sequences; frames {lengths}"
+        lines.append((Cell(f"protocol {part.label}"), Cell(words)))
+    values: dict[str, dict[str, None]] = {}
+    for unit in units:
+        for name, value in unit.settings.items():
+            values.setdefault(name, {})[value] = None
+    for name, found in values.items():
+        few = "; ".join(list(found)[:6]) + (f"; and {len(found) - 6} more" if len(found) > 6 else "")
+        lines.append((Cell(name.replace("_", " ")), Cell(few)))
+    columns = (Column("setting", "setting", numeric=False), Column("value", "value", numeric=False))
+    return Table("settings", "What the numbers depend on", columns, tuple(lines), 1)
+
+
+def paper_table(found: Sequence[AgainstPaper]) -> Table:
+    """Ours, theirs, difference, and the band of what others got."""
+    rows = []
+    for one in found:
+        form = f".{one.metric.digits}f"
+        low, high = one.band
+        rows.append(
+            (
+                Cell(one.ours.slice.label),
+                Cell(one.ours.rule),
+                Cell(one.metric.label),
+                frames_cell(one.ours.length),
+                Cell(one.ours.value, form),
+                Cell(one.published, form),
+                Cell(one.difference, f"+{form}"),
+                Cell(one.percent, "+.1f"),
+                Cell(low, form),
+                Cell(high, form),
+                Cell(f"{one.ours.ok}/{one.ours.total}"),
+            )
+        )
+    columns = [Column("data", "protocol", False), Column("rule", "rule", False), Column("metric", "metric", False)]
+    columns += [Column("frames", "frames"), Column("ours", "ours"), Column("paper", "paper")]
+    columns += [
+        Column("diff", "difference"),
+        Column("%", "percent"),
+        Column("low", "band_low"),
+        Column("high", "band_high"),
+    ]
+    caption = (
+        "official means; paper: the authors' number; low, high: all numbers printed by anyone for these weights; "
+        "the difference is to the paper, or where it has none to the middle of the band"
+    )
+    return Table("paper", "Against published numbers", (*columns, Column("ok", "ok")), tuple(rows), 3, caption)
