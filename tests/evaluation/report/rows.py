@@ -92,3 +92,36 @@ def row(
 
 def unit(*rows, repeat=""):
     return UnitResult(tuple(rows), {"repeat": repeat} if repeat else {})
+
+
+def write_arrays(units, folder):
+    """Beside each unit that names a file: a circle through a coloured box; the worse the rule, the more it drifts."""
+    for entry in units:
+        if not entry.arrays:
+            continue
+        rule, control = entry.rows[0].rule, entry.rows[0].control_of
+        generator = np.random.default_rng(5)
+        angle = np.linspace(0, 1.6 * np.pi, 120)
+        true = np.tile(np.eye(4), (120, 1, 1))
+        true[:, :3, 3] = np.stack([2 * np.sin(angle), 0.1 * np.sin(3 * angle), 2 - 2 * np.cos(angle)], axis=1)
+        bend = 0.6 if control else FACTOR[rule]
+        drifted = true.copy()
+        drifted[:, :3, 3] = 1.4 * true[:, :3, 3] + 0.4 * bend * np.cumsum(
+            generator.normal(0, 0.04, size=(120, 3)), axis=0
+        )
+        points = generator.uniform(-3, 3, size=(8000, 3))
+        wall = generator.integers(0, 3, size=8000)
+        points[np.arange(8000), wall] = 3 * np.sign(points[np.arange(8000), wall])
+        colors = (
+            np.array([[200, 90, 60], [90, 150, 90], [80, 110, 190]])[wall] + generator.integers(-30, 30, (8000, 3))
+        ).clip(0, 255)
+        gain = np.full(120, 1.0) if rule == "cut3r" else 0.3 + 0.1 * np.sin(angle * 4)
+        np.savez_compressed(
+            folder / entry.arrays,
+            camera_to_world=drifted,
+            true_camera_to_world=true,
+            gain_mean=gain if not control else np.full(120, 0.31),
+            gain_std=np.full(120, 0.0 if rule == "cut3r" or control else 0.12),
+            points=(1.4 * points + generator.normal(0, 0.08 * bend, size=points.shape)).astype(np.float32),
+            colors=colors.astype(np.uint8),
+        )

@@ -100,6 +100,8 @@ def means_table(
             rows.append((frames_cell(length), Cell(rule), *cells, Cell(_counted([one for one in here if one]))))
     columns = [Column(metric_named(metric).label, metric) for metric in metrics]
     notes = dict.fromkeys(one.note for one in means if one.note and one.metric in metrics)
+    if any("-" in str(row[-1].value) for row in rows):
+        notes["ok: fewest and most, as the metrics differ"] = None
     return Table(name, title, (FRAMES, RULE, *columns, Column("ok", "ok")), tuple(rows), 2, "; ".join(notes))
 
 

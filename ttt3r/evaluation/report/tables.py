@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MISSING = "-"
 """Shown for NaN; empty in CSV."""
+FOLDED = 14
+"""Letters after which words may be folded in a terminal."""
 
 
 @dataclass(frozen=True)
@@ -170,12 +172,12 @@ class Table:
         return tuple(made)
 
     def _parts(self, width: int) -> "Iterator[Table]":
-        """The table in pieces that fit; a column needs one blank beside it, and a line has one at each end."""
-        needs = [
-            1 + max(len(column.heading), *(len(row[index].text) for row in self.rows), 0)
-            for index, column in enumerate(self.columns)
-        ]
-        room = width - 2 - sum(needs[: self.keys])
+        """The table in pieces that fit; a column needs two blanks beside it, and words may be folded."""
+        needs = []
+        for index, column in enumerate(self.columns):
+            longest = max(len(column.heading), *(len(row[index].text) for row in self.rows), 0)
+            needs.append(2 + (longest if column.numeric else min(longest, FOLDED)))
+        room = width - 1 - sum(needs[: self.keys])
         chosen: list[int] = []
         for index in range(self.keys, len(self.columns)):
             if chosen and sum(needs[i] for i in (*chosen, index)) > room:
