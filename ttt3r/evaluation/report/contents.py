@@ -9,6 +9,7 @@ from ttt3r.evaluation.report.pairing import PairedComparison
 from ttt3r.evaluation.report.results import Results, Slice
 from ttt3r.evaluation.report.tables import Cell, Column, Table
 
+NAN = float("nan")
 FRAMES, RULE = Column("frames", "frames"), Column("rule", "rule", numeric=False)
 
 
@@ -64,7 +65,7 @@ class Means:
             for one in self.headline
             if (one.slice, one.rule, one.length, one.metric) == (part, rule, length, metric)
         ]
-        return found[0].value if found else float("nan")
+        return found[0].value if found else NAN
 
 
 def _shown(means: Sequence[Aggregate], families: Sequence[Family]) -> list[str]:
@@ -94,7 +95,9 @@ def means_table(
         for rule in [rule for rule in rules if any((length, rule, metric) in by_place for metric in metrics)]:
             here = [by_place.get((length, rule, metric)) for metric in metrics]
             cells = [
-                Cell("" if one is None else one.value, f".{metric_named(metric).digits}f", best=_is_best(one, by_place))
+                Cell(
+                    NAN if one is None else one.value, f".{metric_named(metric).digits}f", best=_is_best(one, by_place)
+                )
                 for metric, one in zip(metrics, here, strict=True)
             ]
             rows.append((frames_cell(length), Cell(rule), *cells, Cell(_counted([one for one in here if one]))))
@@ -231,7 +234,7 @@ def overall_table(means: Means) -> Table:
         for part, length, rule in dict.fromkeys((one.slice, one.length, one.rule) for one in chosen):
             found = [by_place.get((part, length, rule, metric)) for metric in metrics]
             cells = [
-                Cell("" if one is None else one.value, f".{metric_named(metric).digits}f")
+                Cell(NAN if one is None else one.value, f".{metric_named(metric).digits}f")
                 for metric, one in zip(metrics, found, strict=True)
             ]
             there = [one for one in found if one is not None]

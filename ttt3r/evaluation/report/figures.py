@@ -136,9 +136,9 @@ class Drawer:
             name: of the figure.
         """
         chosen = [one for one in comparisons if one.sequences][:MOST_PAIRS]
-        columns = min(3, max(1, len(chosen)))
+        columns = min(2, max(1, len(chosen)))
         lines = max(1, math.ceil(len(chosen) / columns))
-        drawing = new_figure(2.6 * columns + 0.4, 2.6 * lines + 0.2)
+        drawing = new_figure(2.9 * columns + 0.4, 2.9 * lines + 0.2)
         grid = np.atleast_1d(drawing.subplots(lines, columns)).ravel()
         for axes, one in zip(grid, [*chosen, *[None] * (len(grid) - len(chosen))], strict=True):
             if one is None:
@@ -198,9 +198,10 @@ class Drawer:
         axes.set_xlabel("seconds per frame")
         axes.set_ylabel(read.label)
         axes.margins(0.2)
+        axes.set_xlim(left=0)
         quiet_axes(axes)
         _legend(drawing, axes)
-        caption = "Rules that ran in one pass share its times, and stand one above the other."
+        caption = "Rules that ran in one pass share its times and stand one above the other; rules without times are left out."
         return Figure(name, f"Cost against {read.heading}, {part.label}", caption, drawing)
 
 

@@ -145,9 +145,14 @@ def _asset(name: str) -> str:
 
 
 def _verdict(verdict: Verdict) -> str:
-    told = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in verdict.sentences)
+    told = "".join(f"<li>{_prose(sentence)}</li>" for sentence in verdict.sentences)
     sure = "verdict sure" if verdict.sure else "verdict"
-    return f'<article class="{sure}"><h3>{html.escape(verdict.headline)}</h3><ul>{told}</ul></article>'
+    return f'<article class="{sure}"><h3>{_prose(verdict.headline)}</h3><ul>{told}</ul></article>'
+
+
+def _prose(text: str) -> str:
+    """Escaped, with numbers and their per cent on one line."""
+    return html.escape(text).replace(" %", "&nbsp;%")
 
 
 def _legend(styles: Sequence[tuple[str, RuleStyle]]) -> str:

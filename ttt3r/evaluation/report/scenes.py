@@ -118,10 +118,8 @@ def make_scenes(results: Results, arrays: Sequence[UnitArrays], styles: Mapping[
 
 
 def _valid(one: UnitArrays) -> Bool[np.ndarray, " frame"]:
-    true, predicted = (
-        np.isfinite(cameras).all(axis=(1, 2)) for cameras in (one.true_camera_to_world, one.camera_to_world)
-    )
-    return true & predicted
+    both = one.true_camera_to_world + one.camera_to_world
+    return np.all(np.isfinite(both), axis=(1, 2))
 
 
 def _true_path(one: UnitArrays) -> Float[np.ndarray, "frame xyz=3"]:

@@ -129,13 +129,14 @@ class Table:
             for column in self.columns
         )
         body = []
-        for row in self.rows:
+        for row, before in zip(self.rows, [None, *self.rows], strict=False):
+            group = before is not None and self.keys > 1 and row[0].text != before[0].text
             cells = "".join(
                 f"<td{_class('number' if column.numeric else '', 'best' if cell.best else '')} "
                 f'data-value="{html.escape(cell.plain)}">{html.escape(cell.text)}</td>'
                 for column, cell in zip(self.columns, row, strict=True)
             )
-            body.append(f"<tr>{cells}</tr>")
+            body.append(f"<tr{_class('group' if group else '')}>{cells}</tr>")
         caption = f'<p class="caption">{html.escape(self.caption)}</p>' if self.caption else ""
         return (
             f'<figure class="table" id="table-{html.escape(self.name)}"><figcaption>{html.escape(self.title)}</figcaption>'

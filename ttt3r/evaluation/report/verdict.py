@@ -183,4 +183,5 @@ def _failures(found: Sequence[Failure], part: Slice, sequences: int) -> tuple[st
     units = list(dict.fromkeys((one.rule, one.sequence) for one in here))
     named = ", ".join(f"{rule} on {sequence}" for rule, sequence in units[:3])
     more = f" and {len(units) - 3} more" if len(units) > 3 else ""
-    return (f"{len(units)} failed or fell short: {named}{more}; the table of failures says why.",)
+    results = f"{len(units)} result{'s' * (len(units) != 1)}"
+    return (f"{results} failed or fell short: {named}{more}; the table of failures says why.",)
