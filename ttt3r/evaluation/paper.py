@@ -8,12 +8,13 @@ as printed and not checked against runs. Lengths in metres, angles in degrees, t
 import csv
 import functools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
 from ttt3r.evaluation.report.aggregate import Aggregate, Aggregation, OfficialMean, aggregates
-from ttt3r.evaluation.report.metrics import Metric, metric_named
-from ttt3r.evaluation.report.results import Results
+from ttt3r.evaluation.report.metrics import OFFICIAL, Family, Metric, metric_named
+from ttt3r.evaluation.report.results import Results, Slice
 
 PAPER, RERUN, LOG = "paper", "rerun", "log"
 
@@ -26,7 +27,7 @@ class PublishedValue:
         method: as the source calls it.
         rule: the label that it has here; empty for methods that are not rules of this package.
         protocol: name. `unstated` stands where the source does not say enough.
-        length: frames; 0 for whole sequences.
+        length: frames; 0 for whole sequences, or all that the protocol selects.
         sequence: name; empty for the number of the whole data set.
         metric: name, as in the rows of an evaluation.
         statistic: over sequences: `mean`, `median`, `mean of a part`; `value` for a single sequence.
@@ -107,10 +108,10 @@ def protocol_key(protocol: str, length: int) -> tuple[str, int]:
     """What makes numbers comparable: the protocol without its number of frames, and the frames that are judged.
 
     One run at 1,000 frames serves all shorter lengths, so `tum/1000` judged at 90 frames is `tum/90`; `tum/stride3-90` is not.
-    Length 0 (whole sequences) means the number in the name.
+    Length 0 (whole sequences) means the number in the name, if there is one after `/` or `-`.
     """
-    stem, digits = re.fullmatch(r"(.*?)(\d*)", protocol).groups()  # type: ignore[union-attr]  # it fits every text
-    return stem, length or int(digits or 0)
+    found = re.fullmatch(r"(.*[/-])(\d+)", protocol)
+    return (found[1], length or int(found[2])) if found else (protocol, length)
 
 
 @functools.cache
@@ -127,8 +128,9 @@ def published_values() -> tuple[PublishedValue, ...]:
 def against_paper(results: Results, aggregation: Aggregation = OfficialMean()) -> tuple[AgainstPaper, ...]:
     """Ours, theirs and the band of others, for every number that somebody has published under the same protocol.
 
-    Rules are matched by their label without settings' defaults: `cut3r` and `ttt3r`. A constant, a control or a rule with other
-    settings has no published number.
+    Rules are matched by their whole label: a constant, a control, or a rule with settings of its own has no published number.
+    A metric is matched if it is computed as in the published scripts (`official/...`), or is the same either way: errors of
+    trajectories, and depth without alignment. A protocol whose name holds no number of frames is matched at its largest length.
 
     Args:
         results: see `collect`.
@@ -138,19 +140,33 @@ def against_paper(results: Results, aggregation: Aggregation = OfficialMean()) -
     for value in published_values():
         if value.rule and value.statistic == "mean":
             table.setdefault((value.key, value.rule, value.metric), []).append(value)
-    made = []
+    longest = {part: max(results.of(part).lengths) for part in results.slices}
+    made: dict[tuple[Slice, int, str, str], AgainstPaper] = {}
     for ours in aggregates(results, aggregation):
-        found = table.get((protocol_key(ours.slice.protocol, ours.length), ours.rule, ours.metric))
-        if found:
-            authors = [value.value for value in found if value.kind == PAPER]
-            rest = [value for value in found if value.kind != PAPER]
-            made.append(
-                AgainstPaper(
-                    ours,
-                    metric_named(ours.metric),
-                    authors[0] if authors else float("nan"),
-                    tuple(value.value for value in rest),
-                    tuple(dict.fromkeys(value.source for value in rest)),
-                )
-            )
-    return tuple(made)
+        stem, length = protocol_key(ours.slice.protocol, ours.length)
+        if stem == ours.slice.protocol and length == longest[ours.slice]:
+            length = 0
+        official = ours.metric.startswith(OFFICIAL)
+        metric = ours.metric.removeprefix(OFFICIAL)
+        found = table.get(((stem, length), ours.rule, metric), ())
+        place = (ours.slice, ours.length, ours.rule, metric)
+        if found and (official or (_same_either_way(metric) and place not in made)):
+            made[place] = _beside(ours, found)
+    return tuple(made.values())
+
+
+def _same_either_way(metric: str) -> bool:
+    """Whether the exact metric and the published one are the same number, but for rounding."""
+    return metric_named(metric).family is Family.TRAJECTORY or metric.endswith("/metric")
+
+
+def _beside(ours: Aggregate, found: Sequence[PublishedValue]) -> AgainstPaper:
+    authors = [value.value for value in found if value.kind == PAPER]
+    rest = [value for value in found if value.kind != PAPER]
+    return AgainstPaper(
+        ours,
+        metric_named(ours.metric),
+        authors[0] if authors else float("nan"),
+        tuple(value.value for value in rest),
+        tuple(dict.fromkeys(value.source for value in rest)),
+    )

@@ -99,10 +99,17 @@ def test_official_points_agree_with_the_recorded_average(shared):
     rows = []
     for index, line in enumerate((folder / "logs_0.txt").read_text().splitlines()):
         acc, comp, nc1, nc2 = map(float, re.findall(r": (\d[\d.e-]*)", line)[:4])
-        rows += [row(index=index, metric="accuracy", value=acc), row(index=index, metric="completeness", value=comp)]
-        rows += [row(index=index, metric="normal_consistency", value=(nc1 + nc2) / 2)]
+        rows += [
+            row(index=index, metric="points_accuracy", value=acc),
+            row(index=index, metric="points_completeness", value=comp),
+        ]
+        rows += [row(index=index, metric="points_normal_consistency", value=(nc1 + nc2) / 2)]
     results = collect([unit(*rows)])
-    for metric, key in (("accuracy", "acc"), ("completeness", "comp"), ("normal_consistency", "nc")):
+    for metric, key in (
+        ("points_accuracy", "acc"),
+        ("points_completeness", "comp"),
+        ("points_normal_consistency", "nc"),
+    ):
         assert one(results, OfficialMean(), metric).value == pytest.approx(expected[key], rel=1e-12)
 
 

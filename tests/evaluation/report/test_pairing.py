@@ -5,7 +5,7 @@ import pytest
 
 from evaluation.report.rows import row, unit, units
 from ttt3r.evaluation.report.aggregate import StrictMean
-from ttt3r.evaluation.report.metrics import Direction, metric_named, primary_metric
+from ttt3r.evaluation.report.metrics import Direction, core_metrics, metric_named, primary_metric
 from ttt3r.evaluation.report.pairing import Comparing, baseline_of, pairs_of
 from ttt3r.evaluation.report.results import collect
 from ttt3r.evaluation.rows import Status
@@ -103,11 +103,13 @@ def test_slices_are_not_mixed():
     ("name", "label", "direction"),
     [
         ("ate", "ATE m", Direction.LOWER),
-        ("ate_se3", "ATE se3 m", Direction.LOWER),
+        ("ate/se3", "ATE se3 m", Direction.LOWER),
         ("rpe_rotation_degrees", "RPE deg", Direction.LOWER),
         ("depth_abs_rel/median", "AbsRel median", Direction.LOWER),
-        ("depth_delta_125/scale", "delta<1.25 scale", Direction.HIGHER),
-        ("normal_consistency", "NC", Direction.HIGHER),
+        ("depth_delta_125/scale", "d<1.25 scale", Direction.HIGHER),
+        ("official/points_normal_consistency", "NC official", Direction.HIGHER),
+        ("points_f_score_0.05/icp", "F 0.05 icp", Direction.HIGHER),
+        ("rpe_translation/10", "RPE 10 m", Direction.LOWER),
         ("gain_std_tokens", "SD tokens", Direction.NEITHER),
         ("something_new", "something new", Direction.NEITHER),
     ],
@@ -122,6 +124,23 @@ def test_names_are_read(name, label, direction):
 
 def test_the_verdict_goes_by_the_trajectory_first():
     assert primary_metric(["gain_mean", "depth_abs_rel/scale", "ate"]) == "ate"
-    assert primary_metric(["gain_mean", "f_score"]) == "f_score"
+    assert primary_metric(["gain_mean", "points_f_score"]) == "points_f_score"
     with pytest.raises(ValueError, match="which way is better"):
         primary_metric(["gain_mean"])
+
+
+def test_a_first_look_has_one_variant_of_each_core_metric():
+    names = [
+        "ate/se3",
+        "official/ate",
+        "ate",
+        "ate_per_path",
+        "rpe_translation",
+        "rpe_translation/10",
+        "scale_error",
+        "drift",
+    ]
+    assert core_metrics(names) == names  # few enough
+    many = [*names, "depth_abs_rel/metric", "depth_abs_rel/l1", "points_f_score_0.05/icp", "depth_delta_125_2/metric"]
+    assert core_metrics(many) == ["ate", "rpe_translation", "depth_abs_rel/metric", "points_f_score_0.05/icp"]
+    assert primary_metric(many) == "ate"

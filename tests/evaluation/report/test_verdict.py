@@ -102,8 +102,8 @@ def test_one_rule_alone_and_none_at_all():
 
 
 def test_higher_is_better_where_it_is():
-    rows = [row("cut3r", i, "f_score", 0.5 + i / 50) for i in range(8)]
-    rows += [row("ttt3r", i, "f_score", 0.6 + i / 50 + i / 90) for i in range(8)]
+    rows = [row("cut3r", i, "points_f_score", 0.5 + i / 50) for i in range(8)]
+    rows += [row("ttt3r", i, "points_f_score", 0.6 + i / 50 + i / 90) for i in range(8)]
     found, _ = verdict([unit(*rows)])
     assert found.headline == "ttt3r won on tum/1000 at 200 frames: ttt3r's F is 0.139 higher than cut3r's."
 

@@ -15,8 +15,8 @@ from ttt3r.evaluation.report.metrics import Family, Metric, metric_named
 from ttt3r.evaluation.report.results import Results, Slice, slice_of
 from ttt3r.evaluation.rows import ResultRow, Status
 
-PIXELS = "depth_valid_pixels"
-"""The metric that holds how many pixels of a sequence were judged: the official weights of depth errors."""
+PIXELS = ("official/depth_pixels", "depth_pixels", "depth_valid_pixels")
+"""The metrics that hold how many pixels of a sequence were judged: the official weights of depth errors. The first counts."""
 
 _COUNTED = (Status.OK, Status.TOO_SHORT)
 _DROPPED = (Status.DEGENERATE, Status.INVALID_TRUTH, Status.OUT_OF_MEMORY)
@@ -143,7 +143,7 @@ class OfficialMean(Aggregation):
             return math.nan, ""
         if metric.family is Family.TRAJECTORY:
             values = [float(f"{value:.{self.pose_decimals}f}") for value in values]
-        if metric.family is Family.DEPTH and metric.name.partition("/")[0] != PIXELS:
+        if metric.family is Family.DEPTH and metric.name not in PIXELS:
             weights = [pixels.get(row.sequence, math.nan) for row in counted]
             if not all(math.isfinite(weight) for weight in weights):
                 return float(np.mean(values)), "not weighted: the numbers of pixels are not known"
@@ -165,17 +165,19 @@ def aggregates(
     """
     cells: dict[tuple[Slice, str, int, str], list[ResultRow]] = {}
     asked: dict[Slice, set[str]] = {}
-    pixels: dict[tuple[Slice, str, int], dict[str, float]] = {}
+    pixels: dict[tuple[Slice, str, int], dict[str, dict[int, float]]] = {}
     for row in results.rows:
         part = slice_of(row)
         asked.setdefault(part, set()).add(row.sequence)
-        if row.metric.partition("/")[0] == PIXELS:
-            pixels.setdefault((part, row.rule, row.length), {})[row.sequence] = row.value
+        if row.metric in PIXELS:
+            known = pixels.setdefault((part, row.rule, row.length), {}).setdefault(row.sequence, {})
+            known[PIXELS.index(row.metric)] = row.value
         if sequences is None or row.sequence in sequences[part, row.metric]:
             cells.setdefault((part, row.rule, row.length, row.metric), []).append(row)
     made = []
     for (part, rule, length, name), rows in cells.items():
-        value, note = aggregation.mean(metric_named(name), rows, pixels.get((part, rule, length), {}))
+        counts = {sequence: known[min(known)] for sequence, known in pixels.get((part, rule, length), {}).items()}
+        value, note = aggregation.mean(metric_named(name), rows, counts)
         total = len(asked[part] if sequences is None else sequences[part, name])
         made.append(Aggregate(part, rule, length, name, value, sum(map(aggregation.counts, rows)), total, note))
     return tuple(made)

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ttt3r.evaluation.report.aggregate import Aggregate, Aggregation, aggregates, common_sets
-from ttt3r.evaluation.report.metrics import Family, metric_named
+from ttt3r.evaluation.report.aggregate import PIXELS, Aggregate, Aggregation, aggregates, common_sets
+from ttt3r.evaluation.report.metrics import Family, core_metrics, metric_named
 from ttt3r.evaluation.report.pairing import PairedComparison
 from ttt3r.evaluation.report.results import Results, Slice
 from ttt3r.evaluation.report.tables import Cell, Column, Table
@@ -70,25 +70,24 @@ class Means:
 
 def _shown(means: Sequence[Aggregate], families: Sequence[Family]) -> list[str]:
     names = dict.fromkeys(one.metric for one in means)
-    return [name for name in names if metric_named(name).family in families and not name.startswith("depth_valid")]
+    return [name for name in names if metric_named(name).family in families and name not in PIXELS]
 
 
 RESULTS = (Family.TRAJECTORY, Family.DEPTH, Family.POINTS, Family.RECALL, Family.OTHER)
 
 
 def means_table(
-    means: Sequence[Aggregate], rules: Sequence[str], families: Sequence[Family], name: str, title: str
+    means: Sequence[Aggregate], rules: Sequence[str], metrics: Sequence[str], name: str, title: str
 ) -> Table:
     """Means of one slice: a line for each length and rule, a column for each metric, the best of each length in bold.
 
     Args:
         means: of one slice and one set of sequences.
         rules: in the order of the lines.
-        families: of the metrics that are shown.
+        metrics: in the order of the columns.
         name: of the table.
         title: of the table.
     """
-    metrics = _shown(means, families)
     by_place = {(one.length, one.rule, one.metric): one for one in means}
     rows = []
     for length in sorted({one.length for one in means}):
@@ -125,21 +124,28 @@ def _is_best(one: Aggregate | None, everyone: dict[tuple[int, str, str], Aggrega
 
 
 def summary_tables(means: Means) -> tuple[Table, ...]:
-    """For each slice the headline means, and behind them those over the other set of sequences where it differs."""
-    kinds = [("common", means.common, "over the sequences that every rule has at the largest length")]
-    kinds += [
-        ("changing", means.changing, "over all that is valid at each length: lines may speak of different sequences")
-    ]
+    """For each slice the headline means, and behind them those over the other set of sequences where it differs.
+
+    With many metrics the first table has those that a first look needs, and a table of its own has the rest.
+    """
+    kinds = [(means.common, "over the sequences that every rule has at the largest length")]
+    kinds += [(means.changing, "over all that is valid at each length: lines may speak of different sequences")]
     if not means.aggregation.fixed_set:
         kinds.reverse()
     made = []
     for number, part in enumerate(means.results.slices, start=1):
         rules, end = means.results.of(part).rules, "" if len(means.results.slices) == 1 else f"_{number}"
-        for rank, (_, chosen, words) in enumerate(kinds if means.differ(part) else kinds[:1]):
+        shown = _shown([one for one in means.changing if one.slice == part], RESULTS)
+        core = core_metrics(shown)
+        for rank, (chosen, words) in enumerate(kinds if means.differ(part) else kinds[:1]):
+            local, caption = [one for one in chosen if one.slice == part], words if means.differ(part) else ""
             name = f"{'other_set' if rank else 'summary'}{end}"
             title = f"{part.label}: {means.aggregation.name} means{', the other set of sequences' if rank else ''}"
-            table = means_table([one for one in chosen if one.slice == part], rules, RESULTS, name, title)
-            made.append(_captioned(table, words if means.differ(part) else ""))
+            made.append(_captioned(means_table(local, rules, core, name, title), caption))
+            if len(shown) > len(core) and rank == 0:
+                rest = [metric for metric in shown if metric not in core]
+                table = means_table(local, rules, rest, f"other_means{end}", f"{title}, other metrics")
+                made.append(_captioned(table, caption))
     return tuple(made)
 
 
@@ -158,7 +164,8 @@ def gain_tables(means: Means) -> tuple[Table, ...]:
         end = "" if len(means.results.slices) == 1 else f"_{number}"
         if chosen:
             rules = means.results.of(part).rules
-            table = means_table(chosen, rules, (Family.GAIN,), f"gains{end}", f"{part.label}: what the rules wrote")
+            metrics = _shown(chosen, (Family.GAIN,))
+            table = means_table(chosen, rules, metrics, f"gains{end}", f"{part.label}: what the rules wrote")
             made.append(_captioned(table, "a gate is interesting if it beats the constant of the same mean gain"))
     return tuple(made)
 

@@ -11,7 +11,7 @@ from ttt3r.evaluation.report.tables import Cell, Column, Table
 from ttt3r.evaluation.rows import ResultRow, Status, UnitResult
 
 BYTES = 1024**3
-TOTAL = ("seconds_per_frame", "seconds_network", "network")
+TOTAL = ("seconds_per_frame", "seconds_per_frame/network")
 """The cost that stands for a rule in words and pictures: the first of these that was measured."""
 
 
@@ -56,12 +56,14 @@ def cost_table(units: Sequence[UnitResult], rules: Sequence[str]) -> Table:
 
 
 def _cost(name: str, value: float) -> Cell:
-    return Cell(value / BYTES, ".2f") if "bytes" in name else Cell(value, ".4f")
+    if "bytes" in name:
+        return Cell(value / 1024, ".1f") if "per_frame" in name else Cell(value / BYTES, ".2f")
+    return Cell(value, ".4f")
 
 
 def _cost_heading(name: str) -> str:
-    words = name.replace("_", " ")
-    return words.replace("bytes", "GiB") if "bytes" in name else words
+    words = name.replace("seconds_per_frame/", "s/frame ").replace("seconds_per_frame", "s/frame").replace("_", " ")
+    return words.replace("bytes", "KiB" if "per_frame" in name else "GiB")
 
 
 def failure_table(found: Sequence[Failure]) -> Table:
