@@ -186,8 +186,8 @@ def _views(scenes: Sequence[Scene]) -> str:
         f'<option value="{index}">{html.escape(scene.label)}</option>' for index, scene in enumerate(scenes)
     )
     return (
-        "<p>Drag to turn, scroll to come nearer; all views turn together. A dot marks the first frame; paths and clouds are in "
-        "metres, seen from the first true camera.</p>"
+        "<p>Drag to turn, scroll to come nearer; all views turn together. A dot marks the first frame; paths and clouds have "
+        "the unit of the truth and are seen from the first true camera.</p>"
         f'<label>Sequence: <select id="scene-of">{options}</select></label><div class="panels"></div>'
     )
 

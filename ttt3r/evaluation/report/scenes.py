@@ -230,7 +230,7 @@ def _figure(traces: Sequence[Any], room: _Room) -> str:
             **axes,
             "aspectmode": "manual",
             "aspectratio": dict(zip("xyz", room.ratio.tolist(), strict=True)),
-            "camera": {"up": {"x": 0, "y": -1, "z": 0}, "eye": {"x": 0.5, "y": -0.9, "z": -1.3}},
+            "camera": {"up": {"x": 0, "y": -1, "z": 0}, "eye": {"x": 0.42, "y": -0.75, "z": -1.1}},
         },
     }
     return _plotly().Figure(data=list(traces), layout=layout).to_json()
