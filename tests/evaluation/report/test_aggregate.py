@@ -14,8 +14,8 @@ from ttt3r.evaluation.report.aggregate import (
     aggregates,
     common_set,
     common_sets,
-    failures,
 )
+from ttt3r.evaluation.report.failing import failures
 from ttt3r.evaluation.report.results import collect
 from ttt3r.evaluation.rows import Status
 

@@ -110,6 +110,8 @@ def test_slices_are_not_mixed():
         ("official/points_normal_consistency", "NC official", Direction.HIGHER),
         ("points_f_score_0.05/icp", "F 0.05 icp", Direction.HIGHER),
         ("rpe_translation/10", "RPE 10 m", Direction.LOWER),
+        ("drift", "drift m", Direction.LOWER),
+        ("state_drift", "state drift", Direction.NEITHER),
         ("gain_std_tokens", "SD tokens", Direction.NEITHER),
         ("something_new", "something new", Direction.NEITHER),
     ],

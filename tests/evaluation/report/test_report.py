@@ -196,7 +196,7 @@ def test_official_means_lead_with_the_changing_set():
     rows[-1] = row("ttt3r", 3, value=NAN, length=100, status=Status.DEGENERATE)
     strict = make_report([unit(*rows)])
     official = make_report([unit(*rows)], ReportSettings(aggregation=OfficialMean()))
-    for report, expected in ((strict, (2.0, "3/3")), (official, (2.5, "4/4"))):
+    for report, expected in ((strict, ("3/3", 2.0)), (official, ("4/4", 2.5))):
         table = report.tables[0]
         assert table.name == "summary"
         assert (table.rows[0][2].value, table.rows[0][3].value) == expected  # cut3r at 50 frames
@@ -206,9 +206,17 @@ def test_official_means_lead_with_the_changing_set():
 def test_numbers_that_fell_short_are_in_the_table_of_failures(made):
     report, _ = made
     table = next(table for table in report.facts if table.name == "failures")
-    assert [cell.text for cell in table.rows[0][1:5]] == ["sequence_3", "frozen", "200", "non_finite"]
-    lacking = [line for line in table.rows if line[4].text == "no result"]
-    assert {line[2].text for line in lacking} == {"frozen"}  # it was run at the largest length only
+    found = {line[1].text: [cell.text for cell in line[2:]] for line in table.rows}
+    assert found["non_finite"] == ["sequence_3", "frozen", "200", "ate", "NaN from <frame> 40 on"]
+    assert found["no result"][1:4] == ["frozen", "50, 100", "all"]  # it was run at the largest length only
+    assert found["no result"][0].count("sequence_") == 8
+
+
+def test_metrics_that_need_more_frames_do_not_count_as_failures_of_a_rule():
+    made = [*units(), *(unit(row("cut3r", i, "drift_per_metre", NAN, status=Status.TOO_SHORT)) for i in range(8))]
+    report = make_report(made)
+    assert report.verdicts[0].sentences[-1].startswith("No ATE is missing: every rule has it on all 8 sequences")
+    assert "8 results lack a number of another metric" in report.verdicts[0].sentences[-1]
 
 
 def test_costs_are_means_and_peaks():

@@ -6,7 +6,7 @@ import pytest
 
 from evaluation.report.rows import NAN, row, unit, units
 from ttt3r.evaluation.report.writing import ReportSettings, make_report
-from ttt3r.evaluation.rows import Status
+from ttt3r.evaluation.rows import Status, UnitResult
 
 
 def verdict(made, **settings):
@@ -125,3 +125,9 @@ def test_another_metric_and_baseline_may_be_asked_for():
     assert "AbsRel scale is" in found.headline
     assert "than constant:rate=0.1's" in found.headline
     assert not math.isnan(float(text.split("p = ")[1].split(",")[0]))
+
+
+def test_times_of_one_pass_are_not_told_apart():
+    rows = two_rules([0.5] * 8)[0].rows
+    _, text = verdict([UnitResult(rows, {}, {"seconds_per_frame": 0.3, "rules_in_pass": 3.0})])
+    assert "ttt3r and cut3r ran in one pass of 3 rules, 0.3 s a frame for all together" in text

@@ -53,7 +53,7 @@ class Means:
     def differ(self, part: Slice) -> bool:
         """Whether the two sets are not the same on a slice."""
         common, changing = (
-            {(one.rule, one.length, one.metric): one.ok for one in means if one.slice == part}
+            {(one.rule, one.length, one.metric): one.ok for one in means if one.slice == part and one.ok}
             for means in (self.common, self.changing)
         )
         return common != changing
@@ -99,12 +99,12 @@ def means_table(
                 )
                 for metric, one in zip(metrics, here, strict=True)
             ]
-            rows.append((frames_cell(length), Cell(rule), *cells, Cell(_counted([one for one in here if one]))))
+            rows.append((frames_cell(length), Cell(rule), Cell(_counted([one for one in here if one])), *cells))
     columns = [Column(metric_named(metric).label, metric) for metric in metrics]
     notes = dict.fromkeys(one.note for one in means if one.note and one.metric in metrics)
-    if any("-" in str(row[-1].value) for row in rows):
+    if any("-" in row[2].text for row in rows):
         notes["ok: fewest and most, as the metrics differ"] = None
-    return Table(name, title, (FRAMES, RULE, *columns, Column("ok", "ok")), tuple(rows), 2, "; ".join(notes))
+    return Table(name, title, (FRAMES, RULE, Column("ok", "ok"), *columns), tuple(rows), 2, "; ".join(notes))
 
 
 def _counted(means: Sequence[Aggregate]) -> str:

@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from ttt3r.evaluation.paper import AgainstPaper
-from ttt3r.evaluation.report.aggregate import Failure
 from ttt3r.evaluation.report.contents import RULE, frames_cell
+from ttt3r.evaluation.report.failing import Failure
 from ttt3r.evaluation.report.results import Results, rule_of
 from ttt3r.evaluation.report.tables import Cell, Column, Table
 from ttt3r.evaluation.rows import ResultRow, Status, UnitResult
@@ -58,7 +58,7 @@ def cost_table(units: Sequence[UnitResult], rules: Sequence[str]) -> Table:
 def _cost(name: str, value: float) -> Cell:
     if "bytes" in name:
         return Cell(value / 1024, ".1f") if "per_frame" in name else Cell(value / BYTES, ".2f")
-    return Cell(value, ".4f")
+    return Cell(value, ".4f" if name.startswith("seconds") else ".4g")
 
 
 def _cost_heading(name: str) -> str:
@@ -66,15 +66,41 @@ def _cost_heading(name: str) -> str:
     return words.replace("bytes", "KiB" if "per_frame" in name else "GiB")
 
 
+LONGEST = 240
+"""Letters of a setting that are shown."""
+NAMED = 12
+"""Names that a cell of the table of failures lists."""
+
+
 def failure_table(found: Sequence[Failure]) -> Table:
-    """What is missing or short, a line for each cause."""
-    rows = []
+    """What is missing or short, a line for each cause, with the sequences, rules and metrics that it struck."""
+    causes: dict[tuple[str, str, str], list[Failure]] = {}
     for one in found:
-        lengths = ", ".join(frames_cell(length).text for length in one.lengths)
         status = "no result" if one.status is None else one.status.value
-        rows.append(tuple(map(Cell, (one.slice.label, one.sequence, one.rule, lengths, status, one.note))))
-    columns = [Column(name, name, numeric=False) for name in ("data", "sequence", "rule", "frames", "status", "note")]
-    return Table("failures", "What failed or fell short", tuple(columns), tuple(rows), 3)
+        causes.setdefault((one.slice.label, status, one.note), []).append(one)
+    rows = []
+    for (data, status, note), struck in causes.items():
+        lengths = sorted({length for one in struck for length in one.lengths})
+        rows.append(
+            (
+                Cell(data),
+                Cell(status),
+                Cell(_names([one.sequence for one in struck])),
+                Cell(_names([one.rule for one in struck])),
+                Cell(", ".join(frames_cell(length).text for length in lengths)),
+                Cell(_names([metric for one in struck for metric in one.metrics]) or "all"),
+                Cell(note),
+            )
+        )
+    heads = ("data", "status", "sequence", "rule", "frames", "metric", "note")
+    columns = tuple(Column(head, head, numeric=False) for head in heads)
+    return Table("failures", "What failed or fell short", columns, tuple(rows), 2)
+
+
+def _names(everyone: Sequence[str]) -> str:
+    names = list(dict.fromkeys(everyone))
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 def remark_table(rows: Sequence[ResultRow]) -> Table:
@@ -94,17 +120,23 @@ def setting_table(units: Sequence[UnitResult], results: Results) -> Table:
     for part in results.slices:
         local = results.of(part)
         lengths = ", ".join(frames_cell(length).text for length in local.lengths)
-        words = f"hash {part.protocol_hash}; {len(local.sequences)} sequences; frames {lengths}"
+        words = f"hash {part.protocol_hash[:16]}; {len(local.sequences)} sequences; frames {lengths}"
         lines.append((Cell(f"protocol {part.label}"), Cell(words)))
     values: dict[str, dict[str, None]] = {}
     for unit in units:
         for name, value in unit.settings.items():
             values.setdefault(name, {})[value] = None
     for name, found in values.items():
-        few = "; ".join(list(found)[:6]) + (f"; and {len(found) - 6} more" if len(found) > 6 else "")
+        few = "; ".join(_cut(value) for value in list(found)[:6]) + (
+            f"; and {len(found) - 6} more" if len(found) > 6 else ""
+        )
         lines.append((Cell(name.replace("_", " ")), Cell(few)))
     columns = (Column("setting", "setting", numeric=False), Column("value", "value", numeric=False))
     return Table("settings", "What the numbers depend on", columns, tuple(lines), 1)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... (whole in the results of the units)"
 
 
 def paper_table(found: Sequence[AgainstPaper]) -> Table:

@@ -4,15 +4,17 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ttt3r.evaluation.report.aggregate import Failure
 from ttt3r.evaluation.report.contents import Means
 from ttt3r.evaluation.report.facts import BYTES, main_cost
+from ttt3r.evaluation.report.failing import Failure
 from ttt3r.evaluation.report.metrics import Direction, Metric, metric_named
 from ttt3r.evaluation.report.pairing import PairedComparison
 from ttt3r.evaluation.report.results import Slice
 from ttt3r.evaluation.report.statistics import EXACT_UP_TO
 
 FEW_SCENES = 8
+IN_ONE_PASS = "rules_in_pass"
+"""The cost that says how many rules share the times of a pass."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def _verdict(evidence: Evidence, part: Slice) -> Verdict:
     if metric.direction is Direction.HIGHER:
         ranked.reverse()
     where = f"on {part.label}" + (f" at {length} frames" if length else "")
-    failed = _failures(evidence.failures, part, len(results.sequences))
+    failed = _failures([one for one in evidence.failures if one.slice == part], metric, len(results.sequences))
     if not ranked:
         return Verdict(part, False, f"No rule has a single {metric.heading} {where}.", failed)
     listing = ", ".join(f"{rule} {_number(values[rule], metric)}" for rule in ranked)
@@ -168,6 +170,10 @@ def _cost(costs: Mapping[str, Mapping[str, float]], winner: str, rival: str) -> 
     """Time and memory of the winner and its rival."""
     if winner not in costs or rival not in costs:
         return ["Costs were not measured."]
+    together = min(costs[rule].get(IN_ONE_PASS, 1.0) for rule in (winner, rival))
+    if together > 1:
+        told = f"Cost: {winner} and {rival} ran in one pass of {together:g} rules, {main_cost(costs[winner]):.3g} s a frame"
+        return [told + " for all together: their times cannot be told apart."]
     ours, theirs = (main_cost(costs[rule]) for rule in (winner, rival))
     if not (ours > 0 and theirs > 0):
         return ["Seconds per frame were not measured."]
@@ -176,12 +182,19 @@ def _cost(costs: Mapping[str, Mapping[str, float]], winner: str, rival: str) -> 
     return [told + (f"; peak memory {peaks[0] / BYTES:.2f} and {peaks[1] / BYTES:.2f} GiB." if all(peaks) else ".")]
 
 
-def _failures(found: Sequence[Failure], part: Slice, sequences: int) -> tuple[str, ...]:
-    here = [one for one in found if one.slice == part]
+def _failures(here: Sequence[Failure], metric: Metric, sequences: int) -> tuple[str, ...]:
+    """What is missing of the metric that decides, by name, and how much else."""
     if not here:
         return (f"Nothing failed: every rule has a number on all {sequences} sequences at every length.",)
-    units = list(dict.fromkeys((one.rule, one.sequence) for one in here))
-    named = ", ".join(f"{rule} on {sequence}" for rule, sequence in units[:3])
-    more = f" and {len(units) - 3} more" if len(units) > 3 else ""
-    results = f"{len(units)} result{'s' * (len(units) != 1)}"
-    return (f"{results} failed or fell short: {named}{more}; the table of failures says why.",)
+    units = list(dict.fromkeys((one.rule, one.sequence) for one in here if one.concerns(metric.name)))
+    others = len({(one.rule, one.sequence) for one in here} - set(units))
+    told = f"No {metric.heading} is missing: every rule has it on all {sequences} sequences at every length."
+    if units:
+        named = ", ".join(f"{rule} on {sequence}" for rule, sequence in units[:3])
+        more = f" and {len(units) - 3} more" if len(units) > 3 else ""
+        told = (
+            f"{len(units)} result{'s' * (len(units) != 1)} failed or fell short: {named}{more}; a table below says why."
+        )
+    if others:
+        told += f" {others} result{'s lack' if others != 1 else ' lacks'} a number of another metric."
+    return (told,)

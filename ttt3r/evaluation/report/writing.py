@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ttt3r.evaluation.paper import AgainstPaper, against_paper
-from ttt3r.evaluation.report.aggregate import Aggregation, Failure, StrictMean, failures
+from ttt3r.evaluation.report.aggregate import Aggregation, StrictMean
 from ttt3r.evaluation.report.arrays import UnitArrays, read_arrays
 from ttt3r.evaluation.report.contents import Means, comparison_table, gain_tables, overall_table, summary_tables
 from ttt3r.evaluation.report.facts import (
@@ -17,6 +17,7 @@ from ttt3r.evaluation.report.facts import (
     remark_table,
     setting_table,
 )
+from ttt3r.evaluation.report.failing import Failure, failures
 from ttt3r.evaluation.report.figures import Drawer, Figure
 from ttt3r.evaluation.report.metrics import metric_named, primary_metric
 from ttt3r.evaluation.report.page import Page
