@@ -207,9 +207,10 @@ class Comparing:
         """
         made = []
         for part in results.slices:
-            local = results.of(part)
-            lengths = [row.length for row in local.rows if row.metric == metric]
-            present = {row.rule for row in local.rows if row.metric == metric}
+            whole = results.of(part)
+            local = dataclasses.replace(whole, rows=tuple(row for row in whole.rows if row.metric == metric))
+            lengths = [row.length for row in local.rows]
+            present = {row.rule for row in local.rows}
             for pair in pairs_of(results, self.baseline or baseline_of(results)) if lengths else ():
                 if present.issuperset(pair):
                     made.append(self.compare(local, metric, max(lengths), pair))

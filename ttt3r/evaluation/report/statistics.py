@@ -4,12 +4,13 @@ Sequences of one scene share its difficulties, so both the bootstrap and the sig
 Everything that draws is seeded: the same rows give the same report.
 """
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Int8
 
 DRAWS = 10_000
 EXACT_UP_TO = 16
@@ -76,6 +77,16 @@ def _cluster_numbers(clusters: Sequence[str], count: int) -> Int[np.ndarray, " v
     return np.unique(np.asarray(clusters, dtype=str), return_inverse=True)[1] if count else np.zeros(0, np.int64)
 
 
+@functools.lru_cache(maxsize=4)  # a report asks for the same draws again and again
+def _bootstrap_counts(count: int, draws: int, seed: int) -> Int[np.ndarray, "draw cluster"]:
+    return np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws)
+
+
+@functools.lru_cache(maxsize=4)
+def _sign_patterns(count: int, draws: int, seed: int) -> Int8[np.ndarray, "draw cluster"]:
+    return 1 - 2 * np.random.default_rng(seed).integers(0, 2, size=(draws, count), dtype=np.int8)
+
+
 def bootstrap_interval(
     values: Float[np.ndarray, " value"],
     clusters: Sequence[str],
@@ -108,7 +119,7 @@ def bootstrap_interval(
     mean, count = float(values.mean()), len(sums)
     if count < 2:
         return Interval(mean, math.nan, math.nan, level, count)
-    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws)
+    drawn = _bootstrap_counts(count, draws, seed)
     low, high = np.quantile((drawn @ sums) / (drawn @ sizes), [(1 - level) / 2, (1 + level) / 2])
     return Interval(mean, float(low), float(high), level, count)
 
@@ -142,10 +153,8 @@ def sign_flip_test(
         bits = (np.arange(2**count)[:, None] >> np.arange(count)) & 1
         p = float(np.mean(np.abs((1 - 2.0 * bits) @ sums) >= reached))
         return SignFlipTest(p, 2.0 / 2**moving, True, count)
-    generator, hits = np.random.default_rng(seed), 0
-    for start in range(0, draws, 10_000):
-        signs = 1 - 2.0 * generator.integers(0, 2, size=(min(10_000, draws - start), count))
-        hits += int(np.sum(np.abs(signs @ sums) >= reached))
+    signs = _sign_patterns(count, draws, seed)
+    hits = sum(int(np.sum(np.abs(part @ sums) >= reached)) for part in np.array_split(signs, 10))
     return SignFlipTest((1 + hits) / (1 + draws), 1 / (1 + draws), False, count)
 
 
