@@ -1,6 +1,7 @@
 """What a metric's name means: its unit, which way is better, how it is compared and how it is printed."""
 
 import enum
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -131,6 +132,7 @@ PRIMARY = (
 """By the first of these that the rows hold, a verdict is given, unless another metric is asked for."""
 
 
+@functools.cache
 def metric_named(name: str) -> Metric:
     """How the metric of that name is read.
 

@@ -4,6 +4,7 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from ttt3r.evaluation.rows import ResultRow, Status, UnitResult
 
@@ -58,12 +59,12 @@ class Results:
     rules: tuple[str, ...]
     gate_of: Mapping[str, str]
 
-    @property
+    @cached_property
     def slices(self) -> tuple[Slice, ...]:
         """In the order in which they were met."""
         return tuple(dict.fromkeys(slice_of(row) for row in self.rows))
 
-    @property
+    @cached_property
     def asked(self) -> tuple[str, ...]:
         """The rules that were asked for, without controls."""
         return tuple(rule for rule in self.rules if rule not in self.gate_of)
@@ -74,17 +75,17 @@ class Results:
         met = {row.rule for row in rows}
         return dataclasses.replace(self, rows=rows, rules=tuple(rule for rule in self.rules if rule in met))
 
-    @property
+    @cached_property
     def metrics(self) -> tuple[str, ...]:
         """In the order in which they were met."""
         return tuple(dict.fromkeys(row.metric for row in self.rows))
 
-    @property
+    @cached_property
     def lengths(self) -> tuple[int, ...]:
         """In frames, shortest first."""
         return tuple(sorted({row.length for row in self.rows}))
 
-    @property
+    @cached_property
     def sequences(self) -> tuple[str, ...]:
         """In the order in which they were met."""
         return tuple(dict.fromkeys(row.sequence for row in self.rows))
