@@ -24,7 +24,12 @@ from ttt3r.data.procedural.presets import NANO_WORLD
 from ttt3r.evaluation import ReportSettings, trajectory_errors, write_report
 from ttt3r.evaluation.rows import ResultRow, UnitResult
 
-RULES = {"cut3r": (1.0, 1.0, ""), "ttt3r": (0.45, 0.3, ""), "control of ttt3r": (0.55, 0.3, "ttt3r"), "frozen": (1.5, 0.0, "")}
+RULES = {
+    "cut3r": (1.0, 1.0, ""),
+    "ttt3r": (0.45, 0.3, ""),
+    "control of ttt3r": (0.55, 0.3, "ttt3r"),
+    "frozen": (1.5, 0.0, ""),
+}
 LENGTHS = (20, 40, 80)
 HOUSES = 10
 
@@ -40,7 +45,9 @@ def wandering(true: Float[np.ndarray, "frame 4 4"], strength: float, seed: int) 
 
 def made_up_units(folder: Path) -> list[UnitResult]:
     """A unit for each rule and house, with its arrays in the folder."""
-    truth = ClipTruth.of(sample_clips(NANO_WORLD, batch=HOUSES, frames=max(LENGTHS), seed=3, device=torch.device("cpu")))
+    truth = ClipTruth.of(
+        sample_clips(NANO_WORLD, batch=HOUSES, frames=max(LENGTHS), seed=3, device=torch.device("cpu"))
+    )
     units = []
     for house in range(HOUSES):
         true = truth.camera_to_world[:, house].double().numpy()
@@ -77,7 +84,13 @@ def shoot(page: Path, picture: Path, height: int, box: tuple[int, int, int, int]
     if browser is None:
         raise FileNotFoundError("no chromium on this machine: install it, or keep the pictures as they are")
     with tempfile.TemporaryDirectory() as profile:
-        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+        flags = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--use-angle=swiftshader",
+            "--enable-unsafe-swiftshader",
+        ]
         flags += ["--no-first-run", "--disable-sync", "--disable-background-networking", "--hide-scrollbars"]
         flags += [f"--user-data-dir={profile}", f"--window-size=1180,{height}", "--virtual-time-budget=20000"]
         flags += [f"--blink-settings=preferredColorScheme={0 if dark else 1}", f"--screenshot={picture}", page.as_uri()]
