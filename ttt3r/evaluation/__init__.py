@@ -44,6 +44,10 @@ from ttt3r.evaluation.measures_trajectory import StrictTrajectory as StrictTraje
 from ttt3r.evaluation.measuring import Measure as Measure
 from ttt3r.evaluation.measuring import Measured as Measured
 from ttt3r.evaluation.measuring import Measurement as Measurement
+from ttt3r.evaluation.paper import AgainstPaper as AgainstPaper
+from ttt3r.evaluation.paper import PublishedValue as PublishedValue
+from ttt3r.evaluation.paper import against_paper as against_paper
+from ttt3r.evaluation.paper import published_values as published_values
 from ttt3r.evaluation.plots import plot_gains as plot_gains
 from ttt3r.evaluation.plots import plot_point_cloud as plot_point_cloud
 from ttt3r.evaluation.plots import plot_trajectories as plot_trajectories
@@ -65,6 +69,13 @@ from ttt3r.evaluation.relative import frame_pairs as frame_pairs
 from ttt3r.evaluation.relative import relative_errors as relative_errors
 from ttt3r.evaluation.relative import rotation_auc as rotation_auc
 from ttt3r.evaluation.relative import segment_errors as segment_errors
+from ttt3r.evaluation.report.aggregate import OfficialMean as OfficialMean
+from ttt3r.evaluation.report.aggregate import StrictMean as StrictMean
+from ttt3r.evaluation.report.results import collect as collect
+from ttt3r.evaluation.report.writing import Report as Report
+from ttt3r.evaluation.report.writing import ReportSettings as ReportSettings
+from ttt3r.evaluation.report.writing import make_report as make_report
+from ttt3r.evaluation.report.writing import write_report as write_report
 from ttt3r.evaluation.similarity import FirstCameraAlignment as FirstCameraAlignment
 from ttt3r.evaluation.similarity import NoAlignment as NoAlignment
 from ttt3r.evaluation.similarity import NotFinite as NotFinite
@@ -89,6 +100,7 @@ from ttt3r.evaluation.worlds import WorldScores as WorldScores
 from ttt3r.evaluation.worlds import score_worlds as score_worlds
 
 __all__ = [
+    "AgainstPaper",
     "Cameras",
     "ClosestPointsAlignment",
     "Cloud",
@@ -120,6 +132,7 @@ __all__ = [
     "NoAlignment",
     "NotFinite",
     "OfficialDepth",
+    "OfficialMean",
     "OfficialMetric",
     "OfficialPoints",
     "OfficialScale",
@@ -127,8 +140,11 @@ __all__ = [
     "OfficialTrajectory",
     "PointAlignment",
     "PointErrors",
+    "PublishedValue",
     "RecallScores",
     "RelativeErrors",
+    "Report",
+    "ReportSettings",
     "SE3Alignment",
     "ScaleAlignment",
     "ScaleDrift",
@@ -137,6 +153,7 @@ __all__ = [
     "Sim3Alignment",
     "Similarity",
     "StrictDepth",
+    "StrictMean",
     "StrictPoints",
     "StrictTrajectory",
     "TrajectoryAlignment",
@@ -145,7 +162,9 @@ __all__ = [
     "WorldScores",
     "WorldStudy",
     "absolute_errors",
+    "against_paper",
     "associate",
+    "collect",
     "compare",
     "depth_errors",
     "equal_gain_constants",
@@ -153,6 +172,7 @@ __all__ = [
     "frame_pairs",
     "iterated_closest_points",
     "last_window_error",
+    "make_report",
     "mean_interval",
     "official_average",
     "official_depth_errors",
@@ -165,6 +185,7 @@ __all__ = [
     "plot_trajectories",
     "point_errors",
     "pooled_errors",
+    "published_values",
     "range_errors",
     "read_official_folder",
     "recall",
@@ -176,4 +197,5 @@ __all__ = [
     "thinned",
     "trajectory_errors",
     "umeyama",
+    "write_report",
 ]

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from ttt3r.evaluation.forgetting import ANOTHER_SCENE, NOTHING_SEEN, SCENE_AVERAGE, RecallScores
 from ttt3r.evaluation.intervals import Interval, mean_interval
-from ttt3r.evaluation.plots import COLORS, INK, LINES, figure_of, legend_below, quiet
+from ttt3r.evaluation.plots import COLORS, INK, LINES, legend_below, new_figure, quiet_axes
 from ttt3r.evaluation.worlds import NO_MOTION, WorldScores
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def plot_errors_by_length(path: str | Path, scores: WorldScores, training_length
     Raises:
         ImportError: without the extra `eval`.
     """
-    figure = figure_of(13.0, 4.9)
+    figure = new_figure(13.0, 4.9)
     panels = figure.subplots(1, 3)
     tables = (scores.rotation_degrees, scores.translation, scores.ate)
     titles = ("rotation error, degrees", "translation error", "ATE after Sim(3) alignment")
@@ -44,7 +44,7 @@ def plot_errors_by_length(path: str | Path, scores: WorldScores, training_length
         axes.set_ylim(bottom=0)
         axes.set_xlabel("frames (dotted: longest in training)")
         axes.set_title(title, fontsize=11, color=INK)
-        quiet(axes)
+        quiet_axes(axes)
     legend_below(figure, panels[0])
     figure.savefig(path, dpi=150)
 
@@ -72,7 +72,7 @@ def plot_recall(path: str | Path, asked: Sequence[RecallScores]) -> None:
     Raises:
         ImportError: without the extra `eval`.
     """
-    figure = figure_of(8.6, 5.4)
+    figure = new_figure(8.6, 5.4)
     axes = figure.subplots()
     places = list(range(len(BINS)))
     for index, name in enumerate(asked[0].color_error):
@@ -84,7 +84,7 @@ def plot_recall(path: str | Path, asked: Sequence[RecallScores]) -> None:
     axes.set_title("asked for an earlier frame by its rays", fontsize=11, color=INK)
     low, high = axes.get_ylim()
     axes.set_ylim(max(low, -0.8), min(1.0, high))
-    quiet(axes)
+    quiet_axes(axes)
     legend_below(figure, axes)
     figure.savefig(path, dpi=150)
 
@@ -109,7 +109,7 @@ def plot_forgetting(path: str | Path, asked: Sequence[RecallScores], names: Sequ
     """
     columns = min(4, len(names))
     rows = -(-len(names) // columns)
-    figure = figure_of(3.6 * columns + 0.9, 3.3 * rows + 0.6)
+    figure = new_figure(3.6 * columns + 0.9, 3.3 * rows + 0.6)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     back = sorted({scores.asked_after - 1 - frame for scores in asked for frame in scores.frames if frame > 0})
     for axes, name in zip(panels, names, strict=False):
