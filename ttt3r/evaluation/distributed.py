@@ -1,0 +1,107 @@
+"""The same evaluation in several processes, by Lightning: under `torchrun`, under SLURM, or on several devices of one machine.
+
+Each process takes whole sequences and writes whole files; the processes only wait for each other at the end.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from lightning import LightningModule, Trainer
+from lightning.pytorch.strategies import DDPStrategy
+from torch.utils.data import DataLoader, Dataset
+
+from ttt3r.evaluation.evaluator import Evaluation, evaluate_sequence
+from ttt3r.evaluation.sharding import Shard, launched_processes
+from ttt3r.evaluation.sources import SequenceEntry
+from ttt3r.network import CUT3R
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Which processes take part.
+
+    Args:
+        accelerator: `auto`, `cpu`, `gpu`, ... as Lightning's Trainer takes it.
+        devices: processes on each machine.
+        nodes: machines.
+    """
+
+    accelerator: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+
+    @classmethod
+    def launched(cls, accelerator: str = "auto", environment: Mapping[str, str] = os.environ) -> "Processes":
+        """Those that `torchrun` or `srun` has started, evenly over the machines."""
+        count = launched_processes(environment)
+        if "LOCAL_WORLD_SIZE" in environment:
+            here = int(environment["LOCAL_WORLD_SIZE"])
+            return cls(accelerator, here, count // here)
+        nodes = int(environment.get("SLURM_NNODES", "1"))
+        return cls(accelerator, count // nodes, nodes)
+
+
+class _Entries(Dataset[SequenceEntry]):
+    def __init__(self, entries: tuple[SequenceEntry, ...]) -> None:
+        self._entries = entries
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __getitem__(self, index: int) -> SequenceEntry:
+        return self._entries[index]
+
+
+class EvaluationModule(LightningModule):
+    """One prediction step is one sequence: all its rules and lengths, written to files when it is done.
+
+    Args:
+        network: moved to the device of each process.
+        evaluation: what is to be done.
+        out: folder of the results, the same for all processes.
+        shard: the share of all these processes together.
+    """
+
+    def __init__(self, network: CUT3R, evaluation: Evaluation, out: Path, shard: Shard = Shard()) -> None:
+        super().__init__()
+        self.network = network
+        self._evaluation, self._out, self._share = evaluation, out, shard
+
+    def predict_dataloader(self) -> DataLoader[SequenceEntry]:
+        """The share of this process, as it is: a distributed sampler would pad it with repeated sequences."""
+        entries = self._evaluation.protocol.find(self._evaluation.root)
+        own = Shard(self.global_rank, self.trainer.world_size).within(self._share).of(entries)
+        return DataLoader(_Entries(own), batch_size=None)
+
+    def predict_step(self, batch: SequenceEntry, batch_idx: int) -> int:
+        """Run what is missing of one sequence; the number of its units."""
+        return len(evaluate_sequence(self.network, self._evaluation, batch, self._out))
+
+
+def evaluate_together(
+    network: CUT3R, evaluation: Evaluation, out: Path, processes: Processes, shard: Shard = Shard()
+) -> bool:
+    """Run what is missing in several processes and wait for all of them; whether this process is the first one.
+
+    The files are the same, bit for bit, as those of one process: a sequence never sees another one.
+    """
+    several = processes.devices * processes.nodes > 1
+    trainer = Trainer(
+        accelerator=processes.accelerator,
+        devices=processes.devices,
+        num_nodes=processes.nodes,
+        # The first to finish waits for the last, however long its sequences are.
+        strategy=DDPStrategy(timeout=timedelta(days=30)) if several else "auto",
+        use_distributed_sampler=False,
+        inference_mode=False,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.predict(EvaluationModule(network, evaluation, out, shard), return_predictions=False)
+    trainer.strategy.barrier()
+    return trainer.is_global_zero

@@ -1,0 +1,104 @@
+"""The unit of work, (protocol, rule, sequence): what it is, and by which key its result is found again."""
+
+from dataclasses import dataclass, replace
+
+from ttt3r.evaluation.canonical import canonical_text, stable_hash
+from ttt3r.evaluation.protocols import Protocol
+from ttt3r.evaluation.rows import ResultRow, Status
+from ttt3r.evaluation.sources import SequenceEntry
+from ttt3r.evaluation.tasks import Measurement
+from ttt3r.update_rules.base import StateUpdateRule
+from ttt3r.update_rules.resets import ResetPolicy
+
+AGAIN = frozenset({Status.OUT_OF_MEMORY, Status.UNREADABLE, Status.FAILED})
+"""Outcomes that depend on the machine, the files or a mistake; a resumed evaluation tries such units once more."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A rule as it takes part: with its label in the tables, and its own reset policy if it has one.
+
+    Args:
+        label: unique within an evaluation, e.g. `ttt3r` or `constant:rate=0.1`.
+        rule: with settings.
+        reset: `None` for the protocol's.
+        control_of: label of the gate whose mean gain this constant has; empty for a rule that was asked for.
+    """
+
+    label: str
+    rule: StateUpdateRule
+    reset: ResetPolicy | None = None
+    control_of: str = ""
+
+    def reset_in(self, protocol: Protocol) -> ResetPolicy:
+        """The policy that counts."""
+        return protocol.reset if self.reset is None else self.reset
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What one result depends on.
+
+    Args:
+        protocol: how it is judged.
+        contender: the rule; of a control, the gate.
+        entry: the sequence.
+        network: fingerprint of the network.
+        control: whether the unit is the constant of the same mean gain as the rule's on this sequence. Its rate is known
+            only after the gate's run, so the key speaks of the gate.
+    """
+
+    protocol: Protocol
+    contender: Contender
+    entry: SequenceEntry
+    network: str
+    control: bool = False
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of protocol hash, rule settings, reset policy, network fingerprint and sequence."""
+        reset = canonical_text(self.contender.reset_in(self.protocol))
+        rule = canonical_text(self.contender.rule)
+        return stable_hash((self.protocol.hash, rule, reset, self.network, self.entry.name, self.control))
+
+    @property
+    def file_name(self) -> str:
+        """Readable, and unique by twelve digits of the key."""
+        label = f"control-of-{self.contender.label}" if self.control else self.contender.label
+        return f"{_plain(self.entry.name)}.{_plain(label)}.{self.key[:12]}"
+
+    @property
+    def gate(self) -> str:
+        """Label of the gate of which this is the control; empty if it is none."""
+        return self.contender.label if self.control else ""
+
+    @property
+    def label(self) -> str:
+        """Of the rule, in the rows."""
+        return f"control of {self.contender.label}" if self.control else self.contender.label
+
+    def row(self, length: int, found: Measurement) -> ResultRow:
+        """A measurement as a row."""
+        return ResultRow(
+            protocol=self.protocol.name,
+            protocol_hash=self.protocol.hash,
+            rule=self.label,
+            dataset=self.protocol.dataset,
+            sequence=self.entry.name,
+            scene=self.entry.scene,
+            length=length,
+            frames=found.frames,
+            metric=found.metric,
+            value=found.value,
+            status=found.status,
+            control_of=self.gate,
+            note=found.note,
+        )
+
+    def as_control(self) -> "Unit":
+        """The unit of its control."""
+        return replace(self, control=True)
+
+
+def _plain(name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_=," else "_" for letter in name)[:80]
