@@ -3,6 +3,7 @@
 Each process takes whole sequences and writes whole files; the processes only wait for each other at the end.
 """
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from torch.utils.data import DataLoader, Dataset
 
 from ttt3r.evaluation.evaluator import Evaluation, evaluate_sequence
 from ttt3r.evaluation.sharding import Shard, launched_processes
-from ttt3r.evaluation.sources import SequenceEntry
 from ttt3r.network import CUT3R
 
 
@@ -44,17 +44,6 @@ class Processes:
         return cls(accelerator, count // nodes, nodes)
 
 
-class _Entries(Dataset[SequenceEntry]):
-    def __init__(self, entries: tuple[SequenceEntry, ...]) -> None:
-        self._entries = entries
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def __getitem__(self, index: int) -> SequenceEntry:
-        return self._entries[index]
-
-
 class EvaluationModule(LightningModule):
     """One prediction step is one sequence: all its rules and lengths, written to files when it is done.
 
@@ -69,16 +58,27 @@ class EvaluationModule(LightningModule):
         super().__init__()
         self.network = network
         self._evaluation, self._out, self._share = evaluation, out, shard
+        self._entries = evaluation.protocol.find(evaluation.root)
 
-    def predict_dataloader(self) -> DataLoader[SequenceEntry]:
-        """The share of this process, as it is: a distributed sampler would pad it with repeated sequences."""
-        entries = self._evaluation.protocol.find(self._evaluation.root)
-        own = Shard(self.global_rank, self.trainer.world_size).within(self._share).of(entries)
-        return DataLoader(_Entries(own), batch_size=None)
+    def predict_dataloader(self) -> DataLoader[int]:
+        """Places of this process's sequences, as they are: a distributed sampler would pad them with repeated ones."""
+        own = Shard(self.global_rank, self.trainer.world_size).within(self._share)
+        return DataLoader(_Places(own.of(range(len(self._entries)))), batch_size=None)
 
-    def predict_step(self, batch: SequenceEntry, batch_idx: int) -> int:
+    def predict_step(self, batch: int, batch_idx: int) -> int:
         """Run what is missing of one sequence; the number of its units."""
-        return len(evaluate_sequence(self.network, self._evaluation, batch, self._out))
+        return len(evaluate_sequence(self.network, self._evaluation, self._entries[batch], self._out))
+
+
+class _Places(Dataset[int]):
+    def __init__(self, places: tuple[int, ...]) -> None:
+        self._places = places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, number: int) -> int:
+        return self._places[number]
 
 
 def evaluate_together(
@@ -88,6 +88,7 @@ def evaluate_together(
 
     The files are the same, bit for bit, as those of one process: a sequence never sees another one.
     """
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     several = processes.devices * processes.nodes > 1
     trainer = Trainer(
         accelerator=processes.accelerator,

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ttt3r.evaluation.passes import Lane, Pass
+from ttt3r.evaluation.passes import Lane, Pass, stop_of
 from ttt3r.evaluation.protocols import Protocol
 from ttt3r.evaluation.rows import Status
 from ttt3r.evaluation.tasks import Measurement, Recorder, Task
@@ -29,7 +29,11 @@ def _measured(length: int, task: Task, recorder: Recorder, run: tuple[Lane, int]
     if lane.stop is not None and (length == 0 or lane.frames < length):
         return [Measurement(metric, NAN, lane.frames, lane.stop.status, lane.stop.note) for metric in task.metrics]
     frames = min(length, available) if length else available
-    found = list(recorder.measure(frames))
+    try:
+        found = list(recorder.measure(frames))
+    except Exception as error:  # a mistake in a metric costs that metric only
+        stop = stop_of(error)
+        return [Measurement(metric, NAN, frames, stop.status, stop.note) for metric in task.metrics]
     if frames >= length:
         return found
     note = f"the sequence has {frames} of {length} frames"

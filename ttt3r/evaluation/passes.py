@@ -180,7 +180,7 @@ def _advance(
                 steps = _step(network, protocol, lanes, given)
         except Exception as error:
             if len(lanes) == 1:
-                lanes[0].stop = _stop(error)
+                lanes[0].stop = stop_of(error)
                 continue
             # One of them is to blame, or all together need too much memory: try one by one.
             alone = [_advance(network, protocol, done, [[label]], given) for label in group]
@@ -215,10 +215,10 @@ def _observe(lane: Lane, moment: Moment) -> None:
         lane.trace.observe(moment)
         lane.memory = moment.step.memory
     except Exception as error:
-        lane.stop = _stop(error)
+        lane.stop = stop_of(error)
 
 
-def _stop(error: Exception) -> Stop:
+def stop_of(error: Exception) -> Stop:
     """The name of a failure. What nobody foresaw is called so, with the place where it happened."""
     text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, BadStep):
