@@ -318,7 +318,9 @@ def test_depth_of_all_pixels_and_of_samples_agree(network, tmp_path):
     key = ("world-000", "ttt3r")
     assert rows_of(full[key], "depth_valid_pixels", 6).value == 6 * 64 * 48
     np.testing.assert_allclose(
-        rows_of(full[key], "depth_abs_rel/median", 6).value, rows_of(some[key], "depth_abs_rel/median", 6).value, rtol=0.03
+        rows_of(full[key], "depth_abs_rel/median", 6).value,
+        rows_of(some[key], "depth_abs_rel/median", 6).value,
+        rtol=0.03,
     )
 
 

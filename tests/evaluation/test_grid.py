@@ -62,7 +62,9 @@ def test_shares_are_a_partition(total, count):
     items = list(range(total))
     shares = [Shard(index, count).of(items) for index in range(count)]
     assert sorted(item for share in shares for item in share) == items
-    nested = [Shard(i, 2).within(outer).of(items) for outer in map(Shard, range(count), [count] * count) for i in (0, 1)]
+    nested = [
+        Shard(i, 2).within(outer).of(items) for outer in map(Shard, range(count), [count] * count) for i in (0, 1)
+    ]
     assert sorted(item for share in nested for item in share) == items
     for i in (0, 1):
         assert Shard(i, 2).within(Shard(0, count)).of(items) == Shard(i, 2).of(Shard(0, count).of(items))

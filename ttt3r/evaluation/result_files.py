@@ -58,14 +58,17 @@ class ResultFolder:
 
     def find(self, unit: Unit) -> UnitResult | None:
         """The result of a unit if it is there, complete and of use; else it is to be run (again)."""
-        content = self._content(self.units / f"{unit.file_name}.json")
-        if content is None or content["key"] != unit.key:
+        path = self.units / f"{unit.file_name}.json"
+        if not path.is_file():
             return None
-        there = {path.stem.rpartition(".")[2] for path in self.units.glob("*.json")}
-        if any(key[:12] not in there for key in content["pass"]):
+        try:
+            content = _load(path)
+            result = _from_json(content, self.units)
+        except BrokenResult:
             return None
-        result = _from_json(content)
-        return None if any(row.status in AGAIN for row in result.rows) else result
+        there = {file.stem.rpartition(".")[2] for file in self.units.glob("*.json")}
+        complete = content["key"] == unit.key and all(key[:12] in there for key in content["pass"])
+        return result if complete and not any(row.status in AGAIN for row in result.rows) else None
 
     def read(self, unit: Unit) -> UnitResult:
         """The result of a unit, whatever became of it; `arrays` is a full path.
@@ -74,14 +77,6 @@ class ResultFolder:
             BrokenResult: if it is not there or cannot be read.
         """
         return _from_json(_load(self.units / f"{unit.file_name}.json"), self.units)
-
-    def _content(self, path: Path) -> dict[str, Any] | None:
-        if not path.is_file():
-            return None
-        try:
-            return _load(path)
-        except BrokenResult:
-            return None  # it is run again
 
 
 def read_results(out: str | Path) -> tuple[UnitResult, ...]:
