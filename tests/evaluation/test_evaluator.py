@@ -17,7 +17,7 @@ from ttt3r.evaluation.camera_task import CameraErrors
 from ttt3r.evaluation.depth_task import DepthTask
 from ttt3r.evaluation.evaluator import Evaluation, evaluate
 from ttt3r.evaluation.gain_task import GainBooks
-from ttt3r.evaluation.modes import Official, Strict
+from ttt3r.evaluation.modes import Mode, Official, Strict
 from ttt3r.evaluation.protocols import Protocol
 from ttt3r.evaluation.result_files import read_results
 from ttt3r.evaluation.rows import Status
@@ -160,7 +160,7 @@ class Spoiler(GatedUpdateRule):
 
 @pytest.mark.parametrize(
     ("what", "status", "again"),
-    [("nan", Status.NON_FINITE, 0), ("mistake", Status.FAILED, 4), ("memory", Status.OUT_OF_MEMORY, 4)],
+    [("nan", Status.NON_FINITE, 0), ("mistake", Status.FAILED, 6), ("memory", Status.OUT_OF_MEMORY, 6)],
 )
 def test_a_rule_that_fails_costs_itself_only(network, tmp_path, what, status, again):
     who = (*contenders("cut3r"), Contender("spoiler", Spoiler(what)), *contenders("ttt3r"))
@@ -183,8 +183,20 @@ def test_a_rule_that_fails_costs_itself_only(network, tmp_path, what, status, ag
         )
     with np.load(spoiled.arrays) as arrays:
         assert len(arrays["camera_to_world"]) == len(arrays["gain_mean"]) == 3
-    _, frames = run(network, tmp_path / "a", who)  # what may have changed since is tried again, the rest is not
+    _, frames = run(network, tmp_path / "a", who)  # what may be different by now is tried again
     assert frames.total() == again
+
+
+def test_a_failure_that_has_gone_leaves_no_trace(network, tmp_path, monkeypatch):
+    """One rule fails once, say because its process is being stopped; the repaired results are those of a calm run."""
+    who = (*contenders("cut3r", "ttt3r"), Contender("spoiler", Spoiler("mistake")))
+    run(network, tmp_path / "a", who)
+    monkeypatch.setattr(Spoiler, "gain", lambda self, state, *rest: Gain(torch.full_like(state[..., :1], 0.5)))
+    repaired, _ = run(network, tmp_path / "a", who)
+    calm, _ = run(network, tmp_path / "b", who)
+    for key, unit in calm.items():
+        assert set(statuses(unit).values()) == {Status.OK}
+        same_bits(repaired[key], unit)
 
 
 class NarrowNetwork:
@@ -213,9 +225,17 @@ class Breaking(FrameSource):
     def __init__(self, source):
         self.source = source
 
-    name = property(lambda self: self.source.name)
-    length = property(lambda self: self.source.length)
-    skipped = property(lambda self: [])
+    @property
+    def name(self):
+        return self.source.name
+
+    @property
+    def length(self):
+        return self.source.length
+
+    @property
+    def skipped(self):
+        return []
 
     def __iter__(self) -> Generator[SourceFrame, None, None]:
         for item in self.source:
@@ -234,6 +254,8 @@ class BadWorlds(ProceduralWorlds):
         if self.fault == "missing":
             raise FileNotFoundError(f"no sequence {sequence}")
         clip: Clip = super().open(root, sequence, policy, 5 if self.fault == "short" else frames)
+        assert isinstance(clip.depth_files, DepthInMemory)
+        assert clip.camera_to_world is not None
         cameras, maps = clip.camera_to_world.copy(), clip.depth_files.maps
         if self.fault == "lost":
             cameras[4] = -np.inf
@@ -253,7 +275,7 @@ class BadWorlds(ProceduralWorlds):
         return replace(clip, camera_to_world=cameras, depth_files=DepthInMemory(maps))
 
 
-def faulty(network, tmp_path, fault, mode=Strict()):
+def faulty(network, tmp_path, fault, mode: Mode = Strict()):
     protocol = replace(WORLDS, source=BadWorlds(count=1, fault=fault), mode=mode)
     found, _ = run(network, tmp_path / f"{fault}{mode}", contenders("ttt3r"), protocol)
     return found["world-000", "ttt3r"]

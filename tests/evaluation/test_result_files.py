@@ -27,7 +27,11 @@ def result(one, values=VALUES, status=Status.OK):
 
 def test_the_same_bits_come_back(tmp_path):
     one = unit("gate")
-    ResultFolder(tmp_path).write({one: result(one)}, {one: lambda path: path.write_bytes(b"arrays") and None})
+
+    def arrays(path):
+        path.write_bytes(b"arrays")
+
+    ResultFolder(tmp_path).write({one: result(one)}, {one: arrays})
     (read,) = read_results(tmp_path)
     assert [row.value.hex() for row in read.rows] == [value.hex() for value in VALUES]
     assert repr(read.rows) == repr(result(one).rows)
@@ -83,6 +87,12 @@ def test_what_depends_on_machine_or_files_is_tried_again(tmp_path, status):
     again = status in (Status.OUT_OF_MEMORY, Status.UNREADABLE, Status.FAILED)
     assert (ResultFolder(tmp_path).find(one) is None) == again
     assert ResultFolder(tmp_path).read(one).rows[0].status is status
+
+
+def test_a_whole_pass_is_tried_again(tmp_path):
+    one, other = unit("one", 0.1), unit("other", 0.2)
+    ResultFolder(tmp_path).write({one: result(one), other: result(other, status=Status.FAILED)}, {})
+    assert ResultFolder(tmp_path).find(one) is None
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 99}', '{"format": 1}'])

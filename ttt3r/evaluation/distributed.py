@@ -5,6 +5,8 @@ Each process takes whole sequences and writes whole files; the processes only wa
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -59,6 +61,11 @@ class EvaluationModule(LightningModule):
         self.network = network
         self._evaluation, self._out, self._share = evaluation, out, shard
         self._entries = evaluation.protocol.find(evaluation.root)
+
+    def on_predict_start(self) -> None:
+        """A polite kill ends the process at once, as Ctrl-C does; Lightning would wait for the others amid a step."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
 
     def predict_dataloader(self) -> DataLoader[int]:
         """Places of this process's sequences, as they are: a distributed sampler would pad them with repeated ones."""

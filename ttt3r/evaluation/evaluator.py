@@ -12,11 +12,11 @@ from pathlib import Path
 
 from ttt3r.evaluation.canonical import canonical_text
 from ttt3r.evaluation.measuring import measurements
-from ttt3r.evaluation.passes import OnFrame, run_pass
+from ttt3r.evaluation.passes import OnFrame, Stop, run_pass, stop_of_reading
 from ttt3r.evaluation.protocols import Protocol
 from ttt3r.evaluation.provenance import costs_of, facts_of, forget_peak_memory
 from ttt3r.evaluation.result_files import ResultFolder
-from ttt3r.evaluation.rows import Status, UnitResult
+from ttt3r.evaluation.rows import UnitResult
 from ttt3r.evaluation.sharding import Shard
 from ttt3r.evaluation.sources import SequenceEntry
 from ttt3r.evaluation.tasks import Measurement
@@ -146,8 +146,9 @@ def _complete(
     entry, protocol = next(iter(missing)).entry, evaluation.protocol
     try:
         clip = protocol.source.open(evaluation.root, entry.name, protocol.policy, protocol.frames)
-    except (OSError, ValueError) as error:
-        folder.write({unit: _unreadable(evaluation, unit, who, str(error)) for unit, who in missing.items()}, {})
+    except Exception as error:
+        stop = stop_of_reading(error)
+        folder.write({unit: _not_opened(evaluation, unit, who, stop) for unit, who in missing.items()}, {})
         return
     forget_peak_memory()
     with run_pass(network, protocol, tuple(missing.values()), clip, on_frame) as done:
@@ -164,11 +165,11 @@ def _complete(
         folder.write(results, {unit: done.lanes[contender.label].trace.write for unit, contender in missing.items()})
 
 
-def _unreadable(evaluation: Evaluation, unit: Unit, contender: Contender, note: str) -> UnitResult:
+def _not_opened(evaluation: Evaluation, unit: Unit, contender: Contender, stop: Stop) -> UnitResult:
     """Every row of a sequence that cannot be opened."""
     protocol = evaluation.protocol
     rows = tuple(
-        unit.row(length, Measurement(metric, math.nan, 0, Status.UNREADABLE, note))
+        unit.row(length, Measurement(metric, math.nan, 0, stop.status, stop.note))
         for length in protocol.lengths or (0,)
         for task in protocol.tasks
         for metric in task.metrics

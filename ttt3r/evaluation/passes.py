@@ -136,9 +136,10 @@ def _items(clip: Clip, done: Pass) -> Iterator[SourceFrame]:
         try:
             with done.seconds.spent("reading"):
                 item = next(source, None)
-        except (OSError, ValueError) as error:
+        except Exception as error:
+            stop = stop_of_reading(error)
             for lane in done.lanes.values():
-                lane.stop = lane.stop or Stop(Status.UNREADABLE, str(error))
+                lane.stop = lane.stop or stop
             return
         if item is None:
             return
@@ -164,8 +165,8 @@ def _given(clip: Clip, item: SourceFrame, with_depth: bool) -> _Given:
         return _Given(item, camera, None)
     try:
         return _Given(item, camera, clip.visible_depth(item.index))
-    except (OSError, ValueError) as error:
-        return _Given(item, camera, None, str(error))
+    except Exception as error:
+        return _Given(item, camera, None, stop_of_reading(error).note)
 
 
 def _advance(
@@ -216,6 +217,11 @@ def _observe(lane: Lane, moment: Moment) -> None:
         lane.memory = moment.step.memory
     except Exception as error:
         lane.stop = stop_of(error)
+
+
+def stop_of_reading(error: Exception) -> Stop:
+    """The name of a failure to open a sequence or to read its next frame."""
+    return Stop(Status.UNREADABLE, str(error)) if isinstance(error, OSError | ValueError) else stop_of(error)
 
 
 def stop_of(error: Exception) -> Stop:

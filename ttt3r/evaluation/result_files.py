@@ -40,7 +40,8 @@ class ResultFolder:
         """Write the units of one pass, each atomically. A unit counts as done once all units of its pass are there.
 
         Rules of one pass share a batch, and a batch of another size may round differently; so a pass that was cut off while
-        it wrote is run again as a whole, and gives the same bits again.
+        it wrote, or in which a rule failed for a reason that may have gone since, is run again as a whole and gives the bits
+        that an undisturbed run gives.
 
         Args:
             units: the results.
@@ -66,9 +67,16 @@ class ResultFolder:
             result = _from_json(content, self.units)
         except BrokenResult:
             return None
-        there = {file.stem.rpartition(".")[2] for file in self.units.glob("*.json")}
-        complete = content["key"] == unit.key and all(key[:12] in there for key in content["pass"])
-        return result if complete and not any(row.status in AGAIN for row in result.rows) else None
+        return result if content["key"] == unit.key and all(map(self._is_final, content["pass"])) else None
+
+    def _is_final(self, key: str) -> bool:
+        """Whether the unit of a key is there, and would not be tried again."""
+        for path in self.units.glob(f"*.{key[:12]}.json"):
+            try:
+                return not any(Status(row["status"]) in AGAIN for row in _load(path)["rows"])
+            except (BrokenResult, KeyError, TypeError, ValueError):
+                return False
+        return False
 
     def read(self, unit: Unit) -> UnitResult:
         """The result of a unit, whatever became of it; `arrays` is a full path.
