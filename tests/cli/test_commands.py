@@ -1,6 +1,7 @@
 """The smaller commands, the door, and what it costs to open it."""
 
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -22,7 +23,7 @@ def _forget_my_lab():
 
 
 @pytest.mark.parametrize(
-    "command", ["", "run", "compare", "convert", "rules", "data", "data demo", "data check", "doctor"]
+    "command", ["", "run", "compare", "convert", "rules", "data", "data demo", "data check", "data list", "doctor"]
 )
 def test_help_fits_a_terminal(here, capsys, command):
     with pytest.raises(SystemExit) as end:
@@ -40,7 +41,7 @@ def test_version_and_unknown_commands(here, capsys, refused):
         main(["--version"])
     assert __version__ in capsys.readouterr().out
     assert "invalid choice: 'walk'" in refused("walk")
-    assert "{demo,check}" in refused("data")
+    assert "{demo,check,list}" in refused("data")
     assert "--help" in refused("")
 
 
@@ -76,14 +77,16 @@ def test_data_is_made_and_looked_at(typed, refused, here):
     assert typed("data demo room --frames 3")[0] == 0
     code, said, _ = typed("data check room --size 64")
     assert code == 0
-    assert "room: 3 frames with true cameras" in said
-    assert "true depth: 3 maps" in said
-    assert "64 x 48 pixels" in said
+    assert "tum (TUM RGB-D)" in said
+    assert re.search(r"room +3 +3 +3 +320 x 240 +none", said)
+    assert "-> 64 x 48" in said
     assert "photos: 4 frames" in typed("data check photos --size 64")[1]
     assert "photos is not empty" in refused("data demo photos")
     assert "nothing at nowhere" in refused("data check nowhere")
     (here / "room/groundtruth.txt").write_text("no numbers")
-    assert "groundtruth.txt" in refused("data check room")
+    code, said, _ = typed("data check room")
+    assert code == 1
+    assert "groundtruth.txt must hold rows of numbers" in " ".join(said.split())
 
 
 def test_a_checkpoint_is_converted_once(typed, refused, here):

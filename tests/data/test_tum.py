@@ -147,8 +147,10 @@ def test_malformed_sequences_are_refused_when_opening(sequence):
     (sequence / "groundtruth.txt").write_text(good)
     (sequence / "rgb" / "3.png").unlink()
     refused(FileNotFoundError, r"3\.png")
+    listed = (sequence / "rgb.txt").read_text()
     (sequence / "rgb.txt").write_text("0.0 rgb/0.png extra\n")
     refused(ValueError, r"rgb\.txt must have rows of two entries")
+    (sequence / "rgb.txt").write_text(listed.replace("3.000 rgb/3.png\n", ""))
     (sequence / "groundtruth.txt").unlink()
     refused(FileNotFoundError, "no groundtruth.txt; run it as a folder of images")
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from einops import rearrange
 from jaxtyping import Float
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 PATCH = 16
@@ -50,6 +50,16 @@ def open_image(path: str | Path) -> Image.Image:
         raise
     except Exception as error:  # decoders raise almost anything on damaged bytes
         raise BrokenImage(_diagnosis(path, error)) from error
+
+
+def image_size(path: Path) -> tuple[int, int] | None:
+    """(width, height) of an image file as `open_image` gives it, from its head alone; `None` if that cannot be read."""
+    try:
+        with Image.open(path) as file:
+            turned = file.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)  # a quarter turn, mirrored or not
+            return (file.height, file.width) if turned else (file.width, file.height)
+    except Exception:  # decoders raise almost anything on damaged bytes; who opens the image will say what is wrong
+        return None
 
 
 def _eight_bit_rgb(image: Image.Image) -> Image.Image:

@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ttt3r.data import seven_scenes, tum
 from ttt3r.data.clip import Clip
+from ttt3r.data.dataset import find_sequences, open_recording
 from ttt3r.data.files import ImageFiles, images_in, images_matching
 from ttt3r.data.images import HEIC_SUFFIXES, IMAGE_SUFFIXES, ResizePolicy
+from ttt3r.data.layout import Layout
+from ttt3r.data.layouts import LAYOUTS
 from ttt3r.data.source import FrameReader, FrameSource, PreparedFrames, Sampling
 from ttt3r.data.video import VIDEO_SUFFIXES, VideoFile, Webcam
-
-LAYOUTS = (tum.TUM, seven_scenes.SEVEN_SCENES)
-"""The benchmark layouts that `open_clip` knows, in the order in which it tries them."""
 
 
 def open_source(
@@ -24,7 +23,7 @@ def open_source(
     """A stream of prepared frames from a folder of images, a glob, a list of files, one image, a video, or `webcam:0`.
 
     A folder is read in natural order (`2.png` before `10.png`), other files in it are passed over; a list keeps its order.
-    Of a folder in one of the `LAYOUTS` the colour images are taken, not the depth maps beside them.
+    Of a folder in the layout of a dataset (`ttt3r data list`) the colour images are taken, not the depth maps beside them.
     With `skip_broken`, broken frames are left out and recorded in `source.skipped`; else the stream stops there with an error.
 
     Raises:
@@ -42,8 +41,8 @@ def _reader(path: str | Path | Sequence[str | Path]) -> FrameReader:
     if text.startswith("webcam:"):
         return Webcam(text.removeprefix("webcam:"))
     if place.is_dir():
-        layout = next((layout for layout in LAYOUTS if layout.recognises(place)), None)
-        return layout.images(place) if layout is not None else ImageFiles(text, images_in(place))
+        found = _sequence(place)
+        return ImageFiles(text, images_in(place)) if found is None else found[0].images(found[1])
     if place.is_file():
         return _file_reader(place)
     if any(mark in text for mark in "*?["):
@@ -63,22 +62,42 @@ def _file_reader(path: Path) -> FrameReader:
     raise ValueError(f"{path} is neither an image nor a video by its name; expected one of {known}")
 
 
+def _sequence(folder: Path) -> tuple[Layout, Path] | None:
+    """The layout of a folder; or of the one folder in it that is a sequence.
+
+    Raises:
+        ValueError: if several folders in it are.
+    """
+    found = [(layout, place.folder) for layout, place in find_sequences(folder, LAYOUTS, depth=1)]
+    if len(found) > 1:
+        names = [path.name for _, path in found]
+        named = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        raise ValueError(f"{folder} holds {len(found)} sequences ({named}); give one of these folders")
+    return found[0] if found else None
+
+
 def open_clip(
     path: str | Path, *, policy: ResizePolicy, sampling: Sampling = Sampling(), skip_broken: bool = False
 ) -> Clip:
-    """A sequence with ground truth, in one of the layouts of `LAYOUTS`, recognised by its files.
+    """A sequence with ground truth, in one of the layouts of `ttt3r data list`, recognised by its files.
 
-    The sampling counts the frames that have a valid camera; see each layout.
+    The sampling counts the frames that have a known camera; in a dataset without cameras, those that have depth. What is left
+    out, and whatever else is odd, stands in `clip.findings`. With `skip_broken`, files that are missing or damaged are left
+    out and named there, as long as something remains.
 
     Raises:
-        FileNotFoundError: if there is no such folder, or a file that the layout needs is missing.
+        FileNotFoundError: if there is no such folder, or a file is missing that the sequence lists.
         ValueError: if no layout fits (lists those that are known, and what each needs), or a file is malformed.
     """
     folder = Path(path)
     if not folder.is_dir():
         raise FileNotFoundError(f"no folder at {folder}; give the folder of a sequence with ground truth")
-    for layout in LAYOUTS:
-        if layout.recognises(folder):
-            return layout.read(folder).clip(policy, sampling, skip_broken)
-    known = "; ".join(f"{layout.name}: {layout.needs}" for layout in LAYOUTS)
-    raise ValueError(f"{folder} has none of the known layouts of a sequence with ground truth ({known})")
+    found = _sequence(folder)
+    if found is None:
+        known = "; ".join(f"{layout.name}: {layout.needs}" for layout in LAYOUTS)
+        raise ValueError(f"{folder} has none of the known layouts of a sequence with ground truth ({known})")
+    recording = open_recording(*found, forgiving=skip_broken)
+    if not recording.with_truth():
+        reasons = "; ".join(str(finding) for finding in recording.findings)
+        raise ValueError(f"{folder} ({found[0].name}) has neither poses nor depth: {reasons or found[0].needs}")
+    return recording.clip(policy, sampling, skip_broken)

@@ -1,107 +1,99 @@
 """The layout of the 7-Scenes benchmark: per frame an image, a depth map and a camera matrix.
 
     frame-000000.color.png (or .jpg)
-    frame-000000.depth.png    16 bit, millimetres; 0 and 65535 where nothing was measured   (optional)
-    frame-000000.pose.txt     4x4 camera to world, metres
+    frame-000000.depth.png         16 bit, millimetres; 0 and 65535 where nothing was measured   (optional)
+    frame-000000.depth.proj.png    the same, moved into the colour camera by others' tools       (optional)
+    frame-000000.pose.txt          4x4 camera to world, metres
 
-Depth comes from the Kinect's own camera and is not registered to the colours: edges are some pixels off.
+Depth comes from the Kinect's own camera (f = 585) and is not registered to the colours: edges are some pixels off. Where
+`depth.proj.png` is there, it is taken, with the camera of the colours (f = 525), as the published evaluations do.
 See https://www.microsoft.com/en-us/research/project/rgb-d-dataset-7-scenes/
 """
 
 import re
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import Float
-
-from ttt3r.data.clip import Layout, Record, Recording, read_intrinsics, read_numbers
+from ttt3r.data.depth import DepthFiles
 from ttt3r.data.files import ImageFiles
+from ttt3r.data.findings import Finding, Problem, Severity
+from ttt3r.data.layout import Identity, Layout, image_files, numbered, pose_files
+from ttt3r.data.poses import pinhole, read_intrinsics
+from ttt3r.data.recording import Files, Recording
 
 _RATE = 30.0  # frames per second of the Kinect; the benchmark gives no times
-_INTRINSICS = np.array([[585.0, 0, 320], [0, 585, 240], [0, 0, 1]])
+_DEPTH_CAMERA = pinhole(585, 585, 320, 240)
+_COLOR_CAMERA = pinhole(525, 525, 320, 240)
 _COLOR = re.compile(r"frame-(\d+)\.color\.(?:png|jpg)")
-_NUMBER = re.compile(r"frame-(\d+)\.pose\.txt")
+_DEPTH = re.compile(r"frame-(\d+)\.depth\.png")
+_PROJECTED = re.compile(r"frame-(\d+)\.depth\.proj\.png")
+_POSE = re.compile(r"frame-(\d+)\.pose\.txt")
+
+
+def recognises(folder: Path) -> bool:
+    """Whether the folder holds poses of frames."""
+    return any(_POSE.fullmatch(path.name) for path in folder.glob("frame-*.pose.txt"))
+
+
+def identify(folder: Path) -> Identity:
+    """`chess/seq-03` shows `chess`; a folder that is not called `seq-NN` is a scene of its own."""
+    place = folder.resolve()
+    if place.name.startswith("seq-"):
+        return Identity(f"{place.parent.name}/{place.name}", place.parent.name)
+    return Identity(place.name, place.name)
 
 
 def read(folder: Path) -> Recording:
-    """The frames of a sequence folder, or of a scene folder with a single sequence. Frames without a finite pose are left out.
-
-    Timestamps are frame numbers / 30 Hz, as the benchmark gives none.
+    """The colour images of a sequence folder with their poses and depths. Timestamps are frame numbers / 30 Hz.
 
     Raises:
-        FileNotFoundError: if a frame has no image.
-        ValueError: if a scene has several sequences, a pose is not 4x4, or no pose is finite.
+        ValueError: if `camera-intrinsics.txt` is there and no 3x3 matrix.
     """
-    folder = _sequence_folder(folder)
-    poses = sorted((int(match[1]), path) for path in folder.iterdir() if (match := _NUMBER.fullmatch(path.name)))
-    records = []
-    for number, path in poses:
-        pose = _read_pose(path)
-        if np.isfinite(pose).all():
-            depth = path.with_name(path.name.replace(".pose.txt", ".depth.png"))
-            records.append(Record(_image_of(path), number / _RATE, pose, depth if depth.is_file() else None))
-    if not records:
-        raise ValueError(f"none of the {len(poses)} poses in {folder} is finite; the tracking was lost throughout")
+    colors, listed = numbered(folder, _COLOR), numbered(folder, _POSE)
+    poses, findings = pose_files(listed)
+    findings += _without_image(colors, listed)
+    projected = numbered(folder, _PROJECTED)
     K = read_intrinsics(folder)
-    name = folder.resolve()
+    if K is None:
+        K = _COLOR_CAMERA if len(projected) else _DEPTH_CAMERA
+    identity = identify(folder)
     return Recording(
-        f"{name.parent.name}/{name.name}" if name.name.startswith("seq-") else name.name,
-        tuple(records),
-        depth_per_metre=1000.0,
-        depth_invalid=(65535,),
-        intrinsics=_INTRINSICS if K is None else K,
+        identity.sequence,
+        identity.scene,
+        colors,
+        partial(DepthFiles, per_metre=1000.0, invalid=(65535,)),
+        poses,
+        projected if len(projected) else numbered(folder, _DEPTH),
+        rate=_RATE,
+        intrinsics=K,
+        findings=tuple(findings),
     )
+
+
+def _without_image(colors: Files, poses: Files) -> list[Finding]:
+    here = set(colors.stamps.tolist())
+    alone = [path for path, number in zip(poses.paths, poses.stamps, strict=True) if float(number) not in here]
+    if not alone:
+        return []
+    image = alone[0].name.replace(".pose.txt", ".color.png")
+    detail = f"{len(alone)} poses have no image: no image {image} beside {alone[0]}"
+    return [Finding(Problem.MISSING_FILE, str(alone[0]), Severity.ERROR, detail, "copy the images again")]
 
 
 def images(folder: Path) -> ImageFiles:
     """The colour images of a sequence, without the depth maps beside them; timestamps are frame numbers / 30 Hz.
 
     Raises:
-        ValueError: if a scene has several sequences, or there is no colour image.
+        FileNotFoundError: if there is no colour image.
     """
-    folder = _sequence_folder(folder)
-    found = sorted((int(match[1]), path) for path in folder.iterdir() if (match := _COLOR.fullmatch(path.name)))
-    return ImageFiles(str(folder), [path for _, path in found], [number / _RATE for number, _ in found])
-
-
-def recognises(folder: Path) -> bool:
-    """Whether the folder, or a folder `seq-*` in it, holds poses of frames."""
-    return _has_poses(folder) or any(_has_poses(path) for path in folder.glob("seq-*"))
-
-
-def _has_poses(folder: Path) -> bool:
-    return folder.is_dir() and any(_NUMBER.fullmatch(path.name) for path in folder.glob("frame-*.pose.txt"))
-
-
-def _sequence_folder(folder: Path) -> Path:
-    if _has_poses(folder):
-        return folder
-    sequences = sorted(path for path in folder.glob("seq-*") if _has_poses(path))
-    if len(sequences) > 1:
-        names = ", ".join(path.name for path in sequences)
-        raise ValueError(f"{folder} holds {len(sequences)} sequences ({names}); give one of these folders")
-    return sequences[0]
-
-
-def _image_of(pose: Path) -> Path:
-    for suffix in (".color.png", ".color.jpg"):
-        image = pose.with_name(pose.name.replace(".pose.txt", suffix))
-        if image.is_file():
-            return image
-    raise FileNotFoundError(f"{pose} has a pose but no image {pose.name.replace('.pose.txt', '.color.png')} beside it")
-
-
-def _read_pose(path: Path) -> Float[np.ndarray, "4 4"]:
-    pose = read_numbers(path)
-    if pose.shape != (4, 4):
-        raise ValueError(f"{path} must hold a 4x4 camera_to_world, got {pose.shape[0]}x{pose.shape[1]} numbers")
-    return pose
+    return image_files(folder, numbered(folder, _COLOR), _RATE)
 
 
 SEVEN_SCENES = Layout(
     name="7-Scenes",
     needs="frame-NNNNNN.pose.txt and frame-NNNNNN.color.png or .jpg for each frame, and .depth.png if there is depth",
     recognises=recognises,
+    identify=identify,
     read=read,
     images=images,
 )

@@ -1,0 +1,51 @@
+"""The layout of the Bonn RGB-D Dynamic benchmark: that of TUM RGB-D, folders called `rgbd_bonn_*`.
+
+Depth is 16 bit, 5000 per metre, registered to the colours. The published depth protocols pair the files of `rgb/` and
+`depth/` by rank and not by time (`ByRank`). Nobody has confirmed here which body `groundtruth.txt` describes, the camera or
+the markers on it: `ttt3r data check` re-projects the depth by it and tells. Do so before judging any camera.
+See https://www.ipb.uni-bonn.de/data/rgbd-dynamic-dataset/
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from ttt3r.data import tum
+from ttt3r.data.layout import Identity, Layout
+from ttt3r.data.poses import pinhole, read_intrinsics
+from ttt3r.data.recording import Recording
+
+_INTRINSICS = pinhole(
+    542.822841, 542.576870, 315.593520, 237.756098
+)  # of the benchmark's page; distortion is not undone
+
+
+def recognises(folder: Path) -> bool:
+    """Whether it is a folder in TUM layout called `rgbd_bonn_*`."""
+    return "bonn" in folder.resolve().name.lower() and tum.recognises(folder)
+
+
+def identify(folder: Path) -> Identity:
+    """`rgbd_bonn_crowd2` is the sequence of that name; all sequences count as scenes of their own."""
+    name = folder.resolve().name
+    return Identity(name, name)
+
+
+def read(folder: Path) -> Recording:
+    """As `tum.read`, with the camera of Bonn.
+
+    Raises:
+        ValueError: if `rgb.txt` is malformed.
+    """
+    K = read_intrinsics(folder)
+    return replace(tum.read(folder), intrinsics=_INTRINSICS if K is None else K)
+
+
+BONN = Layout(
+    name="Bonn RGB-D",
+    needs="folders rgbd_bonn_NAME with rgb/ and depth/ (files called by their times), groundtruth.txt, rgb.txt, depth.txt",
+    recognises=recognises,
+    identify=identify,
+    read=read,
+    images=tum.images,
+)
+"""The layout of TUM RGB-D in folders `rgbd_bonn_*`."""

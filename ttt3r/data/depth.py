@@ -1,0 +1,132 @@
+"""Measured depth of a sequence, whatever file it comes from: metres along the optical axis, 0 where nothing was measured."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image
+
+from ttt3r.data.images import BrokenImage
+
+_TAG = 202021.25  # the first number of a .dpt and of a .cam file; tells the byte order
+
+
+class DepthSource(ABC):
+    """Measured depth of a sequence, frame by frame."""
+
+    @property
+    @abstractmethod
+    def length(self) -> int:
+        """Number of frames."""
+
+    @property
+    @abstractmethod
+    def measured(self) -> int:
+        """How many of them have depth."""
+
+    @abstractmethod
+    def read(self, index: int) -> Float[np.ndarray, "height width"] | None:
+        """Depth along the optical axis in metres, float64; 0 where it was not measured, `None` where a frame has none.
+
+        Raises:
+            BrokenImage: if a file cannot be decoded.
+        """
+
+
+@dataclass(frozen=True)
+class DepthFiles(DepthSource):
+    """16-bit depth images, one per frame or none, read when asked for.
+
+    Args:
+        paths: file of each frame; `None` where a frame has no depth.
+        per_metre: value of one metre.
+        invalid: values that mean "not measured", besides 0.
+    """
+
+    paths: tuple[Path | None, ...]
+    per_metre: float
+    invalid: tuple[int, ...] = ()
+
+    @property
+    def length(self) -> int:
+        """Number of frames."""
+        return len(self.paths)
+
+    @property
+    def measured(self) -> int:
+        """How many of them have a file."""
+        return sum(path is not None for path in self.paths)
+
+    def read(self, index: int) -> Float[np.ndarray, "height width"] | None:
+        """Depth along the optical axis in metres, float64; 0 where it was not measured.
+
+        Raises:
+            BrokenImage: if the file cannot be decoded.
+            ValueError: if it is no 16-bit grey image.
+        """
+        path = self.paths[index]
+        if path is None:
+            return None
+        try:
+            with Image.open(path) as file:
+                mode, raw = file.mode, np.asarray(file)
+        except (OSError, SyntaxError) as error:
+            raise BrokenImage(f"cannot read depth {path} ({error}); copy it again") from error
+        if not mode.startswith("I"):
+            raise ValueError(f"depth {path} has mode {mode}; expected 16-bit grey, {self.per_metre:g} per metre")
+        return np.where(np.isin(raw, self.invalid), 0, raw).astype(np.float64) / self.per_metre
+
+
+@dataclass(frozen=True)
+class DptFiles(DepthSource):
+    """Depth in the `.dpt` files of MPI Sintel: a tag, width, height, then float32 metres, little endian.
+
+    The sky is a very large number there and stays one; a protocol's largest depth takes it out.
+
+    Args:
+        paths: file of each frame; `None` where a frame has no depth.
+    """
+
+    paths: tuple[Path | None, ...]
+
+    @property
+    def length(self) -> int:
+        """Number of frames."""
+        return len(self.paths)
+
+    @property
+    def measured(self) -> int:
+        """How many of them have a file."""
+        return sum(path is not None for path in self.paths)
+
+    def read(self, index: int) -> Float[np.ndarray, "height width"] | None:
+        """Depth along the optical axis in metres, float64; 0 where it is not a finite positive number.
+
+        Raises:
+            BrokenImage: if the file is cut short or no `.dpt` file.
+        """
+        path = self.paths[index]
+        return None if path is None else read_dpt(path)
+
+
+def read_dpt(path: Path) -> Float[np.ndarray, "height width"]:
+    """Depth in metres, float64, of a `.dpt` file; 0 where it is not a finite positive number.
+
+    Raises:
+        BrokenImage: if the file is missing, cut short or no `.dpt` file.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BrokenImage(f"cannot read depth {path} ({error}); copy it again") from error
+    if len(data) < 12 or np.frombuffer(data, "<f4", 1)[0] != _TAG:
+        raise BrokenImage(f"depth {path} does not begin with the tag {_TAG} of a .dpt file; copy it again")
+    width, height = np.frombuffer(data, "<i4", 2, offset=4).tolist()
+    if min(width, height) < 1 or len(data) != 12 + 4 * width * height:
+        raise BrokenImage(
+            f"depth {path} says {width}x{height} pixels and holds {len(data) - 12} bytes of them; copy it again"
+        )
+    depth = np.frombuffer(data, "<f4", offset=12).reshape(height, width).astype(np.float64)
+    return np.where(np.isfinite(depth) & (depth > 0), depth, 0)

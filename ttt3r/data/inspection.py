@@ -1,0 +1,91 @@
+"""What lies in a sequence's folder, and what is wrong with it: lists of files, a few pixels, or every file."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ttt3r.data.checking import check_depth, check_poses
+from ttt3r.data.dataset import recording_of
+from ttt3r.data.findings import BadSequence, Finding, unreadable
+from ttt3r.data.images import CropToPatches, open_image
+from ttt3r.data.layout import Layout, Place
+from ttt3r.data.recording import Recording
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was found of one sequence.
+
+    Args:
+        place: the sequence.
+        frames: colour images.
+        poses: of them, those with a known camera.
+        depths: of them, those with a depth map.
+        size: width and height of the first image in pixels; `None` if it cannot be read.
+        findings: what is wrong.
+    """
+
+    place: Place
+    frames: int
+    poses: int
+    depths: int
+    size: tuple[int, int] | None
+    findings: tuple[Finding, ...]
+
+
+def inspect_sequence(layout: Layout, place: Place, every_file: bool = False) -> Inspection:
+    """Look at one sequence: its lists, one image, three depth maps, and three re-projections.
+
+    Args:
+        layout: of the sequence.
+        place: where it is.
+        every_file: decode all images and all depth maps, too.
+    """
+    try:
+        recording = recording_of(layout, place)
+    except BadSequence as error:
+        return Inspection(place, 0, 0, 0, None, error.findings)
+    records = recording.records()
+    size, findings = None, list(recording.findings)
+    try:
+        size = open_image(records[0].image).size if records else None
+    except (OSError, ValueError) as error:
+        findings.append(unreadable(str(records[0].image), error))
+    findings += check_depth(recording, records)
+    findings += _check_poses(recording)
+    if every_file:
+        findings += _broken_files(recording)
+    return Inspection(
+        place,
+        len(records),
+        sum(record.tracked for record in records),
+        sum(record.depth is not None for record in records),
+        size,
+        tuple(dict.fromkeys(findings)),
+    )
+
+
+def _check_poses(recording: Recording) -> list[Finding]:
+    known = [record for record in recording.with_truth() if record.depth is not None]
+    if len(known) < 2:
+        return []
+    try:
+        return check_poses(recording.clip_of(known, CropToPatches()))
+    except (
+        OSError,
+        ValueError,
+    ):  # a depth map that cannot be read, which is a finding of `check_depth` or of `every_file`
+        return []
+
+
+def _broken_files(recording: Recording) -> Iterable[Finding]:
+    records = recording.records()
+    depth = recording.depth_source(tuple(record.depth for record in records))
+    for index, record in enumerate(records):
+        try:
+            open_image(record.image)
+        except (OSError, ValueError) as error:
+            yield unreadable(str(record.image), error)
+        try:
+            depth.read(index)
+        except (OSError, ValueError) as error:
+            yield unreadable(str(record.depth), error)

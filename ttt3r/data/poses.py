@@ -1,0 +1,152 @@
+"""Camera poses as files hold them. All become camera_to_world, metres, OpenCV axes, float64."""
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+_CAM_TAG = 202021.25
+
+
+def read_numbers(path: Path) -> Float[np.ndarray, "row column"]:
+    """The numbers of a text file, row by row; lines that begin with # are comments.
+
+    Raises:
+        ValueError: if the file holds anything else, rows of different lengths, or nothing.
+    """
+    lines = [
+        line.split()
+        for line in path.read_text("utf-8", "replace").splitlines()
+        if line.strip() and not line.startswith("#")
+    ]
+    try:
+        numbers = np.array(lines, dtype=np.float64)
+    except ValueError as error:
+        raise ValueError(f"{path} must hold rows of numbers ({error}); copy it again") from error
+    if numbers.ndim != 2:
+        raise ValueError(f"{path} holds no numbers; copy it again")
+    return numbers
+
+
+def read_intrinsics(folder: Path) -> Float[np.ndarray, "3 3"] | None:
+    """The camera matrix in `camera-intrinsics.txt` of a sequence, if there is such a file.
+
+    Raises:
+        ValueError: if it is not 3x3.
+    """
+    path = folder / "camera-intrinsics.txt"
+    if not path.is_file():
+        return None
+    matrix = read_numbers(path)
+    if matrix.shape != (3, 3):
+        raise ValueError(f"{path} must hold a 3x3 camera matrix, got {matrix.shape[0]}x{matrix.shape[1]} numbers")
+    return matrix
+
+
+def pinhole(fx: float, fy: float, cx: float, cy: float) -> Float[np.ndarray, "3 3"]:
+    """Camera matrix in pixels; the centre of the first pixel is (0, 0)."""
+    return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]], dtype=np.float64)
+
+
+def camera_to_world(poses: Float[np.ndarray, "frame 7"]) -> Float[np.ndarray, "frame 4 4"]:
+    """Matrices of rows `tx ty tz qx qy qz qw`; the quaternions are normalised.
+
+    Raises:
+        ValueError: if a quaternion is zero.
+    """
+    norm = np.linalg.norm(poses[:, 3:], axis=1)
+    if (norm == 0).any():
+        raise ValueError(f"pose {int(np.argmin(norm))} has the quaternion 0 0 0 0; a rotation has one of length 1")
+    x, y, z, w = (poses[:, 3:] / norm[:, None]).T
+    matrices = np.tile(np.eye(4), (len(poses), 1, 1))
+    matrices[:, :3, 0] = np.stack([1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y)], axis=1)
+    matrices[:, :3, 1] = np.stack([2 * (x * y - w * z), 1 - 2 * (x * x + z * z), 2 * (y * z + w * x)], axis=1)
+    matrices[:, :3, 2] = np.stack([2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)], axis=1)
+    matrices[:, :3, 3] = poses[:, :3]
+    return matrices
+
+
+def from_opengl(camera_to_world: Float[np.ndarray, "frame 4 4"]) -> Float[np.ndarray, "frame 4 4"]:
+    """Poses of cameras that look along -z with y up (OpenGL, NeRF, Blender) as poses of cameras with OpenCV axes."""
+    return camera_to_world * np.array([1.0, -1, -1, 1])
+
+
+def inverse(poses: Float[np.ndarray, "frame 4 4"]) -> Float[np.ndarray, "frame 4 4"]:
+    """World to camera as camera to world, and back: (R, t) becomes (R^T, -R^T t)."""
+    rotation = np.swapaxes(poses[:, :3, :3], 1, 2)
+    result = np.tile(np.eye(4), (len(poses), 1, 1))
+    result[:, :3, :3] = rotation
+    result[:, :3, 3] = -np.einsum("nij,nj->ni", rotation, poses[:, :3, 3])
+    return result
+
+
+def read_trajectory(path: Path) -> tuple[Float[np.ndarray, " pose"], Float[np.ndarray, "pose 4 4"]]:
+    """Times in seconds and camera_to_world of a trajectory file; rows that are not finite are left out.
+
+    Raises:
+        ValueError: if the rows are not `timestamp tx ty tz qx qy qz qw`.
+    """
+    rows = read_numbers(path)
+    if rows.shape[1] != 8:
+        raise ValueError(f"{path} must have rows of 8 numbers, timestamp tx ty tz qx qy qz qw; got {rows.shape[1]}")
+    rows = rows[np.isfinite(rows).all(axis=1)]
+    return rows[:, 0], camera_to_world(rows[:, 1:])
+
+
+def read_matrix(path: Path) -> Float[np.ndarray, "4 4"]:
+    """The one 4x4 camera_to_world of a text file; it may be NaN or infinite where the tracking was lost.
+
+    Raises:
+        ValueError: if it is not 4x4.
+    """
+    pose = read_numbers(path)
+    if pose.shape != (4, 4):
+        raise ValueError(f"{path} must hold a 4x4 camera_to_world, got {pose.shape[0]}x{pose.shape[1]} numbers")
+    return pose
+
+
+def read_matrix_rows(path: Path) -> Float[np.ndarray, "pose 4 4"]:
+    """camera_to_world, one pose a row: the 12 numbers of its first three rows (KITTI), or all 16 (ScanNet lists, Replica).
+
+    Raises:
+        ValueError: if the rows have another number of entries.
+    """
+    rows = read_numbers(path)
+    if rows.shape[1] not in (12, 16):
+        raise ValueError(f"{path} must have rows of 12 or 16 numbers, a 3x4 or 4x4 matrix; got {rows.shape[1]}")
+    matrices = np.tile(np.eye(4), (len(rows), 1, 1))
+    matrices[:, :3] = rows[:, :12].reshape(-1, 3, 4)
+    return matrices
+
+
+def read_matrix_blocks(path: Path) -> Float[np.ndarray, "pose 4 4"]:
+    """4x4 matrices one below the other, four rows each, as in `poses.txt` of Neural RGB-D. NaN stays NaN.
+
+    Raises:
+        ValueError: if the rows are not of four numbers, or their number is no multiple of four.
+    """
+    rows = read_numbers(path)
+    if rows.shape[1] != 4 or len(rows) % 4:
+        raise ValueError(
+            f"{path} must hold 4x4 matrices one below the other, got {len(rows)} rows of {rows.shape[1]} numbers"
+        )
+    return rows.reshape(-1, 4, 4)
+
+
+def read_cam(path: Path) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "4 4"]]:
+    """Camera matrix (pixels) and camera_to_world of a `.cam` file of MPI Sintel.
+
+    The file holds a float32 tag, K (9 float64) and world to camera (12 float64), little endian.
+
+    Raises:
+        ValueError: if the file is cut short, no `.cam` file, or its matrix has no inverse.
+    """
+    data = path.read_bytes()
+    if len(data) < 4 + 21 * 8 or np.frombuffer(data, "<f4", 1)[0] != _CAM_TAG:
+        raise ValueError(f"{path} is no .cam file (tag {_CAM_TAG}, K, world to camera); copy it again")
+    numbers = np.frombuffer(data, "<f8", 21, offset=4)
+    world_to_camera = np.eye(4)
+    world_to_camera[:3] = numbers[9:].reshape(3, 4)
+    return numbers[:9].reshape(3, 3).copy(), np.linalg.inv(
+        world_to_camera
+    )  # rotations of six digits are not quite such
