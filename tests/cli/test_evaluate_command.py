@@ -108,7 +108,7 @@ def test_failures_are_named_below_the_table(typed, here, rooms):
         (f"{EVALUATE} --out out --shard 2/2", "numbered 0 to n-1"),
         (f"{EVALUATE} --out out --lengths a", "--lengths takes whole numbers"),
         (f"{EVALUATE} --out out --lengths 1", "at least 2 frames"),
-        ("evaluate folder --root nowhere --network tiny-random --out out", "give --root"),
+        ("evaluate folder --root nowhere --network tiny-random --out out", "no folder at nowhere"),
         ("evaluate --aggregate nowhere", "no results in nowhere"),
     ],
 )

@@ -120,7 +120,7 @@ def test_folders_are_found_below_a_root_and_chosen_by_pattern(tmp_path):
     assert [entry.name for entry in chosen.find(tmp_path)] == ["a/one", "a/two", "missing"]
     with pytest.raises(ValueError, match=r"no sequence in .* fits 'c\*'"):
         replace(FOLDER, sequences=("c*",)).find(tmp_path)
-    with pytest.raises(FileNotFoundError, match="give --root"):
+    with pytest.raises(FileNotFoundError, match="no folder at"):
         FOLDER.find(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="no sequence with ground truth"):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ttt3r.evaluation.canonical import canonical_text
-from ttt3r.evaluation.measuring import measurements
+from ttt3r.evaluation.prefixes import measurements
 from ttt3r.evaluation.passes import OnFrame, Stop, run_pass, stop_of_reading
 from ttt3r.evaluation.protocols import Protocol
 from ttt3r.evaluation.provenance import costs_of, facts_of, forget_peak_memory

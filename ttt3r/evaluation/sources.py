@@ -5,9 +5,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ttt3r.data import Clip, ResizePolicy, Sampling, open_clip
-from ttt3r.data.opening import LAYOUTS
+from ttt3r.data.dataset import find_sequences
+from ttt3r.data.datasets import DATASETS
+from ttt3r.data.layouts import LAYOUTS
 from ttt3r.data.procedural import WorldConfig, as_clips, sample_clips
 from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD, TRAINING_LENGTH
+from ttt3r.data.selection import FrameSelection
 
 
 @dataclass(frozen=True)
@@ -45,28 +48,50 @@ class SequenceSource(ABC):
 
 
 @dataclass(frozen=True)
+class BenchmarkSequences(SequenceSource):
+    """A benchmark as its published evaluations take it: which sequences, which frames.
+
+    Args:
+        selection: names the dataset, the sequences that must be there and the choice of frames.
+    """
+
+    selection: FrameSelection
+
+    def find(self, root: Path) -> tuple[SequenceEntry, ...]:
+        """The sequences of the selection, missing ones too; all that are found where it names none."""
+        found = {place.name: place.scene for place in DATASETS[self.selection.dataset].sequences(root)}
+        names = self.selection.sequences or tuple(found)
+        if not set(names) & set(found):
+            return ()
+        return tuple(SequenceEntry(name, found.get(name, name.partition("/")[0])) for name in sorted(names))
+
+    def open(self, root: Path, sequence: str, policy: ResizePolicy, frames: int | None) -> Clip:
+        """See `SequenceSource.open`. A frame that cannot be read ends the sequence there."""
+        selection = self.selection if frames is None else self.selection.capped(frames)
+        return DATASETS[selection.dataset].open(root, sequence, policy, selection, skip_broken=False)
+
+
+@dataclass(frozen=True)
 class FolderSequences(SequenceSource):
-    """Every folder below the root, at most `depth` levels down, that `open_clip` recognises.
+    """Every folder below the root that is a sequence in one of the known layouts.
 
     A name is the path below the root; a root that is a sequence itself is called by its own name.
 
     Args:
         stride: take every n-th frame with a valid camera.
         start: first of them.
-        depth: levels of folders that are searched.
     """
 
     stride: int = 1
     start: int = 0
-    depth: int = 3
 
     def find(self, root: Path) -> tuple[SequenceEntry, ...]:
-        """The folders in one of the known layouts; the scene of `scene/seq-03` is `scene`."""
-        if not root.is_dir():
-            raise FileNotFoundError(f"no folder at {root}; give --root the folder of the dataset or of one sequence")
-        found = _sequences_below(root, self.depth)
-        names = sorted(path.relative_to(root).as_posix() if path != root else root.resolve().name for path in found)
-        return tuple(SequenceEntry(name, _scene_of(name)) for name in names)
+        """The folders in one of the known layouts, sorted by name."""
+        found = []
+        for _, place in find_sequences(root, LAYOUTS):
+            name = place.folder.relative_to(root).as_posix() if place.folder != root else root.resolve().name
+            found.append(SequenceEntry(name, name if place.scene == place.name else place.scene))
+        return tuple(sorted(found, key=lambda entry: entry.name))
 
     def open(self, root: Path, sequence: str, policy: ResizePolicy, frames: int | None) -> Clip:
         """See `SequenceSource.open`."""
@@ -76,21 +101,6 @@ class FolderSequences(SequenceSource):
         stop = None if frames is None else self.start + self.stride * (frames - 1) + 1
         clip = open_clip(folder, policy=policy, sampling=Sampling(self.stride, self.start, stop))
         return replace(clip, name=sequence)
-
-
-def _sequences_below(folder: Path, depth: int) -> list[Path]:
-    inside = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    if any(layout.recognises(folder) for layout in LAYOUTS):
-        parts = [path for path in inside if path.name.startswith("seq-")]  # a scene of several sequences
-        return [path for path in parts if any(layout.recognises(path) for layout in LAYOUTS)] or [folder]
-    if depth == 0:
-        return []
-    return [found for path in inside for found in _sequences_below(path, depth - 1)]
-
-
-def _scene_of(name: str) -> str:
-    parts = name.split("/")
-    return "/".join(parts[:-1]) if len(parts) > 1 and parts[-1].startswith("seq-") else name
 
 
 @dataclass(frozen=True)
