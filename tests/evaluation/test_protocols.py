@@ -10,10 +10,11 @@ import torch
 
 from ttt3r.data import StretchToPatches, write_demo_sequence
 from ttt3r.evaluation.canonical import canonical, canonical_text, stable_hash
-from ttt3r.evaluation.modes import Official
-from ttt3r.evaluation.protocols import PROTOCOLS, Protocol, find_protocol
+from ttt3r.evaluation.contenders import Contender
+from ttt3r.evaluation.protocol import Protocol
+from ttt3r.evaluation.protocols import PROTOCOLS, find_protocol
 from ttt3r.evaluation.sources import FolderSequences, ProceduralWorlds, SequenceEntry
-from ttt3r.evaluation.units import Contender, Unit
+from ttt3r.evaluation.units import Unit
 from ttt3r.update_rules import RULES, ConstantRate, LearnedToken
 from ttt3r.update_rules.resets import Every
 
@@ -28,7 +29,6 @@ CHANGES = {
     "policy": StretchToPatches(512),
     "reset": Every(100),
     "tasks": FOLDER.tasks[:1],
-    "mode": Official(),
 }
 
 

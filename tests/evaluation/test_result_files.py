@@ -5,12 +5,14 @@ import math
 
 import pytest
 
+from ttt3r.evaluation.contenders import Contender
+from ttt3r.evaluation.measuring import Measured
+from ttt3r.evaluation.prefixes import Judged
 from ttt3r.evaluation.protocols import find_protocol
 from ttt3r.evaluation.result_files import BrokenResult, ResultFolder, read_results, read_usable
 from ttt3r.evaluation.rows import Status, UnitResult
 from ttt3r.evaluation.sources import SequenceEntry
-from ttt3r.evaluation.tasks import Measurement
-from ttt3r.evaluation.units import Contender, Unit
+from ttt3r.evaluation.units import Unit
 from ttt3r.update_rules import ConstantRate
 
 VALUES = (0.1 + 0.2, 1e-300, -0.0, 5e-324, 123456789.123456789, math.inf, -math.inf, math.nan)
@@ -21,7 +23,7 @@ def unit(label, rate=0.5):
 
 
 def result(one, values=VALUES, status=Status.OK):
-    rows = tuple(one.row(5, Measurement(f"m{i}", value, 4, status, "ä note")) for i, value in enumerate(values))
+    rows = tuple(one.row(Judged(5, 4, Measured(f"m{i}", value, status, "ä note"))) for i, value in enumerate(values))
     return UnitResult(rows, {"key": "text"}, {"seconds": 0.25, "unknown": math.nan})
 
 

@@ -19,7 +19,8 @@ from ttt3r.cli.run import frame_progress
 from ttt3r.evaluation.canonical import stable_hash
 from ttt3r.evaluation.evaluator import Evaluation, evaluate
 from ttt3r.evaluation.grid import Axis, contenders
-from ttt3r.evaluation.protocols import Protocol, find_protocol
+from ttt3r.evaluation.protocol import Protocol
+from ttt3r.evaluation.protocols import find_protocol
 from ttt3r.evaluation.sharding import Shard, launched_processes
 from ttt3r.network import CUT3R, load_network
 from ttt3r.update_rules.resets import Every

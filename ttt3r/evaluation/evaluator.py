@@ -11,16 +11,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ttt3r.evaluation.canonical import canonical_text
-from ttt3r.evaluation.prefixes import measurements
+from ttt3r.evaluation.contenders import Contender
 from ttt3r.evaluation.passes import OnFrame, Stop, run_pass, stop_of_reading
-from ttt3r.evaluation.protocols import Protocol
+from ttt3r.evaluation.prefixes import judge, stopped
+from ttt3r.evaluation.protocol import Protocol
 from ttt3r.evaluation.provenance import costs_of, facts_of, forget_peak_memory
 from ttt3r.evaluation.result_files import ResultFolder
 from ttt3r.evaluation.rows import UnitResult
 from ttt3r.evaluation.sharding import Shard
 from ttt3r.evaluation.sources import SequenceEntry
-from ttt3r.evaluation.tasks import Measurement
-from ttt3r.evaluation.units import Contender, Unit
+from ttt3r.evaluation.units import Unit
 from ttt3r.reconstructor import RecurrentNetwork, begin
 from ttt3r.update_rules.constant import ConstantRate
 
@@ -155,7 +155,7 @@ def _complete(
         costs, facts = costs_of(done), facts_of(network, done)
         results = {
             unit: UnitResult(
-                tuple(unit.row(length, found) for length, found in measurements(protocol, done, lane)),
+                tuple(unit.row(judged) for judged in judge(protocol, done, lane)),
                 {**evaluation.facts(contender), **facts},
                 costs,
             )
@@ -169,9 +169,9 @@ def _not_opened(evaluation: Evaluation, unit: Unit, contender: Contender, stop: 
     """Every row of a sequence that cannot be opened."""
     protocol = evaluation.protocol
     rows = tuple(
-        unit.row(length, Measurement(metric, math.nan, 0, stop.status, stop.note))
+        unit.row(judged)
         for length in protocol.lengths or (0,)
         for task in protocol.tasks
-        for metric in task.metrics
+        for judged in stopped(length, task, 0, stop)
     )
     return UnitResult(rows, evaluation.facts(contender))

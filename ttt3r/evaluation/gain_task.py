@@ -1,29 +1,25 @@
 """How much a rule really writes: the books of its gain, frame by frame."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from ttt3r.evaluation.accounting import GainAccount, GainSummary
-from ttt3r.evaluation.modes import Mode
-from ttt3r.evaluation.tasks import Measurement, Moment, Recorder, Task
+from ttt3r.evaluation.measuring import Lack, Measurement, measurement
+from ttt3r.evaluation.rows import Status
+from ttt3r.evaluation.tasks import Moment, Recorder, Task
 from ttt3r.types import Outputs
 
 
 @dataclass(frozen=True)
-class GainBooks(Task):
+class GainTask(Task):
     """Mean and spread of the gain, age of what the memory holds, drift and length of the state; see `GainSummary`."""
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """Names of the rows."""
         return (
-            "gain_mean",
-            "gain_std",
-            "gain_std_tokens",
-            "gain_std_frames",
-            "memory_age",
-            "drift",
-            "norm_ratio",
+            *("gain_mean", "gain_std", "gain_std_tokens", "gain_std_frames"),
+            *("memory_age", "state_drift", "norm_ratio"),
         )
 
     @property
@@ -31,7 +27,7 @@ class GainBooks(Task):
         """No head is needed."""
         return Outputs.NOTHING
 
-    def record(self, mode: Mode, workspace: Path) -> Recorder:
+    def record(self, resources: ExitStack) -> Recorder:
         """Keeps a few numbers a frame."""
         return _Books()
 
@@ -48,12 +44,16 @@ class _Books(Recorder):
     def measure(self, frames: int) -> tuple[Measurement, ...]:
         books = self._after[frames - 1]
         values = (
-            books.gain_mean,
-            books.gain_std,
-            books.gain_std_tokens,
-            books.gain_std_frames,
-            books.memory_age,
-            books.drift,
-            books.norm_ratio,
+            *(books.gain_mean, books.gain_std, books.gain_std_tokens, books.gain_std_frames),
+            *(books.memory_age, books.drift, books.norm_ratio),
         )
-        return tuple(Measurement(name, value, frames) for name, value in zip(GainBooks().metrics, values, strict=True))
+        undecided = Lack(Status.TOO_SHORT, "there was no frame in which the rule decided")
+        return (
+            measurement(
+                {
+                    name: undecided if value != value else value
+                    for name, value in zip(GainTask().metrics, values, strict=True)
+                },
+                frames,
+            ),
+        )

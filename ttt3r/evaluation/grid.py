@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ttt3r.evaluation.units import Contender
+from ttt3r.evaluation.contenders import Contender
 from ttt3r.update_rules import StateUpdateRule, find_rule
 from ttt3r.update_rules.resets import Every, Never, ResetPolicy
 

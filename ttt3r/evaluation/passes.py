@@ -1,10 +1,9 @@
 """One pass of several rules over one sequence. A rule that fails leaves the pass; the others go on; nothing is lost."""
 
-import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,11 +11,11 @@ import numpy as np
 from jaxtyping import Float
 
 from ttt3r.data import Clip, SourceFrame
-from ttt3r.evaluation.protocols import Protocol
+from ttt3r.evaluation.contenders import Contender
+from ttt3r.evaluation.protocol import Protocol
 from ttt3r.evaluation.rows import Status
 from ttt3r.evaluation.tasks import Moment, Recorder
 from ttt3r.evaluation.trace import Trace
-from ttt3r.evaluation.units import Contender
 from ttt3r.guard import BadStep, is_shortage
 from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.rollout import rollout_rules
@@ -106,16 +105,12 @@ def run_pass(
     Each frame is encoded once for all rules. A rule that fails is stopped with a status, keeping the frames before; if a
     failure concerns all of them together (memory runs out), they go on one by one. A frame that cannot be read stops all.
     """
-    with tempfile.TemporaryDirectory(prefix="ttt3r-") as folder:
+    with ExitStack() as resources:
         expected = protocol.frames or len(clip.timestamps)
-        lanes = {}
-        for number, contender in enumerate(contenders):
-            recorders = []
-            for place, task in enumerate(protocol.tasks):
-                workspace = Path(folder) / f"{number}.{place}"
-                workspace.mkdir()
-                recorders.append(task.record(protocol.mode, workspace))
-            lanes[contender.label] = Lane(contender, tuple(recorders), Trace(expected))
+        lanes = {
+            contender.label: Lane(contender, tuple(task.record(resources) for task in protocol.tasks), Trace(expected))
+            for contender in contenders
+        }
         done = Pass(lanes, protocol.frames)
         groups = [list(lanes)]
         for item in _items(clip, done):
@@ -151,22 +146,24 @@ class _Given:
     """A frame and the truth about it, the same for all rules; fields as in `Moment`."""
 
     item: SourceFrame
-    camera_to_world: Float[np.ndarray, "4 4"] | None
+    clip: Clip
+    camera_to_world: Float[np.ndarray, "4 4"]
     depth: Float[np.ndarray, "true_height true_width"] | None
     depth_error: str = ""
 
     def seen_by(self, step: Step) -> Moment:
-        return Moment(step, self.item.image, self.camera_to_world, self.depth, self.depth_error)
+        return Moment(step, self.item, self.clip, self.camera_to_world, self.depth, self.depth_error)
 
 
 def _given(clip: Clip, item: SourceFrame, with_depth: bool) -> _Given:
-    camera = None if clip.camera_to_world is None else clip.camera_to_world[item.index]
+    cameras = clip.camera_to_world
+    camera = np.full((4, 4), np.nan) if cameras is None else cameras[item.index].astype(np.float64)
     if not with_depth:
-        return _Given(item, camera, None)
+        return _Given(item, clip, camera, None)
     try:
-        return _Given(item, camera, clip.visible_depth(item.index))
+        return _Given(item, clip, camera, clip.visible_depth(item.index))
     except Exception as error:
-        return _Given(item, camera, None, stop_of_reading(error).note)
+        return _Given(item, clip, camera, None, stop_of_reading(error).note)
 
 
 def _advance(

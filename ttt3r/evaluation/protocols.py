@@ -1,117 +1,77 @@
-"""Protocols: everything that decides a number, as one frozen object with a name and a hash."""
+"""The protocols by name: the published ones, on the frames that the papers took, and those for new work.
+
+A published protocol measures twice, as the published scripts do (`official/...`) and strictly, in one run. `NAME/strict` takes
+the frames without what is wrong in the published choice, and measures strictly only.
+"""
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
-from functools import cached_property
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 
-from ttt3r.data import CropToPatches, ResizePolicy
-from ttt3r.evaluation.camera_task import CameraErrors
-from ttt3r.evaluation.canonical import stable_hash
+from ttt3r.data import CropToPatches, StretchToPatches
+from ttt3r.data.selection import SELECTIONS, FrameSelection
+from ttt3r.evaluation.camera_task import CameraTask
 from ttt3r.evaluation.depth_task import DepthTask
-from ttt3r.evaluation.gain_task import GainBooks
-from ttt3r.evaluation.modes import Mode, Strict
-from ttt3r.evaluation.sources import FolderSequences, ProceduralWorlds, SequenceEntry, SequenceSource
+from ttt3r.evaluation.gain_task import GainTask
+from ttt3r.evaluation.measures_depth import OfficialDepth, StrictDepth
+from ttt3r.evaluation.measures_points import OfficialPoints, StrictPoints
+from ttt3r.evaluation.measures_trajectory import OfficialTrajectory, StrictTrajectory
+from ttt3r.evaluation.points_task import PointsTask
+from ttt3r.evaluation.protocol import Protocol
+from ttt3r.evaluation.sources import BenchmarkSequences, FolderSequences, ProceduralWorlds
 from ttt3r.evaluation.tasks import Task
-from ttt3r.types import Outputs
-from ttt3r.update_rules.resets import Never, ResetPolicy
+
+LADDER = (50, 90, *range(100, 401, 50), *range(500, 1001, 100))
+"""Lengths at which published curves have a number; those below a protocol's cap come from the same run."""
+
+_KITTI_SEGMENTS = tuple(float(length) for length in range(100, 801, 100))
+
+_CAMERAS = CameraTask((OfficialTrajectory(), StrictTrajectory()))
+_TASKS: Mapping[str, tuple[Task, Task]] = {  # by dataset: as published and strictly, strictly only
+    "scannet": (_CAMERAS, CameraTask()),
+    "tum": (_CAMERAS, CameraTask()),
+    "sintel": (_CAMERAS, CameraTask()),
+    "kitti-odometry": (_CAMERAS, CameraTask((StrictTrajectory(segments=_KITTI_SEGMENTS),))),
+    "posed": (CameraTask(), CameraTask()),
+    "bonn": (DepthTask((OfficialDepth(), StrictDepth()), max_depth=70.0, samples=None), DepthTask(max_depth=70.0)),
+    "kitti-depth": (DepthTask((OfficialDepth(), StrictDepth()), samples=None), DepthTask()),
+    "nyu": (DepthTask(), DepthTask()),
+    "7scenes": (PointsTask((OfficialPoints(), StrictPoints())), PointsTask()),
+    "nrgbd": (PointsTask((OfficialPoints(), StrictPoints())), PointsTask()),
+}
+_SINTEL_DEPTH = (
+    DepthTask((OfficialDepth(clip=70.0), StrictDepth(clip=70.0)), max_depth=70.0, samples=None, single=True),
+    DepthTask((StrictDepth(clip=70.0),), max_depth=70.0),
+)
 
 
-@dataclass(frozen=True)
-class Protocol:
-    """What is evaluated, and how. Two protocols with one hash give comparable numbers; the rows carry the hash.
+def _published(selection: FrameSelection) -> Iterable[Protocol]:
+    """The protocol of a published selection, and its strict form."""
+    official, strict = _SINTEL_DEPTH if selection.name == "sintel/depth" else _TASKS[selection.dataset]
+    policy = StretchToPatches(512) if isinstance(official, DepthTask) else CropToPatches(512)
+    lengths = () if selection.cap is None else tuple(n for n in (*LADDER, selection.cap) if n <= selection.cap)
+    for name, frames, task in (
+        (selection.name, selection, official),
+        (f"{selection.name}/strict", selection.strict(), strict),
+    ):
+        yield Protocol(
+            name,
+            selection.dataset,
+            BenchmarkSequences(frames),
+            lengths=lengths,
+            policy=policy,
+            tasks=(task, GainTask()),
+        )
 
-    Args:
-        name: for tables, e.g. `tum/1000`; part of the hash.
-        dataset: for tables.
-        source: the sequences and the choice of frames.
-        sequences: which of them, by name or pattern (`fr3_*`); none means all.
-        lengths: prefixes that are judged, in frames; none means each sequence as a whole, and rows of length 0. A length is a
-            cap: a shorter sequence is judged at its own length, with status `TOO_SHORT`.
-        policy: how images are prepared.
-        reset: when memories restart; rules may bring their own.
-        tasks: what is measured.
-        mode: how strictly.
-
-    Raises:
-        ValueError: if a length is below 2, or no task is given.
-    """
-
-    name: str
-    dataset: str
-    source: SequenceSource
-    sequences: tuple[str, ...] = ()
-    lengths: tuple[int, ...] = ()
-    policy: ResizePolicy = field(default=CropToPatches(512))
-    reset: ResetPolicy = field(default=Never())
-    tasks: tuple[Task, ...] = (CameraErrors(), DepthTask(), GainBooks())
-    mode: Mode = field(default=Strict())
-
-    def __post_init__(self) -> None:
-        if self.lengths and min(self.lengths) < 2:
-            raise ValueError(f"a trajectory needs at least 2 frames, got the lengths {list(self.lengths)}")
-        if not self.tasks:
-            raise ValueError(f"protocol {self.name} measures nothing; give at least one task, e.g. CameraErrors()")
-        object.__setattr__(self, "lengths", tuple(sorted(set(self.lengths))))
-
-    @cached_property
-    def hash(self) -> str:
-        """SHA-256 of all settings."""
-        return stable_hash(self)
-
-    @property
-    def frames(self) -> int | None:
-        """How many frames are run: the largest length; `None` for whole sequences."""
-        return max(self.lengths, default=None)
-
-    @property
-    def outputs(self) -> Outputs:
-        """Which heads are needed."""
-        outputs = Outputs.NOTHING
-        for task in self.tasks:
-            outputs |= task.outputs
-        return outputs
-
-    def find(self, root: Path) -> tuple[SequenceEntry, ...]:
-        """The sequences below a root, sorted by name. One that is named but missing is listed: it becomes a named failure.
-
-        Raises:
-            FileNotFoundError: if there is no such folder.
-            ValueError: if there is no sequence, or none fits a pattern.
-        """
-        found = {entry.name: entry for entry in self.source.find(root)}
-        if not found:
-            raise ValueError(
-                f"no sequence with ground truth in {root} for {self.name}; ttt3r data check says what is there"
-            )
-        if not self.sequences:
-            return tuple(found[name] for name in sorted(found))
-        chosen: dict[str, SequenceEntry] = {}
-        for pattern in self.sequences:
-            fitting = [name for name in found if fnmatchcase(name, pattern)]
-            if not fitting and any(mark in pattern for mark in "*?["):
-                raise ValueError(f"no sequence in {root} fits {pattern!r}; found {', '.join(sorted(found)[:8])}")
-            chosen |= {name: found[name] for name in fitting} or {pattern: SequenceEntry(pattern, pattern)}
-        return tuple(chosen[name] for name in sorted(chosen))
-
-    def sized(self, size: int) -> "Protocol":
-        """The same with images of this long side, for a network of another size; another hash unless nothing changes."""
-        return replace(self, policy=replace(self.policy, size=size))
-
-
-STEPS_TO_1000 = (50, 100, 150, 200, *range(300, 1001, 100))
-"""Lengths of the published curves of cameras."""
 
 PROTOCOLS: Mapping[str, Protocol] = {
     protocol.name: protocol
     for protocol in (
         Protocol("folder", "folder", FolderSequences()),
         Protocol("worlds", "worlds", ProceduralWorlds(), lengths=(10, 20, 80)),
+        *(protocol for selection in SELECTIONS.values() for protocol in _published(selection)),
     )
 }
-"""Protocols by name. Published settings in `Official` mode; `folder` and `worlds` for new work in `Strict` mode."""
+"""All protocols by name; `folder` takes any sequences with ground truth, `worlds` needs no files."""
 
 
 def find_protocol(name: str) -> Protocol:
@@ -124,4 +84,7 @@ def find_protocol(name: str) -> Protocol:
         return PROTOCOLS[name]
     like = difflib.get_close_matches(name, PROTOCOLS, n=3)
     hint = f"did you mean {' or '.join(like)}? " if like else ""
-    raise ValueError(f"no protocol {name!r}; {hint}known protocols: {', '.join(PROTOCOLS)}")
+    families = sorted({known.partition("/")[0] for known in PROTOCOLS})
+    raise ValueError(
+        f"no protocol {name!r}; {hint}there are folder, worlds, and those of {', '.join(families)} (docs/how-to/evaluate.md)"
+    )

@@ -1,19 +1,18 @@
-"""What is measured on a sequence. A task is a file: settings, and a recorder that sees the frames one by one.
+"""What is measured on a sequence. A task collects, frame by frame, what its measures will judge.
 
-To add a metric, write a `Task` whose recorder keeps what it needs of each frame (small, so that memory stays flat over long
-sequences) and answers for any prefix; then name it in a protocol.
+To add a metric, write a `Measure`; name it in a task of a protocol. To judge something new of a frame, write a `Task` whose
+recorder keeps what it needs (small or on disk, so that memory stays flat over long sequences) and answers for any prefix.
 """
 
 from abc import ABC, abstractmethod
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from torch import Tensor
 
-from ttt3r.evaluation.modes import Mode
-from ttt3r.evaluation.rows import Status
+from ttt3r.data import Clip, SourceFrame
+from ttt3r.evaluation.measuring import Measurement
 from ttt3r.types import Outputs, Step
 
 
@@ -23,29 +22,19 @@ class Moment:
 
     Args:
         step: result of the rule; its batch is 1.
-        image: the prepared frame, colours in [-1, 1].
-        camera_to_world: true camera in the world of the benchmark, metres; NaN or infinite where it was lost, `None` where
-            the sequence has none.
+        item: the prepared frame.
+        clip: the sequence; row `item.index` belongs to the frame.
+        camera_to_world: true camera in the world of the benchmark, metres; not finite where it is unknown.
         depth: true depth of what the prepared frame shows, metres, 0 where not measured; `None` where there is none.
         depth_error: why the depth of this frame cannot be read; empty if it can.
     """
 
     step: Step
-    image: Float[Tensor, "1 rgb=3 height width"]
-    camera_to_world: Float[np.ndarray, "4 4"] | None
+    item: SourceFrame
+    clip: Clip
+    camera_to_world: Float[np.ndarray, "4 4"]
     depth: Float[np.ndarray, "true_height true_width"] | None
     depth_error: str = ""
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """One number about the first frames of a sequence; the fields are those of `ResultRow`."""
-
-    metric: str
-    value: float
-    frames: int
-    status: Status = Status.OK
-    note: str = ""
 
 
 class Recorder(ABC):
@@ -57,7 +46,7 @@ class Recorder(ABC):
 
     @abstractmethod
     def measure(self, frames: int) -> tuple[Measurement, ...]:
-        """Judge the first `frames` frames, of which all were observed. Failures are statuses, never exceptions."""
+        """Judge the first `frames` frames, of which all were observed: what each measure of the task says."""
 
 
 class Task(ABC):
@@ -74,5 +63,5 @@ class Task(ABC):
         """Which heads of the network are needed."""
 
     @abstractmethod
-    def record(self, mode: Mode, workspace: Path) -> Recorder:
-        """A recorder for one rule and sequence; `workspace` is an empty folder for what is too large for memory."""
+    def record(self, resources: ExitStack) -> Recorder:
+        """A recorder for one rule and sequence; what it opens (files on disk) is closed with `resources`."""

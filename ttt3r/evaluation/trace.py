@@ -41,15 +41,14 @@ class Trace:
             return
         pose = camera[0].double().cpu().numpy()
         self._predicted.append(pose)
-        truth = moment.camera_to_world
-        self._true.append(np.full((4, 4), np.nan) if truth is None else truth)
+        self._true.append(moment.camera_to_world)
         points = step.reconstruction.points_camera
         if points is not None and len(self._points) * self._per_frame < CLOUD:
             flat = points[0].reshape(-1, 3)
             chosen = np.linspace(0, len(flat) - 1, min(len(flat), self._per_frame)).astype(np.int64)
             local = flat[chosen.tolist()].double().cpu().numpy()
             self._points.append(local @ pose[:3, :3].T + pose[:3, 3])
-            pixels = moment.image[0].permute(1, 2, 0).reshape(-1, 3)[chosen.tolist()].float().cpu().numpy()
+            pixels = moment.item.image[0].permute(1, 2, 0).reshape(-1, 3)[chosen.tolist()].float().cpu().numpy()
             self._colors.append((pixels + 1) / 2 * 255)
 
     def write(self, path: Path) -> None:

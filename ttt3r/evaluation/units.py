@@ -3,36 +3,14 @@
 from dataclasses import dataclass, replace
 
 from ttt3r.evaluation.canonical import canonical_text, stable_hash
-from ttt3r.evaluation.protocols import Protocol
+from ttt3r.evaluation.contenders import Contender
+from ttt3r.evaluation.prefixes import Judged
+from ttt3r.evaluation.protocol import Protocol
 from ttt3r.evaluation.rows import ResultRow, Status
 from ttt3r.evaluation.sources import SequenceEntry
-from ttt3r.evaluation.tasks import Measurement
-from ttt3r.update_rules.base import StateUpdateRule
-from ttt3r.update_rules.resets import ResetPolicy
 
 AGAIN = frozenset({Status.OUT_OF_MEMORY, Status.UNREADABLE, Status.FAILED})
 """Outcomes that depend on the machine, the files or a mistake; a resumed evaluation tries such units once more."""
-
-
-@dataclass(frozen=True)
-class Contender:
-    """A rule as it takes part: with its label in the tables, and its own reset policy if it has one.
-
-    Args:
-        label: unique within an evaluation, e.g. `ttt3r` or `constant:rate=0.1`.
-        rule: with settings.
-        reset: `None` for the protocol's.
-        control_of: label of the gate whose mean gain this constant has; empty for a rule that was asked for.
-    """
-
-    label: str
-    rule: StateUpdateRule
-    reset: ResetPolicy | None = None
-    control_of: str = ""
-
-    def reset_in(self, protocol: Protocol) -> ResetPolicy:
-        """The policy that counts."""
-        return protocol.reset if self.reset is None else self.reset
 
 
 @dataclass(frozen=True)
@@ -77,8 +55,8 @@ class Unit:
         """Of the rule, in the rows."""
         return f"control of {self.contender.label}" if self.control else self.contender.label
 
-    def row(self, length: int, found: Measurement) -> ResultRow:
-        """A measurement as a row."""
+    def row(self, judged: Judged) -> ResultRow:
+        """A number as a row."""
         return ResultRow(
             protocol=self.protocol.name,
             protocol_hash=self.protocol.hash,
@@ -86,13 +64,13 @@ class Unit:
             dataset=self.protocol.dataset,
             sequence=self.entry.name,
             scene=self.entry.scene,
-            length=length,
-            frames=found.frames,
-            metric=found.metric,
-            value=found.value,
-            status=found.status,
+            length=judged.length,
+            frames=judged.frames,
+            metric=judged.number.metric,
+            value=judged.number.value,
+            status=judged.number.status,
             control_of=self.gate,
-            note=found.note,
+            note=judged.number.note,
         )
 
     def as_control(self) -> "Unit":
