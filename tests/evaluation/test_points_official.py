@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from ttt3r.evaluation.points import SceneViews
 from ttt3r.evaluation.points_official import (
     OfficialSceneMeans,
-    SceneViews,
     official_scene_errors,
     official_scene_means,
     shift_and_scale,

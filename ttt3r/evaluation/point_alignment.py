@@ -1,10 +1,12 @@
 """Alignments of a point cloud: by its known correspondences, and by iterated closest points."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
+from ttt3r.evaluation.point_normals import thinned
 from ttt3r.evaluation.points import nearest, search_tree
 from ttt3r.evaluation.similarity import STAY, Similarity, umeyama
 
@@ -73,3 +75,77 @@ def iterated_closest_points(
 def _fit(distance: Float[np.ndarray, " point"], radius: float) -> tuple[float, float]:
     inliers = distance[distance < radius]
     return len(inliers) / len(distance), float(np.sqrt(np.square(inliers).mean())) if len(inliers) else 0.0
+
+
+class PointAlignment(ABC):
+    """What is undone before a scene is judged."""
+
+    @abstractmethod
+    def fit(
+        self,
+        predicted: Float[np.ndarray, "point xyz=3"],
+        truth: Float[np.ndarray, "point xyz=3"],
+        camera_to_world: Float[np.ndarray, "4 4"],
+    ) -> Similarity:
+        """The motion from prediction to truth.
+
+        Args:
+            predicted: points in the frame of the first camera.
+            truth: the true points of the same pixels, in the world, metres.
+            camera_to_world: of the first camera.
+        """
+
+
+@dataclass(frozen=True)
+class FirstCameraPoints(PointAlignment):
+    """Nothing is fitted: the prediction is metric, and the first camera says where it stands."""
+
+    def fit(
+        self,
+        predicted: Float[np.ndarray, "point xyz=3"],
+        truth: Float[np.ndarray, "point xyz=3"],
+        camera_to_world: Float[np.ndarray, "4 4"],
+    ) -> Similarity:
+        """The first camera's own motion."""
+        return Similarity(camera_to_world[:3, :3].astype(np.float64), camera_to_world[:3, 3].astype(np.float64), 1.0)
+
+
+@dataclass(frozen=True)
+class UmeyamaPoints(PointAlignment):
+    """Rotation, translation and scale of least squared distance between the points of the same pixels (`umeyama`)."""
+
+    def fit(
+        self,
+        predicted: Float[np.ndarray, "point xyz=3"],
+        truth: Float[np.ndarray, "point xyz=3"],
+        camera_to_world: Float[np.ndarray, "4 4"],
+    ) -> Similarity:
+        """`umeyama` with scale."""
+        return umeyama(predicted, truth)
+
+
+@dataclass(frozen=True)
+class ClosestPointsAlignment(PointAlignment):
+    """Another alignment, and iterated closest points after it.
+
+    Args:
+        first: the alignment before.
+        radius: of the search, metres.
+        voxel: both clouds are thinned to it for the search, metres, so that its time does not grow with the frames.
+    """
+
+    first: PointAlignment = UmeyamaPoints()
+    radius: float = 0.1
+    voxel: float = 0.01
+
+    def fit(
+        self,
+        predicted: Float[np.ndarray, "point xyz=3"],
+        truth: Float[np.ndarray, "point xyz=3"],
+        camera_to_world: Float[np.ndarray, "4 4"],
+    ) -> Similarity:
+        """The motion of both together."""
+        first = self.first.fit(predicted, truth, camera_to_world)
+        moved = thinned(first.points(predicted.astype(np.float64)), self.voxel)
+        closest = iterated_closest_points(moved, thinned(truth, self.voxel), self.radius)
+        return closest.motion.after(first)

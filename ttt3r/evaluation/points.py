@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
 
 from ttt3r.evaluation.similarity import NotFinite
 
@@ -15,6 +16,23 @@ if TYPE_CHECKING:
 
 THRESHOLDS = (0.01, 0.025, 0.05, 0.1)
 """Distances below which a point counts as right, metres."""
+
+
+@dataclass(frozen=True)
+class SceneViews:
+    """A scene to be judged: one map of points for each view.
+
+    Args:
+        points_world: true points, metres.
+        valid: where the truth is known.
+        camera_to_world: of the first view.
+        predicted: points in the frame of the first camera, in the prediction's unit.
+    """
+
+    points_world: Float[Tensor, "view height width xyz=3"]
+    valid: Bool[Tensor, "view height width"]
+    camera_to_world: Float[Tensor, "4 4"]
+    predicted: Float[Tensor, "view height width xyz=3"]
 
 
 @dataclass(frozen=True)

@@ -11,30 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from ttt3r.evaluation.point_alignment import ClosestPoints, iterated_closest_points
 from ttt3r.evaluation.point_normals import estimated_normals
-from ttt3r.evaluation.points import Cloud, PointErrors, point_errors
+from ttt3r.evaluation.points import Cloud, PointErrors, SceneViews, point_errors
 from ttt3r.geometry import invert_rigid, transform_points
-
-
-@dataclass(frozen=True)
-class SceneViews:
-    """A scene to be judged: one map of points for each view.
-
-    Args:
-        points_world: true points, metres.
-        valid: where the truth is known.
-        camera_to_world: of the first view.
-        predicted: points in the frame of the first camera, in the prediction's unit.
-    """
-
-    points_world: Float[Tensor, "view height width xyz=3"]
-    valid: Bool[Tensor, "view height width"]
-    camera_to_world: Float[Tensor, "4 4"]
-    predicted: Float[Tensor, "view height width xyz=3"]
 
 
 @dataclass(frozen=True)
