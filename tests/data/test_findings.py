@@ -298,3 +298,54 @@ def test_lens_distortion_is_noted(written, tmp_path):
     clip = open_clip(tmp_path / "colmap/box", policy=POLICY)
     assert "OPENCV" in found(clip, Problem.CAMERA_MODEL).detail
     np.testing.assert_array_equal(intrinsics(clip), [[55, 0, 31.5], [0, 57, 23.5], [0, 0, 1]])
+
+
+def test_depths_and_poses_without_image_are_named(written, tmp_path):
+    folder = written("scannet")
+    for i in (7, 9):
+        (folder / f"color/{i}.jpg").unlink()
+    clip = opened("scannet", tmp_path)
+    assert len(clip.timestamps) == FRAMES - 2
+    details = [finding.detail for finding in clip.findings if finding.what is Problem.MISSING_FILE]
+    assert details == [f"2 of 12 {kind} of scene0707_00 have no image" for kind in ("depth maps", "poses")]
+
+
+def test_a_sequence_of_kitti_that_is_not_whole(written, tmp_path):
+    folder = written("kitti-odometry")
+    for i in range(8, FRAMES):
+        (folder / f"image_2/{i:06d}.png").unlink()
+    clip = opened("kitti-odometry", tmp_path)
+    assert len(clip.timestamps) == 8
+    assert "4 of 12 poses of" in found(clip, Problem.MISSING_FILE).detail
+
+
+def test_images_of_bonn_that_its_list_does_not_name(written, tmp_path):
+    folder = written("bonn")
+    lines = (folder / "rgb.txt").read_text().splitlines()
+    (folder / "rgb.txt").write_text("\n".join(lines[:-1]))
+    clip = opened("bonn", tmp_path)
+    assert (
+        "holds 1 images that rgb.txt does not list, such as 1001.100000.png" in found(clip, Problem.MISSING_FILE).detail
+    )
+
+
+def test_images_counted_from_one_and_poses_from_zero_go_by_rank(written, tmp_path):
+    folder = written("trajectory.txt")
+    whole = opened("trajectory.txt", tmp_path)
+    for i in reversed(range(FRAMES)):
+        (folder / f"{i}.png").rename(folder / f"{i + 1}.png")
+    clip = opened("trajectory.txt", tmp_path)
+    np.testing.assert_array_equal(cameras(clip), cameras(whole))
+
+
+def test_images_called_by_times_have_the_pose_of_their_time(written, tmp_path):
+    folder = written("trajectory.txt")
+    whole = cameras(opened("trajectory.txt", tmp_path))
+    for i in range(FRAMES):
+        (folder / f"{i}.png").rename(folder / f"{1000 + i / 10 + 0.004:.3f}.png")
+    rows = (folder / "trajectory.txt").read_text().splitlines()
+    moved = [f"{1000 + i / 10:.3f} {row.split(maxsplit=1)[1]}" for i, row in enumerate(rows) if i != 4]
+    (folder / "trajectory.txt").write_text("\n".join(reversed(moved)))
+    clip = opened("trajectory.txt", tmp_path)
+    np.testing.assert_array_equal(cameras(clip), whole[[i for i in range(FRAMES) if i != 4]])
+    assert "1 of 12 images of box have no pose within 0.02 s" in found(clip, Problem.MISSING_POSES).detail

@@ -1,6 +1,6 @@
 """Compare rules side by side on sequences with ground truth, all in one pass: a table, a CSV file, pictures.
 
-Knows the layouts of TUM RGB-D and 7-Scenes; `ttt3r data demo DIR` makes a sequence of that kind.
+Reads the datasets of `ttt3r data list`; `ttt3r data demo DIR` makes a sequence to try things on.
 """
 
 import math

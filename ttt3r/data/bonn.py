@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ttt3r.data import tum
+from ttt3r.data.findings import Finding, Problem, Severity
 from ttt3r.data.layout import Identity, Layout
 from ttt3r.data.poses import pinhole, read_intrinsics
 from ttt3r.data.recording import Recording
@@ -36,8 +37,22 @@ def read(folder: Path) -> Recording:
     Raises:
         ValueError: if `rgb.txt` is malformed.
     """
-    K = read_intrinsics(folder)
-    return replace(tum.read(folder), intrinsics=_INTRINSICS if K is None else K)
+    K, recording = read_intrinsics(folder), tum.read(folder)
+    findings = (*recording.findings, *_unlisted(folder, recording))
+    return replace(recording, intrinsics=_INTRINSICS if K is None else K, findings=findings)
+
+
+def _unlisted(folder: Path, recording: Recording) -> list[Finding]:
+    """The published protocols sort the folders and know nothing of the lists."""
+    found = []
+    for kind, files in (("rgb", recording.images), ("depth", recording.depths)):
+        held = {path.name for path in (folder / kind).glob("*.png")}
+        more = held - {path.name for path in files.paths}
+        if files.paths and more:
+            detail = f"{folder / kind} holds {len(more)} images that {kind}.txt does not list, such as {min(more)}"
+            cure = f"they are not read; remove {kind}.txt to read the folder, as the published protocols do"
+            found.append(Finding(Problem.MISSING_FILE, str(folder / kind), Severity.WARNING, detail, cure))
+    return found
 
 
 BONN = Layout(

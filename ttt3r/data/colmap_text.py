@@ -71,7 +71,8 @@ def read_camera(model: Path) -> tuple[Float[np.ndarray, "3 3"] | None, list[Find
     rows = [line.split() for line in path.read_text("utf-8", "replace").splitlines() if line.strip()]
     rows = [row for row in rows if not row[0].startswith("#")]
     if not rows:
-        return None, []
+        cure = "write it again, or tell the camera in camera-intrinsics.txt"
+        return None, [Finding(Problem.CAMERA_MODEL, str(path), Severity.WARNING, f"{path} lists no camera", cure)]
     try:
         kind, numbers = rows[0][1], [float(word) for word in rows[0][4:]]
         fx, fy, cx, cy = (numbers[0], *numbers[:3]) if kind in _SINGLE_FOCAL else numbers[:4]

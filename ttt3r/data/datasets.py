@@ -111,7 +111,9 @@ def places_of(selection: FrameSelection, root: str | Path) -> tuple[tuple[Place,
         FileNotFoundError: if there is no such folder.
     """
     dataset = DATASETS[selection.dataset]
-    found = {place.name: place for place in dataset.sequences(root)}
+    found: dict[str, Place] = {}
+    for place in dataset.sequences(root):
+        found.setdefault(place.name, place)  # of two copies `Dataset.open` takes the first, too
     if not selection.sequences:
         return tuple(found.values()), ()
     here = tuple(found[name] for name in selection.sequences if name in found)

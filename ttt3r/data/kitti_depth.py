@@ -23,7 +23,7 @@ from jaxtyping import Float
 from ttt3r.data.depth import DepthFiles
 from ttt3r.data.files import ImageFiles
 from ttt3r.data.findings import Finding, Problem, Severity
-from ttt3r.data.layout import Identity, Layout, image_files, numbered
+from ttt3r.data.layout import Identity, Layout, holds, image_files, numbered
 from ttt3r.data.recording import Recording
 
 _RATE = 10.0  # frames per second
@@ -34,7 +34,7 @@ _GATHERED, _GATHERED_DEPTH = "image_gathered", "groundtruth_depth_gathered"
 
 def recognises(folder: Path) -> bool:
     """Whether it is a drive with annotated depth, or a folder of `image_gathered/`."""
-    return (folder / _ANNOTATED).is_dir() or (_is_gathered(folder) and len(numbered(folder, _NUMBER)) > 0)
+    return (folder / _ANNOTATED).is_dir() or (_is_gathered(folder) and holds(folder, _NUMBER))
 
 
 def _is_gathered(folder: Path) -> bool:
@@ -44,7 +44,7 @@ def _is_gathered(folder: Path) -> bool:
 def identify(folder: Path) -> Identity:
     """`2011_09_26_drive_0002_sync_02`, in both forms; each drive is a scene."""
     name = folder.resolve().name
-    sequence = name if _is_gathered(folder) else f"{name}_02"
+    sequence = f"{name}_02" if name.endswith("_sync") else name
     return Identity(sequence, sequence)
 
 

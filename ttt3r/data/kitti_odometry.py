@@ -19,7 +19,7 @@ from jaxtyping import Float
 from ttt3r.data.depth import DepthFiles
 from ttt3r.data.files import ImageFiles
 from ttt3r.data.findings import Finding, Problem, Severity, unreadable
-from ttt3r.data.layout import Identity, Layout, image_files, numbered
+from ttt3r.data.layout import Identity, Layout, holds, image_files, numbered
 from ttt3r.data.poses import read_matrix_rows, read_numbers
 from ttt3r.data.recording import Files, Poses, Recording
 
@@ -30,7 +30,7 @@ _CAMERAS = (2, 0, 3, 1)
 
 def recognises(folder: Path) -> bool:
     """Whether it is a folder `sequences/NN` with images `image_2/NNNNNN.png` or those of another camera."""
-    return folder.resolve().parent.name == "sequences" and any((folder / f"image_{i}").is_dir() for i in _CAMERAS)
+    return folder.resolve().parent.name == "sequences" and any(holds(folder / f"image_{i}", _NUMBER) for i in _CAMERAS)
 
 
 def identify(folder: Path) -> Identity:
@@ -86,7 +86,12 @@ def _read_poses(folder: Path, files: Files, numbers: Float[np.ndarray, " file"])
     except ValueError as error:
         return Poses(), [unreadable(str(path), error)]
     here = [i for i, number in enumerate(numbers) if number < len(rows)]
-    return Poses(rows[numbers[here].astype(np.int64)], files.stamps[here]), []
+    poses = Poses(rows[numbers[here].astype(np.int64)], files.stamps[here])
+    if len(here) == len(rows):
+        return poses, []
+    detail = f"{len(rows) - len(here)} of {len(rows)} poses of {path} have no image"
+    cure = "the sequence is not whole: copy its images again if it should be"
+    return poses, [Finding(Problem.MISSING_FILE, str(path), Severity.WARNING, detail, cure)]
 
 
 def _intrinsics(folder: Path) -> Float[np.ndarray, "3 3"] | None:

@@ -68,6 +68,15 @@ def children(folder: Path) -> list[Path]:
     return sorted(found, key=natural_key)
 
 
+def holds(folder: Path, pattern: re.Pattern[str]) -> bool:
+    """Whether a folder is there and holds a file whose whole name fits a pattern. Looks no further than the first."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(pattern.fullmatch(entry.name) for entry in entries)
+    except OSError:
+        return False
+
+
 def numbered(folder: Path, pattern: re.Pattern[str]) -> Files:
     """The files of a folder whose whole name fits a pattern, in the order of the number that its first group catches."""
     if not folder.is_dir():

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from ttt3r.data.depth import DepthFiles
 from ttt3r.data.files import ImageFiles
 from ttt3r.data.findings import Finding, unreadable
-from ttt3r.data.layout import Layout, image_files, named_after_folder, numbered
+from ttt3r.data.layout import Layout, holds, image_files, named_after_folder, numbered
 from ttt3r.data.poses import from_opengl, pinhole, read_matrix_blocks, read_numbers
 from ttt3r.data.recording import Poses, Recording
 
@@ -30,7 +30,7 @@ _DEPTH = re.compile(r"depth(\d+)\.png")
 
 def recognises(folder: Path) -> bool:
     """Whether there are `poses.txt` and images `images/imgN.png`."""
-    return (folder / "poses.txt").is_file() and len(numbered(folder / "images", _IMAGE)) > 0
+    return (folder / "poses.txt").is_file() and holds(folder / "images", _IMAGE)
 
 
 def read(folder: Path) -> Recording:

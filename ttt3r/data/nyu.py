@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ttt3r.data.depth import DepthFiles
 from ttt3r.data.files import ImageFiles
-from ttt3r.data.layout import Identity, Layout, image_files, numbered
+from ttt3r.data.layout import Identity, Layout, holds, image_files, numbered
 from ttt3r.data.poses import pinhole, read_intrinsics
 from ttt3r.data.recording import Recording
 
@@ -25,7 +25,7 @@ _DEPTH = re.compile(r"sync_depth_(\d+)\.png")
 
 def recognises(folder: Path) -> bool:
     """Whether it holds `sync_depth_NNNNN.png`."""
-    return any(_DEPTH.fullmatch(path.name) for path in folder.glob("sync_depth_*.png"))
+    return holds(folder, _DEPTH)
 
 
 def identify(folder: Path) -> Identity:

@@ -92,8 +92,11 @@ def _depths(folder: Path, images: Files) -> Files:
 
 
 def _by_trajectory(folder: Path, empty: Recording) -> Recording:
-    path = next(folder / name for name in TRAJECTORIES if (folder / name).is_file())
     images = empty.images
+    path = next((folder / name for name in TRAJECTORIES if (folder / name).is_file()), None)
+    if path is None:
+        gone = FileNotFoundError(f"{folder} has no file of poses; it needs {POSED_FOLDER.needs}")
+        return replace(empty, depths=_depths(folder, images), findings=(unreadable(str(folder), gone),))
     try:
         columns = read_numbers(path).shape[1]
         if columns != 8:
@@ -121,7 +124,9 @@ def _timed(images: Files, times: np.ndarray) -> tuple[Files, Pairing | None]:
         return images, None
     whole = bool((stamps == np.round(stamps)).all() and (times == np.round(times)).all())
     pairing = ByNumber() if whole else ByTime()
-    if not len(pairing.pairs(stamps, times)):
+    pairs = len(pairing.pairs(stamps, times))
+    counted_otherwise = whole and pairs < len(images) == len(times)  # from 0 on one side and from 1 on the other, say
+    if not pairs or counted_otherwise:
         return images, None
     order = np.argsort(stamps, kind="stable")
     return Files(tuple(images.paths[i] for i in order), stamps[order]), pairing

@@ -19,7 +19,7 @@ from jaxtyping import Float
 from ttt3r.data.depth import DepthFiles
 from ttt3r.data.files import ImageFiles
 from ttt3r.data.findings import Finding, Problem, Severity, unreadable
-from ttt3r.data.layout import Identity, Layout, image_files, numbered, pose_files
+from ttt3r.data.layout import Identity, Layout, holds, image_files, numbered, pose_files
 from ttt3r.data.poses import read_numbers
 from ttt3r.data.recording import Files, Recording
 
@@ -32,7 +32,7 @@ _POSE = re.compile(r"(\d+)\.txt")
 def recognises(folder: Path) -> bool:
     """Whether there are folders `color/` and `pose/` (or `depth/`), and `color/` holds images called by numbers."""
     beside = (folder / "pose").is_dir() or (folder / "depth").is_dir()
-    return beside and (folder / "color").is_dir() and len(_colors(folder)) > 0
+    return beside and holds(folder / "color", _COLOR)
 
 
 def identify(folder: Path) -> Identity:

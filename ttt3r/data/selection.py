@@ -5,7 +5,7 @@ Of `records` in order, those with the truth that is needed are kept; then from `
     SELECTIONS["scannet/stride3-1000"].of(recording)  ->  frames 0, 3, 6, ... and what is wrong with them
 
 The recurrence is causal and every family of caps takes prefixes of one list: one run at the largest cap serves all others.
-Sources: the preparation scripts and loaders of TTT3R, CUT3R, MonST3R and Spann3R, as recorded in `../shared/golden_eval`.
+Sources: what the preparation scripts and loaders of TTT3R, CUT3R, MonST3R, Spann3R and Pi3 take; tests compare with their output.
 """
 
 from collections.abc import Iterable

@@ -17,7 +17,7 @@ from pathlib import Path
 from ttt3r.data.depth import DepthFiles
 from ttt3r.data.files import ImageFiles
 from ttt3r.data.findings import Finding, Problem, Severity
-from ttt3r.data.layout import Identity, Layout, image_files, numbered, pose_files
+from ttt3r.data.layout import Identity, Layout, holds, image_files, numbered, pose_files
 from ttt3r.data.poses import pinhole, read_intrinsics
 from ttt3r.data.recording import Files, Recording
 
@@ -32,7 +32,7 @@ _POSE = re.compile(r"frame-(\d+)\.pose\.txt")
 
 def recognises(folder: Path) -> bool:
     """Whether the folder holds poses of frames."""
-    return any(_POSE.fullmatch(path.name) for path in folder.glob("frame-*.pose.txt"))
+    return holds(folder, _POSE)
 
 
 def identify(folder: Path) -> Identity:

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from ttt3r.data.depth import DptFiles
 from ttt3r.data.files import ImageFiles
 from ttt3r.data.findings import Finding, Problem, Severity, unreadable
-from ttt3r.data.layout import Identity, Layout, image_files, numbered
+from ttt3r.data.layout import Identity, Layout, holds, image_files, numbered
 from ttt3r.data.poses import read_cam
 from ttt3r.data.recording import Poses, Recording
 
@@ -28,9 +28,7 @@ _DEPTH = re.compile(r"frame_(\d+)\.dpt")
 
 def recognises(folder: Path) -> bool:
     """Whether it is a folder `final/NAME` or `clean/NAME` with images `frame_NNNN.png`."""
-    return folder.resolve().parent.name in ("final", "clean") and any(
-        _IMAGE.fullmatch(path.name) for path in folder.glob("frame_*.png")
-    )
+    return folder.resolve().parent.name in ("final", "clean") and holds(folder, _IMAGE)
 
 
 def identify(folder: Path) -> Identity:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ttt3r.data.findings import Finding, Problem, Severity
+from ttt3r.data.pairing import ByNumber
 from ttt3r.data.recording import Record, Recording
 
 
@@ -13,6 +14,7 @@ def survey(recording: Recording) -> tuple[Finding, ...]:
         *recording.findings,
         *_poses(recording, records),
         *_depths(recording, records),
+        *_without_image(recording),
         *_order(recording),
     )
 
@@ -68,6 +70,20 @@ def _depths(recording: Recording, records: Sequence[Record]) -> list[Finding]:
     detail = f"{counts} of {name}: {len(without)} images have none {recording.pairing.words} ({_some(without)})"
     cure = "depth is not judged there"
     return [Finding(Problem.MISSING_DEPTH, name, Severity.WARNING, detail, cure)]
+
+
+def _without_image(recording: Recording) -> list[Finding]:
+    """Numbered depths and poses whose image is not there; where times decide, the clocks differ and some always are alone."""
+    if not isinstance(recording.pairing, ByNumber) or not len(recording.images):
+        return []
+    found = []
+    for kind, stamps in (("depth maps", recording.depths.stamps), ("poses", recording.poses.stamps)):
+        alone = len(stamps) - len(recording.pairing.pairs(recording.images.stamps, stamps))
+        if alone:
+            detail = f"{alone} of {len(stamps)} {kind} of {recording.name} have no image"
+            cure = "they are left out; copy the images again if there should be some"
+            found.append(Finding(Problem.MISSING_FILE, recording.name, Severity.WARNING, detail, cure))
+    return found
 
 
 def _order(recording: Recording) -> list[Finding]:

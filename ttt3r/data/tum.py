@@ -95,7 +95,7 @@ def read(folder: Path) -> Recording:
     depths, poses = Files(), Poses()
     try:
         depths, gone = present(files_of(folder, "depth"), folder / "depth.txt")
-        findings += gone
+        findings += [*gone, *_unlisted_depth(folder, depths)]
     except ValueError as error:
         findings.append(unreadable(str(folder / "depth.txt"), error))
     try:
@@ -113,7 +113,7 @@ def read(folder: Path) -> Recording:
         depths,
         ByTime(MAX_GAP),
         intrinsics=_intrinsics(folder),
-        findings=(*findings, *_unsorted(folder / "rgb.txt")),
+        findings=(*findings, *_order(folder / "rgb.txt")),
     )
 
 
@@ -132,8 +132,20 @@ def _read_poses(folder: Path) -> tuple[Poses, list[Finding]]:
     return Poses(poses, times), [Finding(Problem.LOST_POSES, str(path), Severity.WARNING, detail, cure)]
 
 
-def _unsorted(path: Path) -> list[Finding]:
-    rows = _rows(path) if path.is_file() else []
+def _unlisted_depth(folder: Path, depths: Files) -> list[Finding]:
+    held = 0 if len(depths) else len(_inside(folder / "depth"))
+    if not held:
+        return []
+    detail = f"{folder / 'depth'} holds {held} files and {folder / 'depth.txt'} lists none"
+    cure = "write depth.txt (rows of timestamp and file): without it no depth is read"
+    return [Finding(Problem.MISSING_DEPTH, str(folder / "depth.txt"), Severity.WARNING, detail, cure)]
+
+
+def _order(path: Path) -> list[Finding]:
+    if not path.is_file():
+        detail, cure = f"there is no {path}", "the names of the files in rgb/ and depth/ are taken for their times"
+        return [Finding(Problem.MISSING_FILE, str(path), Severity.NOTE, detail, cure)]
+    rows = _rows(path)
     places = [i for i, (row, after) in enumerate(zip(rows, rows[1:], strict=False)) if after[0] < row[0]]
     if not places:
         return []
