@@ -1,5 +1,7 @@
 """An evaluation as an array of jobs of a cluster's scheduler, by submitit."""
 
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,8 +72,7 @@ def run_share(experiment: str, out: str, shard: str) -> None:
     Raises:
         RuntimeError: if the command fails, so that the scheduler knows.
     """
-    from ttt3r.cli.main import main  # here, where the job runs: the command line imports this module
-
-    code = main(["evaluate", "--config", experiment, "--out", out, "--shard", shard])
+    words = ["evaluate", "--config", experiment, "--out", out, "--shard", shard]
+    code = subprocess.run([sys.executable, "-m", "ttt3r", *words]).returncode
     if code:
         raise RuntimeError(f"share {shard} of {experiment} ended with exit code {code}; its log says why")
