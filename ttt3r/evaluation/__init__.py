@@ -7,6 +7,7 @@ from ttt3r.evaluation.accounting import equal_gain_constants as equal_gain_const
 from ttt3r.evaluation.compare import compare as compare
 from ttt3r.evaluation.comparison import Comparison as Comparison
 from ttt3r.evaluation.comparison import ComparisonRow as ComparisonRow
+from ttt3r.evaluation.contenders import Contender as Contender
 from ttt3r.evaluation.depth import DepthAlignment as DepthAlignment
 from ttt3r.evaluation.depth import DepthErrors as DepthErrors
 from ttt3r.evaluation.depth import LeastSquaresScale as LeastSquaresScale
@@ -14,9 +15,15 @@ from ttt3r.evaluation.depth import LeastSquaresScaleShift as LeastSquaresScaleSh
 from ttt3r.evaluation.depth import MedianScale as MedianScale
 from ttt3r.evaluation.depth import MetricDepth as MetricDepth
 from ttt3r.evaluation.depth import depth_errors as depth_errors
+from ttt3r.evaluation.evaluator import Evaluation as Evaluation
+from ttt3r.evaluation.evaluator import evaluate as evaluate
 from ttt3r.evaluation.plots import plot_gains as plot_gains
 from ttt3r.evaluation.plots import plot_point_cloud as plot_point_cloud
 from ttt3r.evaluation.plots import plot_trajectories as plot_trajectories
+from ttt3r.evaluation.protocol import Protocol as Protocol
+from ttt3r.evaluation.protocols import PROTOCOLS as PROTOCOLS
+from ttt3r.evaluation.protocols import find_protocol as find_protocol
+from ttt3r.evaluation.result_files import read_results as read_results
 from ttt3r.evaluation.trajectory import DegenerateTrajectory as DegenerateTrajectory
 from ttt3r.evaluation.trajectory import Similarity as Similarity
 from ttt3r.evaluation.trajectory import TrajectoryErrors as TrajectoryErrors
@@ -31,9 +38,11 @@ from ttt3r.evaluation.worlds import score_worlds as score_worlds
 __all__ = [
     "Comparison",
     "ComparisonRow",
+    "Contender",
     "DegenerateTrajectory",
     "DepthAlignment",
     "DepthErrors",
+    "Evaluation",
     "GainAccount",
     "GainMoment",
     "GainSummary",
@@ -41,6 +50,8 @@ __all__ = [
     "LeastSquaresScaleShift",
     "MedianScale",
     "MetricDepth",
+    "PROTOCOLS",
+    "Protocol",
     "RecallScores",
     "Similarity",
     "TrajectoryErrors",
@@ -49,9 +60,12 @@ __all__ = [
     "compare",
     "depth_errors",
     "equal_gain_constants",
+    "evaluate",
+    "find_protocol",
     "plot_gains",
     "plot_point_cloud",
     "plot_trajectories",
+    "read_results",
     "recall",
     "score_worlds",
     "trajectory_errors",
