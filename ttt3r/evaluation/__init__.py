@@ -17,12 +17,23 @@ from ttt3r.evaluation.depth import MetricDepth as MetricDepth
 from ttt3r.evaluation.depth import depth_errors as depth_errors
 from ttt3r.evaluation.evaluator import Evaluation as Evaluation
 from ttt3r.evaluation.evaluator import evaluate as evaluate
+from ttt3r.evaluation.paper import AgainstPaper as AgainstPaper
+from ttt3r.evaluation.paper import PublishedValue as PublishedValue
+from ttt3r.evaluation.paper import against_paper as against_paper
+from ttt3r.evaluation.paper import published_values as published_values
 from ttt3r.evaluation.plots import plot_gains as plot_gains
 from ttt3r.evaluation.plots import plot_point_cloud as plot_point_cloud
 from ttt3r.evaluation.plots import plot_trajectories as plot_trajectories
 from ttt3r.evaluation.protocol import Protocol as Protocol
 from ttt3r.evaluation.protocols import PROTOCOLS as PROTOCOLS
 from ttt3r.evaluation.protocols import find_protocol as find_protocol
+from ttt3r.evaluation.report.aggregate import OfficialMean as OfficialMean
+from ttt3r.evaluation.report.aggregate import StrictMean as StrictMean
+from ttt3r.evaluation.report.results import collect as collect
+from ttt3r.evaluation.report.writing import Report as Report
+from ttt3r.evaluation.report.writing import ReportSettings as ReportSettings
+from ttt3r.evaluation.report.writing import make_report as make_report
+from ttt3r.evaluation.report.writing import write_report as write_report
 from ttt3r.evaluation.result_files import read_results as read_results
 from ttt3r.evaluation.trajectory import DegenerateTrajectory as DegenerateTrajectory
 from ttt3r.evaluation.trajectory import Similarity as Similarity
@@ -36,6 +47,7 @@ from ttt3r.evaluation.worlds import recall as recall
 from ttt3r.evaluation.worlds import score_worlds as score_worlds
 
 __all__ = [
+    "AgainstPaper",
     "Comparison",
     "ComparisonRow",
     "Contender",
@@ -50,24 +62,34 @@ __all__ = [
     "LeastSquaresScaleShift",
     "MedianScale",
     "MetricDepth",
+    "OfficialMean",
     "PROTOCOLS",
     "Protocol",
+    "PublishedValue",
     "RecallScores",
+    "Report",
+    "ReportSettings",
     "Similarity",
+    "StrictMean",
     "TrajectoryErrors",
     "WorldScores",
+    "against_paper",
     "associate",
+    "collect",
     "compare",
     "depth_errors",
     "equal_gain_constants",
     "evaluate",
     "find_protocol",
+    "make_report",
     "plot_gains",
     "plot_point_cloud",
     "plot_trajectories",
+    "published_values",
     "read_results",
     "recall",
     "score_worlds",
     "trajectory_errors",
     "umeyama",
+    "write_report",
 ]
