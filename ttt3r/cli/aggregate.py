@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ttt3r.evaluation.report.writing import ReportSettings, write_report
 from ttt3r.evaluation.result_files import read_usable
 from ttt3r.evaluation.rows import ResultRow, Status
 
-CSV = "rows.csv"
+CSV, REPORT = "rows.csv", "report"
 SHOWN = ("ate", "rpe_translation", "rpe_rotation_degrees", "depth_abs_rel/median", "gain_mean")
 
 
@@ -35,6 +36,20 @@ def aggregate(out: Path, console: Console) -> int:
     for line in broken:
         console.print(f"[red]{escape(line)}[/]", highlight=False, soft_wrap=True)
     console.print(f"{len(units)} results, every number: [bold]{out / CSV}[/]", highlight=False)
+    return 0
+
+
+def report(out: Path, console: Console) -> int:
+    """As `aggregate`, and write the report: tables, figures, one HTML page; published numbers beside ours where there are any.
+
+    Raises:
+        FileNotFoundError: if there are no results.
+    """
+    aggregate(out, console)
+    written = write_report(read_usable(out)[0], out / REPORT, ReportSettings(against=True))
+    for verdict in written.verdicts:
+        console.print(escape(verdict.headline), highlight=False, soft_wrap=True)
+    console.print(f"the report: [bold]{out / REPORT / 'report.html'}[/]", highlight=False)
     return 0
 
 

@@ -13,7 +13,7 @@ from jsonargparse import ArgumentParser
 from rich.console import Console
 
 from ttt3r.cli import choosing
-from ttt3r.cli.aggregate import aggregate
+from ttt3r.cli.aggregate import aggregate, report
 from ttt3r.cli.jobs import Jobs, submit
 from ttt3r.cli.run import frame_progress
 from ttt3r.evaluation.canonical import stable_hash
@@ -66,7 +66,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def execute(settings: Any, console: Console) -> int:
     """Run `ttt3r evaluate`."""
     if settings.aggregate is not None:
-        return aggregate(settings.aggregate, console)
+        return report(settings.aggregate, console)
     settings.protocol = find_protocol(settings.name or settings.protocol).name
     if not settings.network or settings.out is None:
         raise ValueError("ttt3r evaluate takes PROTOCOL, --network and --out; or --aggregate OUT alone")
