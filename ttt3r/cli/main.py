@@ -15,13 +15,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from ttt3r import __version__
-from ttt3r.cli import compare, convert, data, doctor, evaluate, rules, run, train
+from ttt3r.cli import compare, convert, data, doctor, evaluate, reproduce, rules, run, train
 from ttt3r.cli.choosing import Help, with_rule_classes
 
 COMMANDS = {
     "run": run,
     "compare": compare,
     "evaluate": evaluate,
+    "reproduce": reproduce,
     "train": train,
     "convert": convert,
     "rules": rules,
