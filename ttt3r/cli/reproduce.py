@@ -1,6 +1,6 @@
 """For those who have the official weights: check the file, run published protocols, and compare with what was printed.
 
-Give the datasets that you have as PROTOCOL=FOLDER, e.g. --data tum/stride3-90=data/tum. OUT/reproduction.md is the report to send.
+Give the datasets that you have as PROTOCOL=FOLDER: --data tum/stride3-90=data/tum. OUT/reproduction.md is the report to send.
 """
 
 from dataclasses import replace
@@ -74,11 +74,12 @@ def _of_file(checks: tuple[Check, ...]) -> list[str]:
 
 def _of_numbers(beside: tuple[AgainstPaper, ...]) -> list[str]:
     """A line for each number: ours, the authors', the band of what others got with the same weights."""
-    rows = [
-        f"| {one.ours.slice.label} | {one.ours.length or 'all'} | {one.ours.rule} | {one.metric.name} | {one.ours.value:.4f} "
-        f"({one.ours.ok}/{one.ours.total}) | {one.published:.4f} | {one.band[0]:.4f} to {one.band[1]:.4f} | {one.percent:+.1f} % |"
-        for one in beside
-    ]
+    rows = []
+    for one in beside:
+        ours, (low, high) = one.ours, one.band
+        cells = [ours.slice.label, str(ours.length or "all"), ours.rule, one.metric.name]
+        cells += [f"{ours.value:.4f} ({ours.ok}/{ours.total})", f"{one.published:.4f}", f"{low:.4f} to {high:.4f}"]
+        rows.append(f"| {' | '.join(cells)} | {one.percent:+.1f} % |")
     head = "| protocol | frames | rule | metric | ours (sequences) | published | band of all | difference |"
     return (
         [head, "|---|---|---|---|---|---|---|---|", *rows] if rows else ["No number here has a published counterpart."]

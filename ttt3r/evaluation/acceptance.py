@@ -16,8 +16,8 @@ BYTES = (3.0e9, 3.5e9)
 """Size of the file: float32 weights, and perhaps some settings beside."""
 
 LICENCE = (
-    "The official weights are published by their authors under CC BY-NC-SA 4.0: no commercial use, credit to the authors, and the "
-    "same licence for what is derived from them. This package neither holds nor fetches them. Numbers may be reported."
+    "The official weights are published by their authors under CC BY-NC-SA 4.0: no commercial use, credit to the authors, and "
+    "the same licence for what is derived from them. This package neither holds nor fetches them. Numbers may be reported."
 )
 
 
