@@ -39,6 +39,8 @@ OUTPUTS = {
 def with_rule_classes(arguments: Sequence[str]) -> list[str]:
     """The arguments with the value of `--rule` as the full path of its class, so that `--rule.setting` finds its settings.
 
+    `--grid` and `--data` may be given several times; each adds to those before.
+
     Raises:
         ValueError: for an unknown rule, with the known ones and near matches.
     """
@@ -48,6 +50,8 @@ def with_rule_classes(arguments: Sequence[str]) -> list[str]:
             done.append(_class_path(argument))
         elif argument.startswith("--rule="):
             done.append("--rule=" + _class_path(argument.removeprefix("--rule=")))
+        elif (option := argument.partition("=")[0]) in ("--grid", "--data"):
+            done.append(f"{option}+{argument.removeprefix(option)}")
         else:
             done.append(argument)
         expects = argument in ("--rule", "--rule.help") and not expects

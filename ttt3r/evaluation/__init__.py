@@ -7,6 +7,7 @@ from ttt3r.evaluation.accounting import equal_gain_constants as equal_gain_const
 from ttt3r.evaluation.compare import compare as compare
 from ttt3r.evaluation.comparison import Comparison as Comparison
 from ttt3r.evaluation.comparison import ComparisonRow as ComparisonRow
+from ttt3r.evaluation.contenders import Contender as Contender
 from ttt3r.evaluation.cost import CostMeter as CostMeter
 from ttt3r.evaluation.cost import CostSummary as CostSummary
 from ttt3r.evaluation.depth import DepthAlignment as DepthAlignment
@@ -30,6 +31,8 @@ from ttt3r.evaluation.depth_official import official_average as official_average
 from ttt3r.evaluation.depth_official import official_depth_errors as official_depth_errors
 from ttt3r.evaluation.depth_pixels import DepthPixels as DepthPixels
 from ttt3r.evaluation.depth_pixels import DepthSpool as DepthSpool
+from ttt3r.evaluation.evaluator import Evaluation as Evaluation
+from ttt3r.evaluation.evaluator import evaluate as evaluate
 from ttt3r.evaluation.forgetting import RecallScores as RecallScores
 from ttt3r.evaluation.forgetting import recall as recall
 from ttt3r.evaluation.intervals import Interval as Interval
@@ -63,6 +66,9 @@ from ttt3r.evaluation.points import PointErrors as PointErrors
 from ttt3r.evaluation.points import SceneViews as SceneViews
 from ttt3r.evaluation.points import point_errors as point_errors
 from ttt3r.evaluation.points_official import official_scene_errors as official_scene_errors
+from ttt3r.evaluation.protocol import Protocol as Protocol
+from ttt3r.evaluation.protocols import PROTOCOLS as PROTOCOLS
+from ttt3r.evaluation.protocols import find_protocol as find_protocol
 from ttt3r.evaluation.relative import RelativeErrors as RelativeErrors
 from ttt3r.evaluation.relative import SegmentErrors as SegmentErrors
 from ttt3r.evaluation.relative import frame_pairs as frame_pairs
@@ -76,6 +82,7 @@ from ttt3r.evaluation.report.writing import Report as Report
 from ttt3r.evaluation.report.writing import ReportSettings as ReportSettings
 from ttt3r.evaluation.report.writing import make_report as make_report
 from ttt3r.evaluation.report.writing import write_report as write_report
+from ttt3r.evaluation.result_files import read_results as read_results
 from ttt3r.evaluation.similarity import FirstCameraAlignment as FirstCameraAlignment
 from ttt3r.evaluation.similarity import NoAlignment as NoAlignment
 from ttt3r.evaluation.similarity import NotFinite as NotFinite
@@ -106,6 +113,7 @@ __all__ = [
     "Cloud",
     "Comparison",
     "ComparisonRow",
+    "Contender",
     "CostMeter",
     "CostSummary",
     "DegenerateTrajectory",
@@ -114,6 +122,7 @@ __all__ = [
     "DepthPixels",
     "DepthSpool",
     "ErrorStatistics",
+    "Evaluation",
     "FirstCameraAlignment",
     "FirstCameraPoints",
     "GainAccount",
@@ -138,8 +147,10 @@ __all__ = [
     "OfficialScale",
     "OfficialScaleShift",
     "OfficialTrajectory",
+    "PROTOCOLS",
     "PointAlignment",
     "PointErrors",
+    "Protocol",
     "PublishedValue",
     "RecallScores",
     "RelativeErrors",
@@ -169,6 +180,8 @@ __all__ = [
     "depth_errors",
     "equal_gain_constants",
     "estimated_normals",
+    "evaluate",
+    "find_protocol",
     "frame_pairs",
     "iterated_closest_points",
     "last_window_error",
@@ -188,6 +201,7 @@ __all__ = [
     "published_values",
     "range_errors",
     "read_official_folder",
+    "read_results",
     "recall",
     "relative_errors",
     "rotation_auc",
