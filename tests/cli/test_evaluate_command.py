@@ -102,7 +102,7 @@ def test_failures_are_named_below_the_table(typed, here, rooms):
     ("line", "message"),
     [
         ("evaluate", "no protocol ''"),
-        ("evaluate folder", "takes PROTOCOL, --network and --out"),
+        ("evaluate folder", "takes PROTOCOL and --out"),
         ("evaluate nothing --network tiny-random --out out", "no protocol 'nothing'"),
         (f"{EVALUATE} --out out --grid rule.rate=0.1", "none of the rules"),
         (f"{EVALUATE} --out out --shard 2/2", "numbered 0 to n-1"),

@@ -35,6 +35,15 @@ def test_contenders_carry_labels_rules_and_resets():
     ]
 
 
+def test_a_label_with_a_reset_of_its_own():
+    found = contenders(["cut3r", "cut3r@100"], [], lambda item: parse_rules(item)[item])
+    assert [(one.label, one.reset) for one in found] == [("cut3r", None), ("cut3r@100", Every(100))]
+    with pytest.raises(ValueError, match="a reset of its own"):
+        contenders(["cut3r@100"], axes("reset=50,never"), lambda item: FullOverwrite())
+    with pytest.raises(ValueError, match="after @ stands"):
+        contenders(["cut3r@often"], [], lambda item: FullOverwrite())
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -38,9 +38,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("name", type=str, nargs="?", default="", metavar="PROTOCOL", help="how it is judged, by name")
     parser.add_argument("--protocol", type=str, default="", help="the same, in a file of settings")
     parser.add_argument("--root", type=Path, default=Path("."), help="folder of the dataset or of one sequence")
-    parser.add_argument("--network", type=str, default="", help="official .pth, converted folder, or tiny-random")
+    parser.add_argument(
+        "--network", type=str, default="nano", help="nano, tiny-random, official .pth, or converted folder"
+    )
     parser.add_argument("--out", type=Path | None, default=None, help="folder of the results; what it holds is kept")
-    parser.add_argument("--rules", type=str, default="cut3r,ttt3r", help="rules by name: cut3r,ttt3r,constant:rate=0.1")
+    parser.add_argument(
+        "--rules", type=str, default="cut3r,ttt3r", help="rules by name: cut3r,ttt3r@100,constant:rate=0.1"
+    )
     parser.add_argument(
         "--grid",
         type=list[str],
@@ -68,8 +72,8 @@ def execute(settings: Any, console: Console) -> int:
     if settings.aggregate is not None:
         return report(settings.aggregate, console)
     settings.protocol = find_protocol(settings.name or settings.protocol).name
-    if not settings.network or settings.out is None:
-        raise ValueError("ttt3r evaluate takes PROTOCOL, --network and --out; or --aggregate OUT alone")
+    if settings.out is None:
+        raise ValueError("ttt3r evaluate takes PROTOCOL and --out; or --aggregate OUT alone")
     items = [item.strip() for item in settings.rules.split(",") if item.strip()]
     choosing.parse_rules(settings.rules)  # refuses what does not exist, and names given twice
     axes = [Axis.parse(text) for text in settings.grid]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ttt3r.evaluation.contenders import Contender
 from ttt3r.update_rules import StateUpdateRule, find_rule
-from ttt3r.update_rules.resets import Every, Never, ResetPolicy
+from ttt3r.update_rules.resets import Every, Never, ResetPolicy, split_reset
 
 
 @dataclass(frozen=True)
@@ -77,20 +77,25 @@ def contenders(
 ) -> tuple[Contender, ...]:
     """One contender for each rule and setting, `make` being what turns `name:setting=value` into a rule.
 
-    Along `reset`, a label ends in `+reset=N`.
+    A label `RULE@N` has a reset policy of its own, every N frames. Along `reset`, a label ends in `+reset=N`.
 
     Raises:
-        ValueError: as `expand`, or for a reset that is neither a number of frames nor `never`.
+        ValueError: as `expand`, for a reset that is neither a number of frames nor `never`, or one that is told twice.
     """
     resets: list[tuple[str, ResetPolicy | None]] = [("", None)]
     for axis in axes:
         if axis.owner == "reset":
             resets = [(f"+reset={value}", _policy(value)) for value in axis.values]
-    return tuple(
-        Contender(label + suffix, rule, policy)
-        for label, rule in ((label, make(label)) for label in expand(items, axes))
-        for suffix, policy in resets
-    )
+    found = []
+    for label in expand(items, axes):
+        own = split_reset(label)[1]
+        if own is not None and len(resets) > 1:
+            raise ValueError(
+                f"{label} has a reset of its own, and --grid reset=... gives it others; leave one of them out"
+            )
+        for suffix, policy in resets:
+            found.append(Contender(label + suffix, make(label), policy if own is None else Every(own)))
+    return tuple(found)
 
 
 def _policy(value: str) -> ResetPolicy:
