@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -90,9 +91,8 @@ def test_failures_are_named_below_the_table(typed, here, rooms):
     code, said, _ = typed(f"{EVALUATE} --rules cut3r,ttt3r --lengths 3,9 --out out")
     assert code == 0
     text = " ".join(said.split())
-    assert "unreadable: room2 (cut3r, ttt3r;" in text
-    assert "too_short: room1 (cut3r, ttt3r;" in text
-    assert "5 of 9 frames" in text
+    assert re.search(r"unreadable: .*\(room2; all rules\)", text)
+    assert re.search(r"too_short: [^:]*5 of 9 frames[^:]*\(room1; all rules\)", text)
     table = rows(here / "out/rows.csv")
     assert {row["status"] for row in table if row["sequence"] == "room2"} == {"unreadable"}
     assert {row["status"] for row in table if row["sequence"] == "room1"} == {"ok", "too_short"}

@@ -1,8 +1,7 @@
 """`ttt3r evaluate --aggregate`: what the files of an evaluation say, whichever of them are there."""
 
 import csv
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import astuple, fields
 from pathlib import Path
 
@@ -16,6 +15,8 @@ from ttt3r.evaluation.result_files import read_usable
 from ttt3r.evaluation.rows import ResultRow, Status
 
 CSV, REPORT = "rows.csv", "report"
+NAMED = 3
+"""Sequences named in a line about a failure; `rows.csv` names all."""
 SHOWN = ("ate", "rpe_translation", "rpe_rotation_degrees", "depth_abs_rel/median", "gain_mean")
 
 
@@ -82,18 +83,23 @@ def _mean(values: Sequence[float]) -> str:
 
 
 def _failures(rows: Sequence[ResultRow]) -> list[str]:
-    """One line for each sequence, status and note, with the rules that it concerns."""
-    found: Counter[tuple[str, str, str]] = Counter()
-    rules: dict[tuple[str, str, str], dict[str, None]] = {}
+    """One line for each status and note, with the sequences and rules that it concerns."""
+    found: dict[tuple[str, str], tuple[dict[str, None], dict[str, None]]] = {}
     for row in rows:
         if row.status is not Status.OK or row.note:
-            case = row.sequence, row.status.value, row.note
-            found[case] += 1
-            rules.setdefault(case, {})[row.rule] = None
+            sequences, rules = found.setdefault((row.status.value, row.note), ({}, {}))
+            sequences[row.sequence] = rules[row.rule] = None
+    everyone = len({row.rule for row in rows})
     return [
-        f"{status}: {sequence} ({', '.join(rules[sequence, status, note])}; {count} numbers): {note}"
-        for (sequence, status, note), count in found.items()
+        f"{status}: {note} ({_listed(sequences)}; {'all rules' if len(rules) == everyone else ', '.join(rules)})"
+        for (status, note), (sequences, rules) in found.items()
     ]
+
+
+def _listed(names: Collection[str]) -> str:
+    """The first few names, and how many more there are."""
+    first = ", ".join([*names][:NAMED])
+    return first if len(names) <= NAMED else f"{first} and {len(names) - NAMED} more"
 
 
 def _write(rows: Sequence[ResultRow], path: Path) -> None:

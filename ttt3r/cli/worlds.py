@@ -63,9 +63,8 @@ def compare_worlds(settings: Any, lengths: list[int], console: Console) -> int:
 
 def control_rules(rules: Mapping[str, StateUpdateRule], study: WorldStudy) -> dict[str, StateUpdateRule]:
     """For every gate: the constant of equal mean gain, and the gate averaged over its tokens; and the plain average, 1/t."""
-    first = {
-        str(rule): name for name, rule in reversed(rules.items())
-    }  # a rule with resets and without has one control
+    # A rule with resets and the same without have one control.
+    first = {str(rules[name]): name for name in reversed(list(rules))}
     constants = equal_gain_constants(
         {name: study.books[name][-1] for name in sorted(first.values(), key=[*rules].index)}
     )
