@@ -29,6 +29,7 @@ def test_only_this_machine_is_served(stage):
         assert session.tunnel.startswith(f"ssh -N -L {port}:127.0.0.1:{port} ")
         with urllib.request.urlopen(session.address) as page:
             assert b"<html" in page.read().lower()
+        assert session.server.request_share_url() is None  # what a page could ask for: an address open to everybody
     finally:
         session.close()
 

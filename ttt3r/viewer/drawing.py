@@ -1,6 +1,5 @@
 """The stage on a viser server: makes the nodes of the scene and changes them from one moment to the next."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -115,9 +114,7 @@ class _DrawnRun:
 
     def _move_camera(self, step: int, settings: ViewSettings, scale: tuple[float, float]) -> None:
         self._now.wxyz, self._now.position = self._run.placement(step)
-        picture = self._run.picture(step, replace(settings, step=step), scale)
-        if picture is not None:
-            self._now.image = picture
+        self._now.image = self._run.picture(step, settings, scale) if settings.with_image else None
 
     def _camera(self, step: int, name: str = "", scale: float = 0.025) -> "viser.CameraFrustumHandle":
         wxyz, position = self._run.placement(step)

@@ -1,7 +1,6 @@
 """The panel beside the scene: what it holds, what a change of it means, and the pictures of the current frame."""
 
 import threading
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +28,7 @@ class Controls:
     play: "viser.GuiInputHandle[bool]"
     speed: "viser.GuiInputHandle[int]"
     growing: "viser.GuiInputHandle[bool]"
+    with_image: "viser.GuiInputHandle[bool]"
     run: "viser.GuiDropdownHandle[str]"
     layout: "viser.GuiDropdownHandle[str]"
     coloring: "viser.GuiDropdownHandle[str]"
@@ -74,6 +74,7 @@ class Panel:
             run=labels.index(controls.run.value),
             layout=Layout(controls.layout.value),
             growing=controls.growing.value,
+            with_image=controls.with_image.value,
             min_confidence=float(controls.min_confidence.value),
             point_size=float(controls.point_size.value) / 1000,
             coloring=Coloring(controls.coloring.value),
@@ -92,9 +93,13 @@ class Panel:
                 self._follow(before, settings)
             self._show_frame(settings)
 
+    @property
+    def pause(self) -> float:
+        """Between two steps of the film, seconds."""
+        return 1 / max(float(self.controls.speed.value), 0.1)
+
     def tick(self) -> None:
-        """Wait for one step of the film, and go one on if it plays; after the last step it begins again."""
-        time.sleep(1 / max(float(self.controls.speed.value), 0.1))
+        """Go one step on if the film plays; after the last step it begins again."""
         if self.controls.play.value:
             self._go(1)
 
@@ -123,6 +128,7 @@ class Panel:
             growing = gui.add_checkbox(
                 "All so far", True, hint="points of all steps so far, or of the current one only"
             )
+            image = gui.add_checkbox("With image", True, hint="switch it off to look through the camera")
         with gui.add_folder("Runs"):
             run = gui.add_dropdown("Pictures of", names)
             layout = gui.add_dropdown("Placed", [str(kind) for kind in Layout])
@@ -141,7 +147,7 @@ class Panel:
             step.value = int(np.clip(int(step.value) + ways[buttons.value], 0, stage.steps - 1))
             self.refresh()
 
-        return Controls(step, play, speed, growing, run, layout, coloring, threshold, size, token, full)
+        return Controls(step, play, speed, growing, image, run, layout, coloring, threshold, size, token, full)
 
     def _make_buttons(self) -> None:
         with self._server.gui.add_folder("Page"):

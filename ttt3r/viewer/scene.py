@@ -59,11 +59,15 @@ class RunScene:
 
     @cached_property
     def fov(self) -> tuple[float, float]:
-        """(vertical angle of view in radians, width / height); 60 degrees and 4:3 where no intrinsics were written."""
+        """(vertical angle of view in radians, kept within 0.1 and 2.1; width / height).
+
+        60 degrees and 4:3 where no intrinsics were written.
+        """
         pinhole = self.saved.pinholes.get(0)
         if pinhole is None or pinhole.focal[1] <= 0:
             return np.pi / 3, 4 / 3
-        return 2 * float(np.arctan(pinhole.height / 2 / pinhole.focal[1])), pinhole.width / pinhole.height
+        angle = 2 * float(np.arctan(pinhole.height / 2 / pinhole.focal[1]))
+        return min(max(angle, 0.1), 2.1), pinhole.width / pinhole.height
 
     def points(self, step: int, settings: ViewSettings, scale: tuple[float, float]) -> ShownPoints:
         """The points that appear at a step, coloured; `scale` is the range of gains (see `Stage.gain_range`)."""

@@ -14,7 +14,7 @@ FIRST_PORT = 8080
 
 
 def start(port: int | None) -> "viser.ViserServer":
-    """A server on 127.0.0.1, at this port or at the first free one from 8080.
+    """A server on 127.0.0.1, at this port or at the first free one from 8080. It never opens a public address.
 
     Raises:
         ImportError: if viser is not installed.
@@ -25,11 +25,19 @@ def start(port: int | None) -> "viser.ViserServer":
         import viser
     except ImportError as error:
         raise ImportError("the viewer needs viser; install it: pip install 'ttt3r[viewer]'") from error
+
+    class LocalServer(viser.ViserServer):
+        """Opens no way in from elsewhere, whoever asks for one: viser itself would, through a server of its makers."""
+
+        def request_share_url(self, verbose: bool = True) -> str | None:
+            """No address."""
+            return None
+
     chosen = _first_free() if port is None else port
     if port is not None:
         _require_free(port)
     with contextlib.redirect_stdout(io.StringIO()):  # it announces itself; the command line does so in its own words
-        return viser.ViserServer(host=HOST, port=chosen, label="ttt3r", verbose=False)
+        return LocalServer(host=HOST, port=chosen, label="ttt3r", verbose=False)
 
 
 def stop(server: "viser.ViserServer") -> None:

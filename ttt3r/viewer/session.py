@@ -19,11 +19,13 @@ class Session:
     Args:
         server: of viser.
         panel: the elements beside the scene.
+        film: the thread that plays.
         ended: set when it is to end.
     """
 
     server: "viser.ViserServer"
     panel: Panel
+    film: threading.Thread
     ended: threading.Event
 
     @property
@@ -43,6 +45,7 @@ class Session:
     def close(self) -> None:
         """Stop film and server."""
         self.ended.set()
+        self.film.join(timeout=5)
         serving.stop(self.server)
 
 
@@ -58,11 +61,12 @@ def serve(stage: Stage, port: int | None = None) -> Session:
         OSError: if the port is taken.
     """
     server = serving.start(port)
-    session = Session(server, Panel(server, stage), threading.Event())
+    panel, ended = Panel(server, stage), threading.Event()
 
     def play() -> None:
-        while not session.ended.is_set():
-            session.panel.tick()
+        while not ended.wait(panel.pause):
+            panel.tick()
 
-    threading.Thread(target=play, daemon=True, name="ttt3r film").start()
-    return session
+    film = threading.Thread(target=play, daemon=True, name="ttt3r film")
+    film.start()
+    return Session(server, panel, film, ended)

@@ -34,6 +34,7 @@ class ViewSettings:
         run: number of the run that the pictures belong to, and that `Layout.SINGLE` shows.
         layout: where the runs stand.
         growing: show the points of all frames so far; if not, those of the current step only.
+        with_image: show the image at the camera of the current step.
         min_confidence: least confidence of a point that is shown.
         point_size: metres.
         coloring: what the colour of a point means.
@@ -48,6 +49,7 @@ class ViewSettings:
     run: int = 0
     layout: Layout = Layout.SIDE_BY_SIDE
     growing: bool = True
+    with_image: bool = True
     min_confidence: float = 0.0
     point_size: float = 0.02
     coloring: Coloring = Coloring.IMAGE
