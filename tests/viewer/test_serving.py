@@ -1,6 +1,10 @@
 """The server: this machine only, ports, the exported page, and errors of the command line in one line."""
 
+import re
+import signal
 import socket
+import subprocess
+import sys
 import urllib.request
 
 import pytest
@@ -78,6 +82,21 @@ def test_fewer_points_make_a_smaller_page(runs, tmp_path):
         assert main(["view", str(runs / "a"), "--points", points, "--export", str(file), "--color", "gain"]) == 0
         sizes.append(file.stat().st_size)
     assert sizes[0] < sizes[1]
+
+
+def test_the_command_says_where_to_look_and_ends_on_request(runs):
+    words = [sys.executable, "-u", "-m", "ttt3r", "view", str(runs / "a"), "--points", "100"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as command:
+        assert command.stdout is not None
+        said = [command.stdout.readline() for _ in range(3)]
+        assert "100 of" in said[0]
+        port = re.search(r"open http://127\.0\.0\.1:(\d+) ", said[1])[1]
+        assert f"ssh -N -L {port}:127.0.0.1:{port} " in said[2]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}") as page:
+            assert page.status == 200
+        command.send_signal(signal.SIGINT)
+        assert command.wait(timeout=30) == 0
+        assert "has ended" in command.stdout.read()
 
 
 def errors(words, capsys):

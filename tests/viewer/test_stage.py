@@ -7,7 +7,7 @@ import pytest
 
 from ttt3r.export import SavedRun
 from ttt3r.viewer import Coloring, Layout, Limits, Stage, ViewSettings
-from ttt3r.viewer.colors import RUN_COLORS, depth_picture, depth_range, enlarged, painted_over, ramp
+from ttt3r.viewer.colors import RUN_COLORS, depth_picture, depth_range, enlarged, painted_over, ramp, reduced
 from ttt3r.viewer.panel import gain_table, legend
 
 from .conftest import FRAMES
@@ -166,3 +166,5 @@ def test_pictures():
         "none in front of the camera",
     )
     assert enlarged(image).shape == (160, 320, 3)
+    assert reduced(image) is image
+    assert reduced(np.zeros((384, 512, 3), np.uint8)).shape == (192, 256, 3)

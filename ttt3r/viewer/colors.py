@@ -11,6 +11,7 @@ RUN_COLORS = ((31, 119, 180), (255, 127, 14), (44, 160, 44), (214, 39, 40), (148
 """One colour for each run; after the last it begins again."""
 
 _SMALLEST_SIDE = 320
+_WIDEST_AT_CAMERA = 256
 
 
 def ramp(
@@ -55,6 +56,15 @@ def depth_range(depth: Float32[np.ndarray, "height width"]) -> str:
 def _near_and_far(valid: Float32[np.ndarray, " pixel"]) -> tuple[float, float]:
     near, far = np.percentile(valid, (2, 98)).tolist()
     return near, far
+
+
+def reduced(picture: UInt8[np.ndarray, "height width rgb=3"]) -> UInt8[np.ndarray, "low narrow rgb=3"]:
+    """A picture at most 256 pixels wide, for the cameras of the scene; smaller ones stay as they are."""
+    height, width = picture.shape[:2]
+    if width <= _WIDEST_AT_CAMERA:
+        return picture
+    size = _WIDEST_AT_CAMERA, max(1, round(height * _WIDEST_AT_CAMERA / width))
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX))
 
 
 def enlarged(picture: UInt8[np.ndarray, "height width rgb=3"]) -> UInt8[np.ndarray, "tall wide rgb=3"]:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ttt3r.viewer.colors import reduced
 from ttt3r.viewer.scene import RunScene
 from ttt3r.viewer.settings import ViewSettings
 from ttt3r.viewer.stage import Stage
@@ -114,7 +115,8 @@ class _DrawnRun:
 
     def _move_camera(self, step: int, settings: ViewSettings, scale: tuple[float, float]) -> None:
         self._now.wxyz, self._now.position = self._run.placement(step)
-        self._now.image = self._run.picture(step, settings, scale) if settings.with_image else None
+        picture = self._run.picture(step, settings, scale) if settings.with_image else None
+        self._now.image = None if picture is None else reduced(picture)
 
     def _camera(self, step: int, name: str = "", scale: float = 0.025) -> "viser.CameraFrustumHandle":
         wxyz, position = self._run.placement(step)

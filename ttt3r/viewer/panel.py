@@ -180,7 +180,10 @@ class Panel:
         self._depth.image = enlarged(_GREY if depth is None else depth_picture(depth))
         self._depth.label = "Depth" if depth is None else f"Depth, {depth_range(depth)}"
         self._facts.content = "\n\n".join(
-            [f"**{run.label}**, frame {frame} of {run.saved.frames}", *(f"no {what} was written" for what in missing)]
+            [
+                f"**{run.label}**, frame {frame} of 0 to {run.saved.frames - 1}",
+                *(f"no {what} was written" for what in missing),
+            ]
         )
         self._gains.content = gain_table(self._stage, settings)
         self._legend.content = legend(self._stage, settings)

@@ -110,7 +110,7 @@ class Stage:
 
     def offset(self, run: int, layout: Layout) -> Float[np.ndarray, " xyz=3"]:
         """Where the world of a run stands in the scene: side by side along x, or at the origin, metres."""
-        spacing = 1.25 * float(self.bounds[1, 0] - self.bounds[0, 0]) or self.size
+        spacing = 1.4 * float(self.bounds[1, 0] - self.bounds[0, 0]) or self.size
         return np.array([run * spacing if layout is Layout.SIDE_BY_SIDE else 0.0, 0.0, 0.0])
 
     def is_shown(self, run: int, settings: ViewSettings) -> bool:
