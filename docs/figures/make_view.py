@@ -20,7 +20,6 @@ from ttt3r.cli import main as ttt3r
 from ttt3r.viewer import Coloring, Layout, Session, Stage, serve
 
 RULES = ("cut3r", "ttt3r", "constant")
-SIZE = {"width": 1360, "height": 780}
 FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 STEP = 39
 
@@ -74,7 +73,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as made, sync_playwright() as driver:
         session = serve(Stage.open(make_runs(Path(made))))
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        draw(browser.new_page(viewport=SIZE), session, out)
+        draw(browser.new_page(viewport={"width": 1360, "height": 780}), session, out)
         browser.close()
         session.close()
 
