@@ -4,7 +4,8 @@ WORKERS ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
-NETWORK ?= tiny-random
+NETWORK ?= nano
+DEMO_RULES := cut3r,ttt3r,ttt3r@8,constant:rate=0.3,frozen
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint docs figures wheel-test clean .venv
@@ -29,15 +30,14 @@ $(VENV)/.installed-docs: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,docs]'
 	@touch $@
 
-demo: $(VENV)/.installed ## make a sequence, reconstruct it, compare three rules on it
+demo: $(VENV)/.installed ## reconstruct a sequence, then rules side by side on worlds up to 64 times the training length
 	@echo "== 1/3 A short sequence with ground truth -> demo/sequence"
 	$(BIN)/ttt3r data demo demo/sequence
-	@echo "== 2/3 Three rules side by side, one pass -> demo/compare"
-	$(BIN)/ttt3r compare demo/sequence --network $(NETWORK) --rules cut3r,ttt3r,constant --out demo/compare --overwrite
-	@echo "== 3/3 Cameras and points from its images -> demo/run"
+	@echo "== 2/3 Cameras and points from its images -> demo/run"
 	$(BIN)/ttt3r run demo/sequence/rgb --network $(NETWORK) --rule ttt3r --out demo/run --overwrite
-	@echo "== Done. demo/compare holds the table of the rules, demo/run the trajectory, depth maps and points."
-	@echo "   With the network '$(NETWORK)' the weights are random, so only the path is real, not the numbers."
+	@echo "== 3/3 Rules on 8 held-out worlds, 8 to 512 frames -> demo/worlds (some minutes)"
+	$(BIN)/ttt3r compare worlds --network $(NETWORK) --rules $(DEMO_RULES) --out demo/worlds --overwrite
+	@echo "== Done. Open demo/worlds/report/report.html, or look at demo/worlds/errors.png and recall.png."
 
 lint: $(VENV)/.installed ## ruff (rules and format) and pyright
 	@echo "== Lint: ruff, then pyright"

@@ -1,4 +1,4 @@
-"""The numbers of the model card: is the network useful, does the world need a memory, do the state tokens stay apart?
+"""The numbers of the model card: whether the network is useful, the world needs a memory, and state tokens stay apart.
 
     python benchmarks/nano_card.py                       # prints Markdown; docs/numbers/nano.md holds what it printed
     python benchmarks/nano_card.py --network out/nano/network --worlds 32
@@ -7,7 +7,7 @@ All worlds are held out: their seeds are never trained on. Intervals are 95 %, o
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -42,7 +42,7 @@ def study(network: ttt3r.CUT3R, worlds: int, lengths: Sequence[int]) -> tuple[Wo
         )
         truth = ClipTruth.of(clip)
 
-        def ask(index: int, memories: dict[str, Memory], truth: ClipTruth = truth) -> None:
+        def ask(index: int, memories: Mapping[str, Memory], truth: ClipTruth = truth) -> None:
             if index + 1 == TRAINING_LENGTH:
                 everyone = with_controls(network, {"cut3r": memories["cut3r"]})
                 asked.append(recall(network, everyone, truth, index + 1, range(TRAINING_LENGTH)))
@@ -77,10 +77,12 @@ def needed(scores: WorldScores, asked: RecallScores) -> list[str]:
         for what, table in (("rotation, degrees", scores.rotation_degrees), ("translation", scores.translation)):
             worse = mean_interval(table["frozen"][row] - table["cut3r"][row])
             rows.append(f"| {what}, frozen - cut3r, {length} frames | {worse} | {_yes(worse.excludes_zero)} |")
-    own = asked.color["cut3r"].mean(axis=0)
+    own = asked.explained("cut3r")
     for control in (SCENE_AVERAGE, ANOTHER_SCENE, NOTHING_SEEN):
-        better = mean_interval(own - asked.color[control].mean(axis=0))
-        rows.append(f"| recalled colours, cut3r - {control} | {better} | {_yes(better.excludes_zero)} |")
+        better = mean_interval(own - asked.explained(control))
+        rows.append(
+            f"| explained variance of recalled colours, cut3r - {control} | {better} | {_yes(better.excludes_zero)} |"
+        )
     for control in (ANOTHER_SCENE, NOTHING_SEEN):
         better = mean_interval(asked.points["cut3r"].mean(axis=0) - asked.points[control].mean(axis=0))
         rows.append(f"| error of recalled points, cut3r - {control} | {better} | {_yes(better.excludes_zero)} |")

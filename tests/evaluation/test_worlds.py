@@ -125,20 +125,25 @@ def test_answers_equal_single_questions_and_controls_know_another_world(network,
     image = truth.image[1].permute(0, 2, 3, 1)
     error = (answer.color - image).square().mean(dim=(1, 2, 3))
     spread = (image - image.mean(dim=(1, 2), keepdim=True)).square().mean(dim=(1, 2, 3))
-    np.testing.assert_allclose(scores.color["cut3r"][0], (1 - error / spread).numpy(), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(scores.color_error["cut3r"][0], error.numpy(), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(scores.variance[0], spread.numpy(), rtol=1e-3)
+    only_first = np.array([[True] * 3, [False] * 3])
+    np.testing.assert_allclose(
+        scores.explained("cut3r", only_first), (1 - error / spread).numpy(), rtol=1e-3, atol=1e-3
+    )
     assert torch.equal(everyone[ANOTHER_SCENE].state[1], last.memory.state[0])
     constant = (truth.image[:5].mean(dim=(0, 3, 4))[:, None, None, :] - image).square().mean(dim=(1, 2, 3))
-    np.testing.assert_allclose(scores.color[SCENE_AVERAGE][0], (1 - constant / spread).numpy(), rtol=1e-3)
+    np.testing.assert_allclose(scores.color_error[SCENE_AVERAGE][0], constant.numpy(), rtol=1e-3)
     assert np.isnan(scores.points[SCENE_AVERAGE]).all()
 
 
 def test_recall_is_sorted_into_bins_by_world():
-    unseen = np.array([[0, 40], [2, 40]])
-    asked = RecallScores(9, (1, 2), unseen, {"a": np.array([[1.0, 2.0], [3.0, 4.0]])}, {})
+    unseen, variance = np.array([[0, 40], [2, 40]]), np.array([[1.0, 3.0], [1.0, 1.0]])
+    asked = RecallScores(9, (1, 2), unseen, variance, {"a": np.array([[0.0, 1.0], [0.5, 1.0]])}, {})
     found = recall_by_age([asked], "a")
     assert found[0][0] == 1.0
-    assert found[1][0] == 3.0
-    assert found[5][1] == 3.0  # the mean of 2 and 4
+    assert found[1][0] == 0.5
+    assert found[5][1] == 0.5  # errors of 2 over variances of 4: not the mean of 2/3 and 0
     assert np.isnan(found[0][1])
 
 

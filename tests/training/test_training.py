@@ -121,7 +121,8 @@ def test_clips_are_those_of_their_step_however_they_are_dealt():
 
 
 def test_muon_steps_the_hidden_matrices_and_adamw_the_rest():
-    model = Reconstructor(CUT3R.random(MICRO), FullOverwrite())
+    network = CUT3R.random(MICRO)
+    model = Reconstructor(network, FullOverwrite())
     optimizers, schedules = optimizers_of(model, recipe(10, matrix_rate=0.01))
     adamw, muon = optimizers
     assert isinstance(muon, torch.optim.Muon)
@@ -129,8 +130,8 @@ def test_muon_steps_the_hidden_matrices_and_adamw_the_rest():
     assert len(stepped) == len(set(stepped))
     assert set(stepped) == {id(p) for p in model.parameters()}
     matrices = {id(p) for group in muon.param_groups for p in group["params"]}
-    assert id(model.network.decoder.embed.weight) in matrices
-    assert id(model.network.initial_state.registers.weight) not in matrices
+    assert id(network.decoder.embed.weight) in matrices
+    assert id(network.initial_state.registers.weight) not in matrices
     rates = []
     for _ in range(10):
         rates.append([optimizer.param_groups[0]["lr"] for optimizer in optimizers])
@@ -241,4 +242,6 @@ def test_sameness_is_zero_for_spread_tokens_and_its_gradient_parts_equal_ones():
     assert sameness(line).item() == pytest.approx(torch.tensor(6.0).log().item(), abs=1e-5)
     state = (line + 0.05 * torch.randn(1, 6, 8, generator=torch.Generator().manual_seed(0))).requires_grad_()
     sameness(state).backward()
-    assert effective_rank(state - 0.5 * state.grad / state.grad.norm()) > effective_rank(state)
+    gradient = state.grad
+    assert gradient is not None
+    assert effective_rank(state - 0.5 * gradient / gradient.norm()) > effective_rank(state)

@@ -15,6 +15,7 @@ from ttt3r.network.checkpoint import CONFIG, NANO, WEIGHTS
 from ttt3r.runner import choose_device
 from ttt3r.types import Outputs
 from ttt3r.update_rules import StateUpdateRule, find_rule
+from ttt3r.update_rules.resets import split_reset
 
 
 class Help(DefaultHelpFormatter):
@@ -39,6 +40,8 @@ OUTPUTS = {
 def with_rule_classes(arguments: Sequence[str]) -> list[str]:
     """The arguments with the value of `--rule` as the full path of its class, so that `--rule.setting` finds its settings.
 
+    `--grid` and `--data` may be given several times; each adds to those before.
+
     Raises:
         ValueError: for an unknown rule, with the known ones and near matches.
     """
@@ -48,6 +51,8 @@ def with_rule_classes(arguments: Sequence[str]) -> list[str]:
             done.append(_class_path(argument))
         elif argument.startswith("--rule="):
             done.append("--rule=" + _class_path(argument.removeprefix("--rule=")))
+        elif (option := argument.partition("=")[0]) in ("--grid", "--data"):
+            done.append(f"{option}+{argument.removeprefix(option)}")
         else:
             done.append(argument)
         expects = argument in ("--rule", "--rule.help") and not expects
@@ -83,17 +88,12 @@ def parse_resets(names: Iterable[str], default: int | None) -> dict[str, int | N
     Raises:
         ValueError: if what stands after `@` is no number of frames.
     """
-    resets: dict[str, int | None] = {}
-    for name in names:
-        _, mark, text = name.partition("@")
-        if mark and not (text.isdigit() and int(text) >= 1):
-            raise ValueError(f"{name!r}: after @ stands every how many frames the memory restarts, e.g. ttt3r@100")
-        resets[name] = int(text) if mark else default
-    return resets
+    found = {name: split_reset(name)[1] for name in names}
+    return {name: default if reset is None else reset for name, reset in found.items()}
 
 
 def _parse_rule(item: str) -> StateUpdateRule:
-    name, *settings = item.partition("@")[0].split(":")
+    name, *settings = split_reset(item)[0].split(":")
     kind = find_rule(name)
     parser = ArgumentParser(exit_on_error=False, allow_abbrev=False)
     parser.add_class_arguments(kind, "rule")

@@ -15,13 +15,15 @@ from rich.console import Console
 from rich.markup import escape
 
 from ttt3r import __version__
-from ttt3r.cli import compare, convert, data, doctor, rules, run, train, view
+from ttt3r.cli import compare, convert, data, doctor, evaluate, reproduce, rules, run, train, view
 from ttt3r.cli.choosing import Help, with_rule_classes
 
 COMMANDS = {
     "run": run,
     "view": view,
     "compare": compare,
+    "evaluate": evaluate,
+    "reproduce": reproduce,
     "train": train,
     "convert": convert,
     "rules": rules,
@@ -73,7 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 2
     except KeyboardInterrupt:
-        errors.print("[yellow]interrupted[/]; what was done is kept (ttt3r run ... --resume goes on)", soft_wrap=True)
+        errors.print(
+            "[yellow]interrupted[/]; what was done is kept (ttt3r run goes on with --resume, evaluate and train by themselves)",
+            soft_wrap=True,
+        )
         return 130
     except Exception as error:
         if os.environ.get("TTT3R_DEBUG") == "1":

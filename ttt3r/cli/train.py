@@ -23,6 +23,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--workers", type=int, default=1, help="processes that make clips ahead")
     parser.add_argument(
+        "--devices", type=int, default=1, help="GPUs (or processes on a CPU) that share each batch, by DDP"
+    )
+    parser.add_argument(
         "--precision",
         type=Literal["32-true", "bf16-mixed", "16-mixed"],
         default="32-true",
@@ -41,6 +44,12 @@ def execute(settings: Any, console: Console) -> int:
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     console.print(f"{recipe.steps} steps in {len(recipe.stages)} stages -> [bold]{settings.out}[/]", highlight=False)
-    train(CUT3RConfig.nano(), FullOverwrite(), recipe, settings.out, Machine(settings.workers, settings.precision))
+    train(
+        CUT3RConfig.nano(),
+        FullOverwrite(),
+        recipe,
+        settings.out,
+        Machine(settings.workers, settings.precision, devices=settings.devices),
+    )
     console.print(f"use it with --network {settings.out / 'network'}", highlight=False)
     return 0

@@ -1,18 +1,31 @@
-"""Errors of video depth: one alignment for a whole sequence, then AbsRel and the share of pixels within 25 %."""
+"""Errors of video depth: one alignment for a whole sequence, then the field's measures. Strict: float64, NaN stays NaN."""
 
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
+from ttt3r.evaluation.depth_alignment import DepthAlignment as DepthAlignment
+from ttt3r.evaluation.depth_alignment import L1Scale as L1Scale
+from ttt3r.evaluation.depth_alignment import L1ScaleShift as L1ScaleShift
+from ttt3r.evaluation.depth_alignment import LeastSquaresScale as LeastSquaresScale
+from ttt3r.evaluation.depth_alignment import LeastSquaresScaleShift as LeastSquaresScaleShift
+from ttt3r.evaluation.depth_alignment import MedianScale as MedianScale
+from ttt3r.evaluation.depth_alignment import MetricDepth as MetricDepth
+
 SMALLEST = 1e-5
+"""Depths below it count as this for the logarithm and for the ratios, metres."""
+
+_AT_ONCE = 1 << 20
+"""Pixels that are judged at one time."""
 
 
 @dataclass(frozen=True)
 class DepthErrors:
-    """Errors of one sequence; NaN where no pixel is valid.
+    """Errors of one sequence, with the aligned prediction p and the truth g; NaN where no pixel is valid.
 
     Args:
         abs_rel: mean of |p - g| / g.
@@ -20,6 +33,11 @@ class DepthErrors:
         scale: of the alignment: true metres per predicted metre.
         shift: of the alignment, metres.
         valid_pixels: pixels with true depth; the weight of this sequence in the published averages.
+        sq_rel: mean of (p - g)^2 / g, metres.
+        rmse: root mean square of p - g, metres.
+        log_rmse: root mean square of ln p - ln g.
+        delta_125_2: share of pixels with max(p / g, g / p) < 1.25^2.
+        delta_125_3: share of pixels with max(p / g, g / p) < 1.25^3.
     """
 
     abs_rel: float
@@ -27,59 +45,15 @@ class DepthErrors:
     scale: float
     shift: float
     valid_pixels: int
+    sq_rel: float = math.nan
+    rmse: float = math.nan
+    log_rmse: float = math.nan
+    delta_125_2: float = math.nan
+    delta_125_3: float = math.nan
 
 
-class DepthAlignment(ABC):
-    """How a predicted depth p is brought to the truth g before it is judged: scale * p + shift, once per sequence."""
-
-    @abstractmethod
-    def fit(self, predicted: Float[np.ndarray, " pixel"], truth: Float[np.ndarray, " pixel"]) -> tuple[float, float]:
-        """(scale, shift) from all valid pixels of the sequence, metres."""
-
-
-@dataclass(frozen=True)
-class MetricDepth(DepthAlignment):
-    """No alignment: the prediction is taken as metres."""
-
-    def fit(self, predicted: Float[np.ndarray, " pixel"], truth: Float[np.ndarray, " pixel"]) -> tuple[float, float]:
-        """(1, 0)."""
-        return 1.0, 0.0
-
-
-@dataclass(frozen=True)
-class MedianScale(DepthAlignment):
-    """Scale = median(g) / median(p), each the lower of the two middle values where the count is even."""
-
-    def fit(self, predicted: Float[np.ndarray, " pixel"], truth: Float[np.ndarray, " pixel"]) -> tuple[float, float]:
-        """(median(g) / median(p), 0)."""
-        if np.isnan(predicted).any():
-            return float("nan"), 0.0
-        middle = (len(truth) - 1) // 2
-        typical = np.partition(predicted, middle)[middle]
-        if not typical > 0:  # most of it lies behind the camera: no scale puts it before
-            return float("nan"), 0.0
-        return float(np.partition(truth, middle)[middle] / typical), 0.0
-
-
-@dataclass(frozen=True)
-class LeastSquaresScale(DepthAlignment):
-    """Scale of least squared error: <p, g> / <p, p>."""
-
-    def fit(self, predicted: Float[np.ndarray, " pixel"], truth: Float[np.ndarray, " pixel"]) -> tuple[float, float]:
-        """(<p, g> / <p, p>, 0)."""
-        return float(predicted @ truth / (predicted @ predicted)), 0.0
-
-
-@dataclass(frozen=True)
-class LeastSquaresScaleShift(DepthAlignment):
-    """Scale and shift of least squared error: scale = cov(p, g) / var(p), shift = mean(g) - scale * mean(p)."""
-
-    def fit(self, predicted: Float[np.ndarray, " pixel"], truth: Float[np.ndarray, " pixel"]) -> tuple[float, float]:
-        """The line of regression; a constant prediction gets scale 0 and the mean of the truth."""
-        mean_p, mean_g = predicted.mean(), truth.mean()
-        variance = np.square(predicted - mean_p).mean()
-        scale = float(((predicted - mean_p) * (truth - mean_g)).mean() / variance) if variance != 0 else 0.0
-        return scale, float(mean_g - scale * mean_p)
+NO_PIXEL = DepthErrors(math.nan, math.nan, math.nan, math.nan, 0)
+"""The errors of a sequence without a valid pixel."""
 
 
 def depth_errors(
@@ -91,8 +65,6 @@ def depth_errors(
 ) -> DepthErrors:
     """Errors of a whole sequence after one alignment.
 
-    AbsRel takes the aligned prediction as it is, even if negative; delta < 1.25 takes it no smaller than 1e-5 m.
-
     Args:
         predicted: metres, of any size; resized to the truth's (see `resize_depth`).
         truth: metres; pixels not in (0, max_depth) or NaN do not count.
@@ -103,19 +75,128 @@ def depth_errors(
     Raises:
         ValueError: if the numbers of frames differ.
     """
+    return pixel_errors(*matched_pixels(predicted, truth, max_depth), alignment, clip)
+
+
+def matched_pixels(
+    predicted: Float[np.ndarray, "frame height width"],
+    truth: Float[np.ndarray, "frame true_height true_width"],
+    max_depth: float | None = 70.0,
+) -> tuple[Float[np.ndarray, " pixel"], Float[np.ndarray, " pixel"]]:
+    """Predicted and true depth at the valid pixels, in the order of (frame, row, column), each in its own dtype.
+
+    Args:
+        predicted: metres, of any size; resized to the truth's (see `resize_depth`).
+        truth: metres; pixels not in (0, max_depth) or NaN do not count.
+        max_depth: of the truth, metres; `None` for no limit.
+
+    Raises:
+        ValueError: if the numbers of frames differ.
+    """
     if len(predicted) != len(truth):
         raise ValueError(f"{len(predicted)} predicted depth maps meet {len(truth)} true ones; give one for each frame")
     valid = valid_pixels(truth, max_depth)
-    count = int(valid.sum())
-    if count == 0:
-        return DepthErrors(*[float("nan")] * 4, valid_pixels=0)
-    p = resize_depth(predicted, truth.shape[1:])[valid].astype(np.float64)
-    g = truth[valid].astype(np.float64)
-    scale, shift = alignment.fit(p, g)
-    p = np.minimum(scale * p + shift, np.inf if clip is None else clip)
-    positive = np.maximum(p, SMALLEST)
-    within = np.maximum(positive / g, g / positive) < 1.25
-    return DepthErrors(float((np.abs(p - g) / g).mean()), float(within.mean()), scale, shift, count)
+    return resize_depth(predicted, truth.shape[1:])[valid], truth[valid]
+
+
+def pixel_errors(
+    predicted: Float[np.ndarray, " pixel"],
+    truth: Float[np.ndarray, " pixel"],
+    alignment: DepthAlignment = MetricDepth(),
+    clip: float | None = None,
+) -> DepthErrors:
+    """Errors of the valid pixels of a sequence (`matched_pixels`) after one alignment.
+
+    AbsRel, SqRel and RMSE take the aligned prediction as it is, even if negative; the others take it no smaller than 1e-5 m.
+
+    Args:
+        predicted: metres.
+        truth: metres, positive.
+        alignment: fitted on all of them together.
+        clip: largest aligned prediction, metres; `None` for none.
+    """
+    if len(truth) == 0:
+        return NO_PIXEL
+    scale, shift = alignment.fit(predicted.astype(np.float64), truth.astype(np.float64))
+    parts = []
+    for start in range(0, len(truth), _AT_ONCE):  # a long sequence, mapped from disk, must not be copied several times
+        part = slice(start, start + _AT_ONCE)
+        aligned = np.minimum(scale * predicted[part].astype(np.float64) + shift, np.inf if clip is None else clip)
+        parts.append(aligned_errors(aligned, truth[part].astype(np.float64)))
+    return replace(pooled_errors(parts) if len(parts) > 1 else parts[0], scale=scale, shift=shift)
+
+
+def range_errors(
+    predicted: Float[np.ndarray, " pixel"],
+    truth: Float[np.ndarray, " pixel"],
+    edges: Sequence[float],
+    alignment: DepthAlignment = MetricDepth(),
+) -> tuple[DepthErrors, ...]:
+    """Errors by true distance, after one alignment of all: one entry for each range [edge, next edge).
+
+    Args:
+        predicted: metres, at the valid pixels of a sequence.
+        truth: metres, positive.
+        edges: increasing, metres, e.g. (0, 3, 10, 30, 80).
+        alignment: fitted on all pixels together.
+    """
+    g = truth.astype(np.float64)
+    scale, shift = alignment.fit(predicted.astype(np.float64), g) if len(g) else (math.nan, math.nan)
+    inside = [(g >= low) & (g < high) for low, high in zip(edges, edges[1:], strict=False)]
+    return tuple(
+        aligned_errors(scale * predicted[part].astype(np.float64) + shift, g[part], scale, shift) for part in inside
+    )
+
+
+def aligned_errors(
+    aligned: Float[np.ndarray, " pixel"], truth: Float[np.ndarray, " pixel"], scale: float = 1.0, shift: float = 0.0
+) -> DepthErrors:
+    """Errors of a prediction that is aligned already; the arguments `scale` and `shift` are handed through."""
+    if len(truth) == 0:
+        return NO_PIXEL
+    difference = aligned - truth
+    positive = np.maximum(aligned, SMALLEST)  # NaN stays NaN, and is within no threshold
+    ratio = np.maximum(positive / truth, truth / positive)
+    return DepthErrors(
+        abs_rel=float((np.abs(difference) / truth).mean()),
+        delta_125=float((ratio < 1.25).mean()),
+        scale=scale,
+        shift=shift,
+        valid_pixels=len(truth),
+        sq_rel=float((np.square(difference) / truth).mean()),
+        rmse=float(np.sqrt(np.square(difference).mean())),
+        log_rmse=float(np.sqrt(np.square(np.log(positive / truth)).mean())),
+        delta_125_2=float((ratio < 1.25**2).mean()),
+        delta_125_3=float((ratio < 1.25**3).mean()),
+    )
+
+
+def pooled_errors(sequences: Sequence[DepthErrors]) -> DepthErrors:
+    """The errors of all pixels of some sequences together, each after its own alignment.
+
+    Means are weighted by pixels, and so are the squares under the roots; sequences without a pixel do not count. Scale and
+    shift are NaN, as there is not one of them.
+    """
+    seen = [errors for errors in sequences if errors.valid_pixels]
+    if not seen:
+        return NO_PIXEL
+    pixels = np.array([errors.valid_pixels for errors in seen], np.float64)
+
+    def mean(values: Sequence[float]) -> float:
+        return float(np.average(values, weights=pixels))
+
+    return DepthErrors(
+        abs_rel=mean([errors.abs_rel for errors in seen]),
+        delta_125=mean([errors.delta_125 for errors in seen]),
+        scale=math.nan,
+        shift=math.nan,
+        valid_pixels=int(pixels.sum()),
+        sq_rel=mean([errors.sq_rel for errors in seen]),
+        rmse=math.sqrt(mean([errors.rmse**2 for errors in seen])),
+        log_rmse=math.sqrt(mean([errors.log_rmse**2 for errors in seen])),
+        delta_125_2=mean([errors.delta_125_2 for errors in seen]),
+        delta_125_3=mean([errors.delta_125_3 for errors in seen]),
+    )
 
 
 def valid_pixels(

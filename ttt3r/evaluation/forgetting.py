@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ttt3r import tree
@@ -33,37 +33,45 @@ class RecallScores:
         asked_after: N, the frames fed before the questions are put.
         frames: k, the frames asked for, counted from 0.
         unseen: frames since half of that view was last seen: 0 if the last frame shows it.
-        color: by memory, 1 - squared error / variance of the view's colours; 1 is perfect, 0 is the view's mean colour (which
-            nobody told), below 0 is worse than that.
+        variance: mean square of the view's colours about their mean in that view.
+        color_error: by memory, mean square error of the colours (which lie in [-1, 1]).
         points: by memory, mean of |p - p*| / (1 + |p*|) over the predicted world points; NaN for `SCENE_AVERAGE`.
     """
 
     asked_after: int
     frames: tuple[int, ...]
     unseen: Int[np.ndarray, "question world"]
-    color: Mapping[str, Float[np.ndarray, "question world"]]
+    variance: Float[np.ndarray, "question world"]
+    color_error: Mapping[str, Float[np.ndarray, "question world"]]
     points: Mapping[str, Float[np.ndarray, "question world"]]
 
     @classmethod
     def joined(cls, parts: Sequence["RecallScores"]) -> "RecallScores":
         """The same questions in the worlds of all parts."""
         first = parts[0]
-        color, points = (
-            {name: np.concatenate([getattr(part, what)[name] for part in parts], axis=1) for name in first.color}
-            for what in ("color", "points")
-        )
         unseen = np.concatenate([part.unseen for part in parts], axis=1)
-        return cls(first.asked_after, first.frames, unseen, color, points)
+        variance = np.concatenate([part.variance for part in parts], axis=1)
+        names = first.color_error
+        error = {name: np.concatenate([part.color_error[name] for part in parts], axis=1) for name in names}
+        points = {name: np.concatenate([part.points[name] for part in parts], axis=1) for name in names}
+        return cls(first.asked_after, first.frames, unseen, variance, error, points)
 
     def with_memories(self, other: "RecallScores") -> "RecallScores":
         """The same questions with the answers of further memories."""
-        return RecallScores(
-            self.asked_after,
-            self.frames,
-            self.unseen,
-            {**self.color, **other.color},
-            {**self.points, **other.points},
-        )
+        error = {**self.color_error, **other.color_error}
+        return replace(self, color_error=error, points={**self.points, **other.points})
+
+    def explained(
+        self, name: str, where: Bool[np.ndarray, "question world"] | None = None
+    ) -> Float[np.ndarray, " world"]:
+        """Explained variance of the colours, 1 - sum of errors / sum of variances over the questions (of `where`) of a world.
+
+        1 is perfect; 0 is as good as each view's mean colour, which nobody told; NaN where a world has no such question. Sums
+        are taken before the division, so that a view of a plain wall, of no variance, counts for what it is.
+        """
+        chosen = np.ones_like(self.variance, dtype=bool) if where is None else where
+        error, variance = (np.where(chosen, part, 0).sum(axis=0) for part in (self.color_error[name], self.variance))
+        return np.where(chosen.any(axis=0), 1 - error / np.maximum(variance, 1e-6), np.nan)
 
 
 def questions_after(frames: int) -> tuple[int, ...]:
@@ -80,33 +88,39 @@ def recall(
     `memories` may hold the controls `ANOTHER_SCENE` and `NOTHING_SEEN` (see `with_controls`); `SCENE_AVERAGE` is added.
     """
     names = [*memories, SCENE_AVERAGE]
-    color: dict[str, list[Tensor]] = {name: [] for name in names}
+    error: dict[str, list[Tensor]] = {name: [] for name in names}
+    variance: list[Tensor] = []
     points: dict[str, list[Tensor]] = {name: [] for name in names}
     average = truth.image[:asked_after].mean(dim=(0, 3, 4))[:, None, None, :]  # one colour for each world
     everyone = tree.concatenate([replace(memory, rule=STATELESS) for memory in memories.values()])
     with torch.no_grad():
         for index in frames:
             image, where = truth.image[index].permute(0, 2, 3, 1), truth.points_world[index]
-            variance = (image - image.mean(dim=(1, 2), keepdim=True)).square().mean(dim=(1, 2, 3)).clamp_min(1e-4)
+            variance.append((image - image.mean(dim=(1, 2), keepdim=True)).square().mean(dim=(1, 2, 3)))
             rays = truth.ray_map[index].repeat(len(memories), 1, 1, 1)
             answer = look(network, Frame(ray_map=rays), everyone, Outputs.COLOR | Outputs.POINTS_WORLD)
             assert answer.color is not None
             assert answer.points_world is not None  # both were asked for
             colors, places = (part.chunk(len(memories)) for part in (answer.color, answer.points_world))
             for name, seen, place in zip(memories, colors, places, strict=True):
-                color[name].append(1 - (seen - image).square().mean(dim=(1, 2, 3)) / variance)
+                error[name].append((seen - image).square().mean(dim=(1, 2, 3)))
                 distance = (place - where).norm(dim=-1) / (1 + where.norm(dim=-1))
                 points[name].append(distance.mean(dim=(1, 2)))
-            color[SCENE_AVERAGE].append(1 - (average - image).square().mean(dim=(1, 2, 3)) / variance)
-            points[SCENE_AVERAGE].append(torch.full_like(variance, torch.nan))
+            error[SCENE_AVERAGE].append((average - image).square().mean(dim=(1, 2, 3)))
+            points[SCENE_AVERAGE].append(torch.full_like(variance[-1], torch.nan))
     unseen = torch.stack([frames_since_seen(truth, index, asked_after) for index in frames])
     return RecallScores(
         asked_after,
         tuple(frames),
         unseen.cpu().numpy(),
-        {name: torch.stack(values).double().cpu().numpy() for name, values in color.items()},
-        {name: torch.stack(values).double().cpu().numpy() for name, values in points.items()},
+        _table(variance),
+        {name: _table(values) for name, values in error.items()},
+        {name: _table(values) for name, values in points.items()},
     )
+
+
+def _table(rows: Sequence[Tensor]) -> Float[np.ndarray, "question world"]:
+    return torch.stack(list(rows)).double().cpu().numpy()
 
 
 def with_controls(network: RecurrentNetwork, memories: Mapping[str, Memory]) -> dict[str, Memory]:

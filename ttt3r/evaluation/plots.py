@@ -42,7 +42,7 @@ def plot_trajectories(
         ImportError: without the extra `eval`.
     """
     paths = {name: _aligned(cameras, truth) for name, cameras in trajectories.items()}
-    figure = figure_of(10.0, 5.4)
+    figure = new_figure(10.0, 5.4)
     views = figure.subplots(1, 2)
     for axes, (right, up), title, labels in zip(
         views,
@@ -60,7 +60,7 @@ def plot_trajectories(
         axes.set_title(title, fontsize=11, color=INK)
         axes.set_xlabel(labels[0])
         axes.set_ylabel(labels[1])
-        quiet(axes)
+        quiet_axes(axes)
     legend_below(figure, views[0])
     figure.savefig(path, dpi=150)
 
@@ -108,7 +108,7 @@ def plot_gains(path: str | Path, gains: Mapping[str, Sequence[GainMoment]]) -> N
     Raises:
         ImportError: without the extra `eval`.
     """
-    figure = figure_of(11.0, 4.8)
+    figure = new_figure(11.0, 4.8)
     left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
     for index, (name, moments) in enumerate(gains.items()):
         color, frames = COLORS[index % len(COLORS)], [moment.frame for moment in moments]
@@ -140,15 +140,15 @@ def plot_gains(path: str | Path, gains: Mapping[str, Sequence[GainMoment]]) -> N
     for axes in (left, right):
         axes.set_xlabel("frame")
         axes.locator_params(axis="x", integer=True)
-        quiet(axes)
-    quiet(ages)
+        quiet_axes(axes)
+    quiet_axes(ages)
     ages.grid(visible=False)
     legend_below(figure, left)
     figure.savefig(path, dpi=150)
 
 
-def quiet(axes: "matplotlib.axes.Axes") -> None:
-    """A faint grid, so that the curves speak."""
+def quiet_axes(axes: "matplotlib.axes.Axes") -> None:
+    """Faint grid and frame, dark marks."""
     axes.grid(color=FAINT, linewidth=0.6)
     axes.tick_params(colors=INK, labelsize=9)
     for spine in axes.spines.values():
@@ -182,7 +182,7 @@ def plot_point_cloud(
         ImportError: without the extra `eval`.
         ValueError: if no point is finite.
     """
-    figure = figure_of(9.6, 7.2)
+    figure = new_figure(9.6, 7.2)
     view = View.fit(points, camera_to_world)
     figure.set_layout_engine("none")  # the picture fills the figure
     axes = figure.add_axes((0, 0, 1, 1))
@@ -213,8 +213,16 @@ def _draw_cameras(axes: "matplotlib.axes.Axes", view: View, camera_to_world: Flo
             axes.plot(*flat.T, color=COLORS[0], linewidth=1.1, solid_capstyle="round")
 
 
-def figure_of(width: float, height: float) -> "matplotlib.figure.Figure":
-    """A figure that draws into memory and needs no display; sizes in inches."""
+def new_figure(width: float, height: float) -> "matplotlib.figure.Figure":
+    """A figure that draws into memory and needs no display.
+
+    Args:
+        width: in inches.
+        height: in inches.
+
+    Raises:
+        ImportError: without the extra `eval`.
+    """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure

@@ -21,6 +21,8 @@ class Status(enum.Enum):
     """The machine had not enough memory."""
     UNREADABLE = "unreadable"
     """A file of the sequence is missing or cannot be read."""
+    FAILED = "failed"
+    """Something that nobody foresaw, a mistake in a rule for example; the note says what."""
 
 
 @dataclass(frozen=True)

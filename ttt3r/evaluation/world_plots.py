@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from ttt3r.evaluation.forgetting import ANOTHER_SCENE, NOTHING_SEEN, SCENE_AVERAGE, RecallScores
 from ttt3r.evaluation.intervals import Interval, mean_interval
-from ttt3r.evaluation.plots import COLORS, INK, LINES, figure_of, legend_below, quiet
+from ttt3r.evaluation.plots import COLORS, INK, LINES, legend_below, new_figure, quiet_axes
 from ttt3r.evaluation.worlds import NO_MOTION, WorldScores
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def plot_errors_by_length(path: str | Path, scores: WorldScores, training_length
     Raises:
         ImportError: without the extra `eval`.
     """
-    figure = figure_of(13.0, 4.9)
+    figure = new_figure(13.0, 4.9)
     panels = figure.subplots(1, 3)
     tables = (scores.rotation_degrees, scores.translation, scores.ate)
     titles = ("rotation error, degrees", "translation error", "ATE after Sim(3) alignment")
@@ -44,22 +44,22 @@ def plot_errors_by_length(path: str | Path, scores: WorldScores, training_length
         axes.set_ylim(bottom=0)
         axes.set_xlabel("frames (dotted: longest in training)")
         axes.set_title(title, fontsize=11, color=INK)
-        quiet(axes)
+        quiet_axes(axes)
     legend_below(figure, panels[0])
     figure.savefig(path, dpi=150)
 
 
 def recall_by_age(asked: Sequence[RecallScores], name: str) -> list[Float[np.ndarray, " world"]]:
-    """Explained variance of the colours for each of `BINS`: one value for each world, its mean over the questions there."""
-    age = np.concatenate([scores.unseen for scores in asked])
-    value = np.concatenate([scores.color[name] for scores in asked])
-    found = []
-    for first, last in BINS:
-        inside = np.where((age >= first) & (age <= last), value, np.nan)
-        counts = np.isfinite(inside).sum(axis=0)
-        sums = np.nansum(inside, axis=0)
-        found.append(np.where(counts > 0, sums / np.maximum(counts, 1), np.nan))
-    return found
+    """Explained variance of the colours for each of `BINS`, one value for each world, over the questions of all lengths."""
+    joined = RecallScores(
+        0,
+        (),
+        np.concatenate([scores.unseen for scores in asked]),
+        np.concatenate([scores.variance for scores in asked]),
+        {name: np.concatenate([scores.color_error[name] for scores in asked])},
+        {},
+    )
+    return [joined.explained(name, (joined.unseen >= first) & (joined.unseen <= last)) for first, last in BINS]
 
 
 def plot_recall(path: str | Path, asked: Sequence[RecallScores]) -> None:
@@ -72,10 +72,10 @@ def plot_recall(path: str | Path, asked: Sequence[RecallScores]) -> None:
     Raises:
         ImportError: without the extra `eval`.
     """
-    figure = figure_of(8.6, 5.4)
+    figure = new_figure(8.6, 5.4)
     axes = figure.subplots()
     places = list(range(len(BINS)))
-    for index, name in enumerate(asked[0].color):
+    for index, name in enumerate(asked[0].color_error):
         _curve(axes, places, [mean_interval(values) for values in recall_by_age(asked, name)], name, index)
     axes.axhline(0, color=INK, linewidth=0.8)
     axes.set_xticks(places, [bin_name(*ends) for ends in BINS])
@@ -84,7 +84,7 @@ def plot_recall(path: str | Path, asked: Sequence[RecallScores]) -> None:
     axes.set_title("asked for an earlier frame by its rays", fontsize=11, color=INK)
     low, high = axes.get_ylim()
     axes.set_ylim(max(low, -0.8), min(1.0, high))
-    quiet(axes)
+    quiet_axes(axes)
     legend_below(figure, axes)
     figure.savefig(path, dpi=150)
 
@@ -109,15 +109,16 @@ def plot_forgetting(path: str | Path, asked: Sequence[RecallScores], names: Sequ
     """
     columns = min(4, len(names))
     rows = -(-len(names) // columns)
-    figure = figure_of(3.6 * columns + 0.9, 3.3 * rows + 0.6)
+    figure = new_figure(3.6 * columns + 0.9, 3.3 * rows + 0.6)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     back = sorted({scores.asked_after - 1 - frame for scores in asked for frame in scores.frames if frame > 0})
     for axes, name in zip(panels, names, strict=False):
         matrix = np.full((len(asked), len(back)), np.nan)
         for row, scores in enumerate(asked):
-            for frame, values in zip(scores.frames, scores.color[name], strict=True):
+            for number, frame in enumerate(scores.frames):
                 if (steps := scores.asked_after - 1 - frame) in back:
-                    matrix[row, back.index(steps)] = np.nanmean(values)
+                    ratio = scores.color_error[name][number].sum() / max(scores.variance[number].sum(), 1e-6)
+                    matrix[row, back.index(steps)] = 1 - ratio
         axes.imshow(matrix, cmap="RdBu", vmin=-0.6, vmax=0.6, aspect="auto")
         axes.set_xticks(range(len(back)), [str(steps) for steps in back], fontsize=8)
         axes.set_yticks(range(len(asked)), [str(scores.asked_after) for scores in asked], fontsize=8)
@@ -145,4 +146,4 @@ def _curve(
 
 def table_of_recall(asked: Sequence[RecallScores]) -> Mapping[str, list[Interval]]:
     """Mean and interval over worlds for each of `BINS`, by memory."""
-    return {name: [mean_interval(values) for values in recall_by_age(asked, name)] for name in asked[0].color}
+    return {name: [mean_interval(values) for values in recall_by_age(asked, name)] for name in asked[0].color_error}

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
-from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
@@ -34,10 +33,20 @@ class Grid:
 
 @dataclass(frozen=True)
 class RotaryTable:
-    """Cosine and sine of every token's angles: plane 0 turns by the row, plane 1 by the column."""
+    """Cosine and signed sine of every token's angle for every channel, laid out as `rotate` needs them.
 
-    cos: Float[Tensor, "token plane=2 frequency"]
-    sin: Float[Tensor, "token plane=2 frequency"]
+    The first half of the channels turns by the row, the second by the column; within each half, channel j goes with channel
+    j + dim/4, so that its cosine stands there twice, and its sine once with a minus.
+    """
+
+    cos: Float[Tensor, "token dim"]
+    sin: Float[Tensor, "token dim"]
+
+    @classmethod
+    def of(cls, angle: Float[Tensor, "token plane=2 frequency"]) -> "RotaryTable":
+        """The table for these angles: plane 0 turns by the row, plane 1 by the column."""
+        cos, sin = angle.cos(), angle.sin()
+        return cls(torch.cat([cos, cos], dim=-1).flatten(1), torch.cat([-sin, sin], dim=-1).flatten(1))
 
 
 @lru_cache(maxsize=64)
@@ -51,11 +60,15 @@ def rotary_table(grid: Grid, dim: int, base: float, device: torch.device) -> Rot
             positions = torch.cat([positions.new_full((1, 2), -1), positions])
         frequency = base ** (-torch.arange(dim // 4, device=device, dtype=torch.float32) / (dim // 4))
         angle = positions[..., None].float() * frequency
-        return RotaryTable(angle.cos(), angle.sin())
+        return RotaryTable.of(angle)
 
 
 def rotate(x: Float[Tensor, "batch head token dim"], table: RotaryTable) -> Float[Tensor, "batch head token dim"]:
-    """Turn channel pairs (j, j + dim/4) of each half: (a, b) -> (a cos - b sin, b cos + a sin), computed in float32."""
-    a, b = rearrange(x.float(), "batch head token (plane pair j) -> pair batch head token plane j", plane=2, pair=2)
-    turned = torch.stack([a * table.cos - b * table.sin, b * table.cos + a * table.sin], dim=-2)
-    return rearrange(turned, "batch head token plane pair j -> batch head token (plane pair j)").to(x.dtype)
+    """Turn channel pairs (j, j + dim/4) of each half: (a, b) -> (a cos - b sin, b cos + a sin), computed in float32.
+
+    As x cos + swapped x sin, in three passes over x: this is called for every attention of every layer.
+    """
+    wide = x.float()
+    a, b, c, d = wide.split(x.shape[-1] // 4, dim=-1)
+    swapped = torch.cat([b, a, d, c], dim=-1)
+    return torch.addcmul(wide * table.cos, swapped, table.sin).to(x.dtype)

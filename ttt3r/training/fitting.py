@@ -1,5 +1,6 @@
 """One call from nothing to a network in a folder; a killed run goes on from its last checkpoint."""
 
+import shutil
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from lightning.pytorch.loggers import CSVLogger
 
 from ttt3r.network import CUT3R, CUT3RConfig, save_network
 from ttt3r.reconstructor import Reconstructor
+from ttt3r.training.clips import check_shares
 from ttt3r.training.module import TrainingModule
 from ttt3r.training.recipe import Recipe
 from ttt3r.update_rules.base import StateUpdateRule
@@ -27,15 +29,20 @@ class Machine:
         workers: processes that make clips ahead; 0 makes them in the training process.
         precision: as Lightning names it: `32-true`, or `bf16-mixed` where the processor multiplies it faster.
         minutes: between checkpoints.
+        devices: how many train together; each batch is dealt to them in equal shares.
     """
 
     workers: int = 1
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     minutes: float = 1.0
+    devices: int = 1
 
     def __post_init__(self) -> None:
-        if self.workers < 0 or not self.minutes > 0:
-            raise ValueError(f"workers={self.workers} must not be negative, minutes={self.minutes} must be above 0")
+        if self.workers < 0 or not self.minutes > 0 or self.devices < 1:
+            raise ValueError(
+                f"workers={self.workers} must not be negative, minutes={self.minutes} must be above 0, "
+                f"devices={self.devices} at least 1"
+            )
 
 
 class Keep(Callback):
@@ -56,8 +63,9 @@ class Keep(Callback):
         batch: object,
         batch_idx: int,
     ) -> None:
-        """Save if it is time."""
-        if time.monotonic() - self.saved >= 60 * self.minutes:
+        """Save if it is time, by the clock of the first process."""
+        due = time.monotonic() - self.saved >= 60 * self.minutes
+        if trainer.strategy.broadcast(due) if trainer.world_size > 1 else due:
             self._save(trainer, pl_module)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -91,6 +99,19 @@ def _keep_to_the_recipe(out: Path, text: str) -> None:
     recipe.write_text(text)
 
 
+def _check_room(out: Path, config: CUT3RConfig) -> None:
+    """See that two checkpoints fit on the disk: the old one is kept until the new one is whole."""
+    with torch.device("meta"):
+        weights = sum(parameter.numel() for parameter in CUT3R(config).parameters())
+    needed = 2 * 4 * 4 * weights  # weights, their average, and two moments of the optimiser, in float32
+    free = shutil.disk_usage(out).free
+    if free < needed:
+        raise OSError(
+            f"the disk of {out} has {free / 1e6:.0f} MB left, two checkpoints need {needed / 1e6:.0f} MB; "
+            "make room, or choose another folder"
+        )
+
+
 def train(
     config: CUT3RConfig,
     rule: StateUpdateRule,
@@ -104,16 +125,21 @@ def train(
     `out/network/` (averaged weights in half precision), which `load_network` reads.
 
     Raises:
-        OSError: at once, if the folder cannot be written to.
+        OSError: at once, if the folder cannot be written to, or its disk has no room for two checkpoints.
+        ValueError: if a batch cannot be dealt to the devices in equal shares, or the folder holds another training.
     """
+    check_shares(recipe, machine.devices)
     out.mkdir(parents=True, exist_ok=True)
+    _check_room(out, config)
     _keep_to_the_recipe(out, f"{config.to_json()}\n{rule!r}\n{asdict(recipe)}\n")
     module = TrainingModule(CUT3R.random(config, recipe.seed).train(), rule, recipe, machine.workers)
     trainer = lightning.Trainer(
         max_steps=recipe.steps,
         accelerator="auto",
         precision=machine.precision,
-        devices=1,  # clips are dealt by step, not yet by rank
+        devices=machine.devices,
+        # A clip without questions and known cameras leaves the ray-map encoder without gradients.
+        strategy="ddp_find_unused_parameters_true" if machine.devices > 1 else "auto",
         logger=CSVLogger(out, name="logs"),  # a folder for each leg: a resumed training deletes no curve
         callbacks=[Keep(out, machine.minutes)],
         enable_checkpointing=False,

@@ -17,7 +17,7 @@ from ttt3r.guard import BadStep
 from ttt3r.network import CUT3R
 from ttt3r.reconstructor import Reconstructor
 from ttt3r.rollout import rollout
-from ttt3r.training.clips import training_loader
+from ttt3r.training.clips import Share, training_loader
 from ttt3r.training.losses import (
     LossTerms,
     between_token_share,
@@ -50,8 +50,9 @@ class TrainingModule(lightning.LightningModule):
         self.recipe, self.workers = recipe, workers
 
     def train_dataloader(self) -> Any:
-        """Clips from the step at which the run stands."""
-        return training_loader(self.recipe, self.global_step, self.workers)
+        """Clips from the step at which the run stands; each process takes its share of every batch."""
+        share = Share(self.trainer.global_rank, self.trainer.world_size)
+        return training_loader(self.recipe, self.global_step, self.workers, share)
 
     def transfer_batch_to_device(self, batch: ClipBatch, device: torch.device, dataloader_idx: int) -> ClipBatch:
         """Clips are frozen dataclasses, which Lightning does not move by itself."""

@@ -1,0 +1,118 @@
+"""The pictures of the page on reports: a report of made-up rules, looked at in a browser.
+
+report.png         the top of the page, in the light
+report_figures.png the figures, in the dark
+report_views.png   paths and clouds of all rules
+
+No network is run: each "rule" is the true path of a procedural house with a random walk of its own strength added, so the
+numbers show the report and not the rules. Needs chromium; `make figures` leaves these pictures out.
+"""
+
+import argparse
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+
+from ttt3r.data.procedural import ClipTruth, sample_clips
+from ttt3r.data.procedural.presets import NANO_WORLD
+from ttt3r.evaluation import ReportSettings, trajectory_errors, write_report
+from ttt3r.evaluation.rows import ResultRow, UnitResult
+
+RULES = {
+    "cut3r": (1.0, 1.0, ""),
+    "ttt3r": (0.45, 0.3, ""),
+    "control of ttt3r": (0.55, 0.3, "ttt3r"),
+    "frozen": (1.5, 0.0, ""),
+}
+LENGTHS = (20, 40, 80)
+HOUSES = 10
+
+
+def wandering(true: Float[np.ndarray, "frame 4 4"], strength: float, seed: int) -> Float[np.ndarray, "frame 4 4"]:
+    """The path of a rule that adds a step of this strength to its error at every frame."""
+    steps = np.random.default_rng(seed).normal(0, 0.012 * strength, size=(len(true), 3))
+    steps[0] = 0
+    moved = true.copy()
+    moved[:, :3, 3] += np.cumsum(steps, axis=0)
+    return moved
+
+
+def made_up_units(folder: Path) -> list[UnitResult]:
+    """A unit for each rule and house, with its arrays in the folder."""
+    truth = ClipTruth.of(
+        sample_clips(NANO_WORLD, batch=HOUSES, frames=max(LENGTHS), seed=3, device=torch.device("cpu"))
+    )
+    units = []
+    for house in range(HOUSES):
+        true = truth.camera_to_world[:, house].double().numpy()
+        local = truth.points_camera[::4, house, ::3, ::3].reshape(len(true[::4]), -1, 3).double().numpy()
+        colors = truth.image[::4, house, :, ::3, ::3].permute(0, 2, 3, 1).reshape(-1, 3).numpy() * 127.5 + 127.5
+        for number, (rule, (strength, gain, gate)) in enumerate(RULES.items()):
+            path = wandering(true, strength, 100 * house + number)
+            rows = []
+            for length in LENGTHS:
+                errors = trajectory_errors(path[:length], true[:length])
+                values = {"ate": errors.ate, "rpe_translation": errors.rpe_translation, "gain_mean": gain}
+                where = ("worlds", "made-up", rule, "worlds", f"house {house}", f"house {house}", length, length)
+                rows += [ResultRow(*where, metric, value, control_of=gate) for metric, value in values.items()]
+            name = f"{rule.replace(' ', '_')}.{house}.npz"
+            waves = gain * (1 + 0.3 * np.sin(np.arange(len(true)) / 6) * (rule == "ttt3r"))
+            world = np.einsum("fij,fpj->fpi", path[::4, :3, :3], local) + path[::4, None, :3, 3]
+            np.savez_compressed(
+                folder / name,
+                camera_to_world=path,
+                true_camera_to_world=true,
+                gain_mean=waves,
+                gain_std=np.full(len(true), 0.3 * gain * (rule == "ttt3r")),
+                points=world.reshape(-1, 3).astype(np.float32),
+                colors=colors.astype(np.uint8),
+            )
+            costs = {"seconds_per_frame": 0.09 + 0.004 * number, "peak_memory_bytes": 1.9 * 2**30}
+            units.append(UnitResult(tuple(rows), {"rule": rule, "network": "none: made-up numbers"}, costs, name))
+    return units
+
+
+def shoot(page: Path, picture: Path, height: int, box: tuple[int, int, int, int], dark: bool) -> None:
+    """A picture of a part of a page, in few colours."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        raise FileNotFoundError("no chromium on this machine: install it, or keep the pictures as they are")
+    with tempfile.TemporaryDirectory() as profile:
+        flags = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--use-angle=swiftshader",
+            "--enable-unsafe-swiftshader",
+        ]
+        flags += ["--no-first-run", "--disable-sync", "--disable-background-networking", "--hide-scrollbars"]
+        flags += [f"--user-data-dir={profile}", f"--window-size=1180,{height}", "--virtual-time-budget=20000"]
+        flags += [f"--blink-settings=preferredColorScheme={0 if dark else 1}", f"--screenshot={picture}", page.as_uri()]
+        subprocess.run([browser, *flags], check=True, capture_output=True, timeout=300)
+    with Image.open(picture) as whole:
+        whole.convert("RGB").crop(box).quantize(256).save(picture, optimize=True)
+
+
+def main() -> None:
+    """Make the report and look at it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent)
+    out = parser.parse_args().out
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        settings = ReportSettings(title="Made-up rules in ten houses")
+        write_report(made_up_units(folder), folder / "report", settings, arrays=folder)
+        page = (folder / "report" / "report.html").resolve()
+        shoot(page, out / "report.png", 1000, (0, 0, 1180, 960), dark=False)
+        shoot(page, out / "report_figures.png", 4000, (0, 1860, 1180, 3070), dark=True)
+        shoot(page, out / "report_views.png", 4000, (0, 3070, 1180, 3980), dark=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""`ttt3r evaluate` as it is typed: a grid, a kill in the middle, the same command again, the aggregate."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ttt3r.data import write_demo_sequence
+from ttt3r.evaluation.result_files import read_results
+
+EVALUATE = "evaluate folder --root rooms --network tiny-random --size 64 --device cpu"
+
+
+@pytest.fixture
+def rooms(here):
+    for number in (1, 2):
+        write_demo_sequence(here / f"rooms/room{number}", frames=5, size=(80, 60), seed=number)
+    return here / "rooms"
+
+
+def rows(path):
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_rules_sequences_and_lengths_from_one_command(typed, here, rooms):
+    line = f"{EVALUATE} --rules cut3r,ttt3r --lengths 3,5 --controls --out out"
+    code, said, errors = typed(line)
+    assert (code, errors) == (0, "")
+    assert "2 of 2 sequences, 2 rules, lengths 3, 5" in said
+    assert "2/2" in said
+    table = rows(here / "out/rows.csv")
+    assert {(r["rule"], r["sequence"], r["length"]) for r in table} == {
+        (rule, room, length)
+        for rule in ("cut3r", "ttt3r", "control of ttt3r")
+        for room in ("room1", "room2")
+        for length in ("3", "5")
+    }
+    assert {row["status"] for row in table if row["metric"] in ("ate", "depth_abs_rel/median", "gain_mean")} == {"ok"}
+    before = {path: path.stat().st_mtime_ns for path in (here / "out/units").iterdir()}
+    assert typed(line)[0] == 0
+    assert before == {path: path.stat().st_mtime_ns for path in (here / "out/units").iterdir()}
+
+
+def test_a_grid_gives_a_row_for_each_setting(typed, here, rooms):
+    line = f"{EVALUATE} --sequences room1 --rules cut3r,constant --lengths 3 --out out"
+    assert typed(f"{line} --grid rule.rate=0.1,0.2 --grid reset=2,never")[0] == 0
+    assert {row["rule"] for row in rows(here / "out/rows.csv")} == {
+        f"{rule}+reset={reset}"
+        for rule in ("cut3r", "constant:rate=0.1", "constant:rate=0.2")
+        for reset in ("2", "never")
+    }
+
+
+def test_an_experiment_is_saved_and_can_be_given_again(typed, here, rooms):
+    line = f"{EVALUATE} --rules ttt3r,my_lab.MyRule --grid rule.scale=0.1,0.2 --lengths 3 --out out"
+    assert typed(line)[0] == 0
+    (file,) = (here / "out").glob("experiment-*.yaml")
+    assert yaml.safe_load(file.read_text())["grid"] == ["rule.scale=0.1,0.2"]
+    code, said, errors = typed(f"evaluate --config {file} --out again")
+    assert (code, errors) == (0, "")
+    first, second = read_results(here / "out"), read_results(here / "again")
+    assert [repr(unit.rows) for unit in first] == [repr(unit.rows) for unit in second]
+    assert {unit.settings["experiment"] for unit in (*first, *second)} == {file.read_text()}
+    assert "my_lab.MyRule:scale=0.1" in {unit.rows[0].rule for unit in first}
+    assert "rates" not in said
+
+
+def test_shares_and_aggregation_of_a_part(typed, here, rooms):
+    line = f"{EVALUATE} --rules cut3r --lengths 3 --out out"
+    assert typed(f"{line} --shard 1/2")[0] == 0
+    code, said, _ = typed("evaluate --aggregate out")
+    assert code == 0
+    assert {row["sequence"] for row in rows(here / "out/rows.csv")} == {"room2"}
+    assert "1/1" in said
+    assert typed(f"{line} --shard 0/2")[0] == 0
+    assert {row["sequence"] for row in rows(here / "out/rows.csv")} == {"room1", "room2"}
+
+
+def test_failures_are_named_below_the_table(typed, here, rooms):
+    (image, *_) = sorted((rooms / "room2/rgb").iterdir())
+    image.write_bytes(b"broken")
+    code, said, _ = typed(f"{EVALUATE} --rules cut3r,ttt3r --lengths 3,9 --out out")
+    assert code == 0
+    text = " ".join(said.split())
+    assert re.search(r"unreadable: .*\(room2; all rules\)", text)
+    assert re.search(r"too_short: [^:]*5 of 9 frames[^:]*\(room1; all rules\)", text)
+    table = rows(here / "out/rows.csv")
+    assert {row["status"] for row in table if row["sequence"] == "room2"} == {"unreadable"}
+    assert {row["status"] for row in table if row["sequence"] == "room1"} == {"ok", "too_short"}
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("evaluate", "no protocol ''"),
+        ("evaluate folder", "takes PROTOCOL and --out"),
+        ("evaluate nothing --network tiny-random --out out", "no protocol 'nothing'"),
+        (f"{EVALUATE} --out out --grid rule.rate=0.1", "none of the rules"),
+        (f"{EVALUATE} --out out --shard 2/2", "numbered 0 to n-1"),
+        (f"{EVALUATE} --out out --lengths a", "--lengths takes whole numbers"),
+        (f"{EVALUATE} --out out --lengths 1", "at least 2 frames"),
+        ("evaluate folder --root nowhere --network tiny-random --out out", "no folder at nowhere"),
+        ("evaluate --aggregate nowhere", "no results in nowhere"),
+    ],
+)
+def test_what_is_wrong_is_refused_in_one_line(refused, rooms, line, message):
+    assert message in refused(line)
+
+
+def test_an_array_of_jobs_does_the_work_of_one_process(typed, here, rooms, monkeypatch):
+    pytest.importorskip("submitit")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    line = f"{EVALUATE} --rules cut3r,ttt3r --lengths 3"
+    assert typed(f"{line} --out one")[0] == 0
+    code, said, _ = typed(f"{line} --out many --jobs.count 2 --jobs.cluster debug")
+    assert code == 0
+    assert "2 jobs" in said
+    one, many = read_results(here / "one"), read_results(here / "many")
+    assert [repr(unit.rows) for unit in one] == [repr(unit.rows) for unit in many]
+
+
+def start(words, folder):
+    """The command in a process of its own, so that it can be killed."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
+    environment.pop("TTT3R_TYPECHECK", None)
+    return subprocess.Popen(
+        [sys.executable, "-m", "ttt3r", *words],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+@pytest.mark.shared
+def test_three_rules_two_real_sequences_three_lengths_killed_and_resumed(shared, tmp_path):
+    """TUM cabinet and 7-Scenes: the run is killed as soon as the first sequence is done, and the same command goes on."""
+    words = f"evaluate folder --root {shared / 'data'} --sequences tum/*cabinet,rgbd_7scenes* --lengths 4,8,16"
+    words += " --rules cut3r,ttt3r,constant --network tiny-random --size 64 --device cpu --out"
+    process = start([*words.split(), "killed"], tmp_path)
+    while process.poll() is None and not list((tmp_path / "killed").glob("units/*.json")):
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    done = list((tmp_path / "killed/units").glob("*.json"))
+    assert process.returncode == -signal.SIGKILL, "it ended before it was killed"
+    assert 0 < len(done) < 6
+    for out in ("killed", "whole"):
+        process = start([*words.split(), out], tmp_path)
+        said = process.communicate()[0].decode()
+        assert process.returncode == 0, said
+    killed, whole = read_results(tmp_path / "killed"), read_results(tmp_path / "whole")
+    assert len(killed) == 6
+    assert [repr(unit.rows) for unit in killed] == [repr(unit.rows) for unit in whole]
+    assert rows(tmp_path / "killed/rows.csv") == rows(tmp_path / "whole/rows.csv")
+    assert {row.status.value for unit in whole for row in unit.rows if row.metric == "ate"} == {"ok"}
+    assert {row.length for unit in whole for row in unit.rows} == {4, 8, 16}
+    text = json.dumps([unit.settings["protocol"] for unit in whole])
+    assert "FolderSequences" in text

@@ -1,0 +1,101 @@
+"""Grids of settings, and shares of the work."""
+
+import pytest
+
+from ttt3r.cli.choosing import parse_rules
+from ttt3r.evaluation.grid import Axis, contenders, expand
+from ttt3r.evaluation.sharding import Shard, launched_processes
+from ttt3r.update_rules import ConstantRate, FullOverwrite
+from ttt3r.update_rules.resets import Every, Never
+
+
+def axes(*texts):
+    return [Axis.parse(text) for text in texts]
+
+
+def test_a_grid_is_every_combination_for_the_rules_that_have_the_setting():
+    items = ["cut3r", "constant", "constant:rate=0.9", "norm_restored"]
+    assert expand(items, axes("rule.rate=0.1,0.2")) == (
+        *("cut3r", "constant:rate=0.1", "constant:rate=0.2", "constant:rate=0.9", "norm_restored"),
+    )
+    assert expand(["constant"], axes("constant.rate=0.1")) == ("constant:rate=0.1",)
+
+
+def test_contenders_carry_labels_rules_and_resets():
+    found = contenders(
+        ["cut3r", "constant"], axes("rule.rate=0.1,0.2", "reset=50,never"), lambda item: parse_rules(item)[item]
+    )
+    assert [(one.label, one.rule, one.reset) for one in found] == [
+        ("cut3r+reset=50", FullOverwrite(), Every(50)),
+        ("cut3r+reset=never", FullOverwrite(), Never()),
+        ("constant:rate=0.1+reset=50", ConstantRate(0.1), Every(50)),
+        ("constant:rate=0.1+reset=never", ConstantRate(0.1), Never()),
+        ("constant:rate=0.2+reset=50", ConstantRate(0.2), Every(50)),
+        ("constant:rate=0.2+reset=never", ConstantRate(0.2), Never()),
+    ]
+
+
+def test_a_label_with_a_reset_of_its_own():
+    found = contenders(["cut3r", "cut3r@100"], [], lambda item: parse_rules(item)[item])
+    assert [(one.label, one.reset) for one in found] == [("cut3r", None), ("cut3r@100", Every(100))]
+    with pytest.raises(ValueError, match="a reset of its own"):
+        contenders(["cut3r@100"], axes("reset=50,never"), lambda item: FullOverwrite())
+    with pytest.raises(ValueError, match="after @ stands"):
+        contenders(["cut3r@often"], [], lambda item: FullOverwrite())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rate=0.1", "a grid is written"),
+        ("rule.rate", "a grid is written"),
+        ("rule.rate=", "a grid is written"),
+        ("rule.rate=0.1,0.1", "twice"),
+    ],
+)
+def test_what_is_no_axis_is_refused(text, message):
+    with pytest.raises(ValueError, match=message):
+        Axis.parse(text)
+
+
+def test_an_axis_that_concerns_no_rule_is_refused():
+    with pytest.raises(ValueError, match="none of the rules cut3r leaves a setting of that name open"):
+        expand(["cut3r"], axes("rule.rate=0.1"))
+    with pytest.raises(ValueError, match="neither a number of frames nor never"):
+        contenders(["cut3r"], axes("reset=often"), lambda item: FullOverwrite())
+
+
+@pytest.mark.parametrize("total", [0, 1, 2, 3, 7])
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_shares_are_a_partition(total, count):
+    items = list(range(total))
+    shares = [Shard(index, count).of(items) for index in range(count)]
+    assert sorted(item for share in shares for item in share) == items
+    nested = [
+        Shard(i, 2).within(outer).of(items) for outer in map(Shard, range(count), [count] * count) for i in (0, 1)
+    ]
+    assert sorted(item for share in nested for item in share) == items
+    for i in (0, 1):
+        assert Shard(i, 2).within(Shard(0, count)).of(items) == Shard(i, 2).of(Shard(0, count).of(items))
+
+
+@pytest.mark.parametrize("text", ["2/2", "1", "a/b", "-1/2", "0/0"])
+def test_what_is_no_share_is_refused(text):
+    with pytest.raises(ValueError, match="share"):
+        Shard.parse(text)
+
+
+def test_launchers_are_recognised_by_their_environment():
+    assert launched_processes({}) == 1
+    assert launched_processes({"LOCAL_RANK": "0", "WORLD_SIZE": "8"}) == 8
+    assert launched_processes({"SLURM_PROCID": "0", "SLURM_NTASKS": "4", "SLURM_JOB_NAME": "sweep"}) == 4
+    assert launched_processes({"SLURM_PROCID": "0", "SLURM_NTASKS": "4", "SLURM_JOB_NAME": "bash"}) == 1
+
+
+def test_the_machines_of_a_launcher_are_told_to_lightning():
+    from ttt3r.evaluation.distributed import Processes
+
+    torchrun = {"LOCAL_RANK": "0", "WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "4"}
+    assert Processes.launched("cpu", torchrun) == Processes("cpu", 4, 2)
+    slurm = {"SLURM_PROCID": "0", "SLURM_NTASKS": "8", "SLURM_NNODES": "4", "SLURM_JOB_NAME": "sweep"}
+    assert Processes.launched("gpu", slurm) == Processes("gpu", 2, 4)

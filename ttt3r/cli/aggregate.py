@@ -1,0 +1,110 @@
+"""`ttt3r evaluate --aggregate`: what the files of an evaluation say, whichever of them are there."""
+
+import csv
+from collections.abc import Collection, Sequence
+from dataclasses import astuple, fields
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ttt3r.evaluation.report.writing import ReportSettings, write_report
+from ttt3r.evaluation.result_files import read_usable
+from ttt3r.evaluation.rows import ResultRow, Status
+
+CSV, REPORT = "rows.csv", "report"
+NAMED = 3
+"""Sequences named in a line about a failure; `rows.csv` names all."""
+SHOWN = ("ate", "rpe_translation", "rpe_rotation_degrees", "depth_abs_rel/median", "gain_mean")
+
+
+def aggregate(out: Path, console: Console) -> int:
+    """Read all results in a folder, print their means, name what failed, and write `rows.csv`.
+
+    Raises:
+        FileNotFoundError: if there are no results.
+    """
+    units, broken = read_usable(out)
+    rows = [row for unit in units for row in unit.rows]
+    _write(rows, out / CSV)
+    for protocol, digest in sorted({(row.protocol, row.protocol_hash) for row in rows}):
+        own = [row for row in rows if row.protocol_hash == digest]
+        console.print(_table(f"{protocol} {digest[:12]}", own))
+        for line in _failures(own):
+            console.print(f"[yellow]{escape(line)}[/]", highlight=False, soft_wrap=True)
+    for line in broken:
+        console.print(f"[red]{escape(line)}[/]", highlight=False, soft_wrap=True)
+    console.print(f"{len(units)} results, every number: [bold]{out / CSV}[/]", highlight=False)
+    return 0
+
+
+def report(out: Path, console: Console) -> int:
+    """As `aggregate`, and write the report: tables, figures, one HTML page; published numbers beside ours where there are any.
+
+    Raises:
+        FileNotFoundError: if there are no results.
+    """
+    aggregate(out, console)
+    written = write_report(read_usable(out)[0], out / REPORT, ReportSettings(against=True))
+    for verdict in written.verdicts:
+        console.print(escape(verdict.headline), highlight=False, soft_wrap=True)
+    console.print(f"the report: [bold]{out / REPORT / 'report.html'}[/]", highlight=False)
+    return 0
+
+
+def _table(title: str, rows: Sequence[ResultRow]) -> Table:
+    """Mean over the sequences that have a number at that length, and how many of them do."""
+    table = Table(title=escape(title), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("frames", justify="right", no_wrap=True)
+    table.add_column("rule", overflow="fold")
+    for heading in ("ATE m", "RPE m", "RPE deg", "AbsRel", "gain", "n"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    rules = list(dict.fromkeys(row.rule for row in rows))
+    for length in sorted({row.length for row in rows}):
+        for rule in rules:
+            own = [row for row in rows if (row.length, row.rule) == (length, rule)]
+            counts = [sum(row.status is Status.OK for row in own if row.metric == metric) for metric in SHOWN]
+            cells = [
+                _mean([row.value for row in own if row.metric == metric and row.status is Status.OK])
+                for metric in SHOWN
+            ]
+            table.add_row(
+                str(length or "all"), escape(rule), *cells, f"{max(counts)}/{len({row.sequence for row in own})}"
+            )
+        table.add_section()
+    return table
+
+
+def _mean(values: Sequence[float]) -> str:
+    finite = [value for value in values if value == value]
+    return f"{sum(finite) / len(finite):.3f}" if finite else "-"
+
+
+def _failures(rows: Sequence[ResultRow]) -> list[str]:
+    """One line for each status and note, with the sequences and rules that it concerns."""
+    found: dict[tuple[str, str], tuple[dict[str, None], dict[str, None]]] = {}
+    for row in rows:
+        if row.status is not Status.OK or row.note:
+            sequences, rules = found.setdefault((row.status.value, row.note), ({}, {}))
+            sequences[row.sequence] = rules[row.rule] = None
+    everyone = len({row.rule for row in rows})
+    return [
+        f"{status}: {note} ({_listed(sequences)}; {'all rules' if len(rules) == everyone else ', '.join(rules)})"
+        for (status, note), (sequences, rules) in found.items()
+    ]
+
+
+def _listed(names: Collection[str]) -> str:
+    """The first few names, and how many more there are."""
+    first = ", ".join([*names][:NAMED])
+    return first if len(names) <= NAMED else f"{first} and {len(names) - NAMED} more"
+
+
+def _write(rows: Sequence[ResultRow], path: Path) -> None:
+    """All rows, numbers in full."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(field.name for field in fields(ResultRow))
+        writer.writerows([item.value if isinstance(item, Status) else item for item in astuple(row)] for row in rows)

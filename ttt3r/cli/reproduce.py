@@ -1,0 +1,94 @@
+"""For those who have the official weights: check the file, run published protocols, and compare with what was printed.
+
+Give the datasets that you have as PROTOCOL=FOLDER: --data tum/stride3-90=data/tum. OUT/reproduction.md is the report to send.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentParser
+from rich.console import Console
+from rich.markup import escape
+
+from ttt3r.cli import choosing
+from ttt3r.evaluation.acceptance import LICENCE, Check, check_checkpoint
+from ttt3r.evaluation.contenders import Contender
+from ttt3r.evaluation.evaluator import Evaluation, evaluate
+from ttt3r.evaluation.paper import AgainstPaper, against_paper
+from ttt3r.evaluation.protocols import find_protocol
+from ttt3r.evaluation.report.results import collect
+from ttt3r.evaluation.rows import UnitResult
+from ttt3r.network import CUT3R, load_network
+from ttt3r.runner import choose_device
+from ttt3r.update_rules import ConfidenceAware, FullOverwrite
+
+REPORT = "reproduction.md"
+RULES = (Contender("cut3r", FullOverwrite()), Contender("ttt3r", ConfidenceAware()))
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The arguments of `ttt3r reproduce`."""
+    parser.add_argument("checkpoint", type=Path, help="the official .pth file")
+    parser.add_argument("--data", type=list[str], default=[], help="PROTOCOL=FOLDER; may repeat")
+    parser.add_argument(
+        "--sequences", type=str, default="", help="names or patterns with commas between (default: all)"
+    )
+    parser.add_argument("--size", type=int | None, default=None, help="long side of images (default: the network's)")
+    parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1 or mps")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the results; what it holds is kept")
+
+
+def execute(settings: Any, console: Console) -> int:
+    """Run `ttt3r reproduce`; 1 if the file is not the official one."""
+    console.print(LICENCE, highlight=False)
+    checks = check_checkpoint(settings.checkpoint)
+    units: list[UnitResult] = []
+    network = load_network(settings.checkpoint, choose_device(settings.device))
+    for pair in settings.data:
+        units += _run(pair, settings, network)
+    beside = against_paper(collect(units)) if units else ()
+    lines = [*_of_file(checks), "", *_of_numbers(beside), "", *_of_failures(units), "", LICENCE]
+    settings.out.mkdir(parents=True, exist_ok=True)
+    (settings.out / REPORT).write_text("\n".join(lines) + "\n", "utf-8")
+    console.print(escape("\n".join(lines[:-2])), highlight=False, soft_wrap=True)
+    console.print(f"the report to send back: [bold]{settings.out / REPORT}[/]", highlight=False)
+    return 0 if all(check.agrees for check in checks) else 1
+
+
+def _run(pair: str, settings: Any, network: CUT3R) -> tuple[UnitResult, ...]:
+    name, equals, folder = pair.partition("=")
+    if not equals:
+        raise ValueError(f"--data takes PROTOCOL=FOLDER, such as tum/stride3-90=data/tum; got {pair!r}")
+    protocol = find_protocol(name).sized(settings.size or network.config.image_size)
+    if settings.sequences:
+        protocol = replace(protocol, sequences=tuple(settings.sequences.split(",")))
+    evaluation = Evaluation(protocol, Path(folder), RULES, choosing.fingerprint(str(settings.checkpoint)))
+    return evaluate(network, evaluation, settings.out)
+
+
+def _of_file(checks: tuple[Check, ...]) -> list[str]:
+    rows = [f"| {c.what} | {c.expected} | {c.found} | {'yes' if c.agrees else 'NO'} |" for c in checks]
+    return ["| file | expected | found | agrees |", "|---|---|---|---|", *rows]
+
+
+def _of_numbers(beside: tuple[AgainstPaper, ...]) -> list[str]:
+    """A line for each number: ours, the authors', the band of what others got with the same weights."""
+    rows = []
+    for one in beside:
+        ours, (low, high) = one.ours, one.band
+        cells = [ours.slice.label, str(ours.length or "all"), ours.rule, one.metric.name]
+        cells += [f"{ours.value:.4f} ({ours.ok}/{ours.total})", f"{one.published:.4f}", f"{low:.4f} to {high:.4f}"]
+        rows.append(f"| {' | '.join(cells)} | {one.percent:+.1f} % |")
+    head = "| protocol | frames | rule | metric | ours (sequences) | published | band of all | difference |"
+    return (
+        [head, "|---|---|---|---|---|---|---|---|", *rows] if rows else ["No number here has a published counterpart."]
+    )
+
+
+def _of_failures(units: list[UnitResult]) -> list[str]:
+    rows = [
+        row for unit in units for row in unit.rows if row.metric.startswith("official/") and row.status.value != "ok"
+    ]
+    found = sorted({f"- {row.status.value}: {row.sequence} ({row.rule}): {row.note}" for row in rows})
+    return ["Not counted, or in part:", *found] if found else ["Every sequence was counted."]

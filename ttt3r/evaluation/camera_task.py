@@ -1,0 +1,54 @@
+"""Camera trajectories, judged strictly, as published, or both."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from ttt3r.evaluation.measures_trajectory import Cameras, StrictTrajectory
+from ttt3r.evaluation.measuring import Measure, Measurement
+from ttt3r.evaluation.tasks import Moment, Recorder, Task
+from ttt3r.types import Outputs
+
+
+@dataclass(frozen=True)
+class CameraTask(Task):
+    """Predicted and true cameras, two 4x4 matrices a frame.
+
+    Args:
+        measures: how they are judged.
+    """
+
+    measures: tuple[Measure[Cameras], ...] = (StrictTrajectory(),)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of all measures."""
+        return tuple(name for measure in self.measures for name in measure.names)
+
+    @property
+    def outputs(self) -> Outputs:
+        """Cameras."""
+        return Outputs.CAMERA
+
+    def record(self, resources: ExitStack) -> Recorder:
+        """Keeps everything in memory: 256 bytes a frame."""
+        return _Cameras(self.measures)
+
+
+class _Cameras(Recorder):
+    def __init__(self, measures: tuple[Measure[Cameras], ...]) -> None:
+        self._measures = measures
+        self._predicted: list[Float[np.ndarray, "4 4"]] = []
+        self._true: list[Float[np.ndarray, "4 4"]] = []
+
+    def observe(self, moment: Moment) -> None:
+        camera = moment.step.reconstruction.camera_to_world
+        assert camera is not None  # it was asked for
+        self._predicted.append(camera[0].double().cpu().numpy())
+        self._true.append(moment.camera_to_world)
+
+    def measure(self, frames: int) -> tuple[Measurement, ...]:
+        cameras = Cameras(np.stack(self._predicted[:frames]), np.stack(self._true[:frames]))
+        return tuple(measure(cameras) for measure in self._measures)

@@ -1,0 +1,59 @@
+"""How much a rule really writes: the books of its gain, frame by frame."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from ttt3r.evaluation.accounting import GainAccount, GainSummary
+from ttt3r.evaluation.measuring import Lack, Measurement, measurement
+from ttt3r.evaluation.rows import Status
+from ttt3r.evaluation.tasks import Moment, Recorder, Task
+from ttt3r.types import Outputs
+
+
+@dataclass(frozen=True)
+class GainTask(Task):
+    """Mean and spread of the gain, age of what the memory holds, drift and length of the state; see `GainSummary`."""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the rows."""
+        return (
+            *("gain_mean", "gain_std", "gain_std_tokens", "gain_std_frames"),
+            *("memory_age", "state_drift", "norm_ratio"),
+        )
+
+    @property
+    def outputs(self) -> Outputs:
+        """No head is needed."""
+        return Outputs.NOTHING
+
+    def record(self, resources: ExitStack) -> Recorder:
+        """Keeps a few numbers a frame."""
+        return _Books()
+
+
+class _Books(Recorder):
+    def __init__(self) -> None:
+        self._account = GainAccount()
+        self._after: list[GainSummary] = []
+
+    def observe(self, moment: Moment) -> None:
+        self._account = self._account.including(moment.step)
+        self._after.append(self._account.summary)
+
+    def measure(self, frames: int) -> tuple[Measurement, ...]:
+        books = self._after[frames - 1]
+        values = (
+            *(books.gain_mean, books.gain_std, books.gain_std_tokens, books.gain_std_frames),
+            *(books.memory_age, books.drift, books.norm_ratio),
+        )
+        undecided = Lack(Status.TOO_SHORT, "there was no frame in which the rule decided")
+        return (
+            measurement(
+                {
+                    name: undecided if value != value else value
+                    for name, value in zip(GainTask().metrics, values, strict=True)
+                },
+                frames,
+            ),
+        )

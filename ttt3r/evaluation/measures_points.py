@@ -1,0 +1,124 @@
+"""How the points of a scene are measured: at a fixed density after several alignments, and as published."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from ttt3r.evaluation.measuring import Lack, Measure, Measurement, measurement, nothing
+from ttt3r.evaluation.point_alignment import ClosestPointsAlignment, FirstCameraPoints, PointAlignment, UmeyamaPoints
+from ttt3r.evaluation.point_normals import estimated_normals, thinned
+from ttt3r.evaluation.points import THRESHOLDS, Cloud, PointErrors, SceneViews, point_errors
+from ttt3r.evaluation.points_official import official_scene_errors
+from ttt3r.evaluation.rows import Status
+from ttt3r.evaluation.similarity import DegenerateTrajectory
+
+_COLUMNS = (
+    "accuracy",
+    "accuracy_median",
+    "completeness",
+    "completeness_median",
+    "chamfer",
+    "normal_consistency",
+    "normal_consistency_median",
+)
+
+
+@dataclass(frozen=True)
+class StrictPoints(Measure[SceneViews]):
+    """Both clouds are thinned to one point per voxel, so that nothing depends on the number of views or pixels.
+
+    Names are `points_accuracy/umeyama` and the like for every alignment, with the threshold before the stroke for shares:
+    `points_f_score_0.05/umeyama`.
+
+    Args:
+        alignments: by name; all are fitted on the pixels with truth.
+        voxel: metres.
+        thresholds: of precision, recall and F-score, metres.
+        neighbours: that give a normal.
+    """
+
+    alignments: tuple[tuple[str, PointAlignment], ...] = (
+        ("metric", FirstCameraPoints()),
+        ("umeyama", UmeyamaPoints()),
+        ("icp", ClosestPointsAlignment()),
+    )
+    voxel: float = 0.01
+    thresholds: tuple[float, ...] = THRESHOLDS
+    neighbours: int = 30
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the numbers."""
+        shares = [f"{share}_{limit:g}" for limit in self.thresholds for share in ("precision", "recall", "f_score")]
+        return tuple(f"points_{column}/{name}" for name, _ in self.alignments for column in (*_COLUMNS, *shares))
+
+    def __call__(self, sample: SceneViews) -> Measurement:
+        """The numbers of a scene."""
+        truth, predicted = (
+            points[sample.valid].detach().cpu().double().numpy() for points in (sample.points_world, sample.predicted)
+        )
+        if len(truth) < 3 or not np.isfinite(truth).all():
+            return nothing(
+                self.names, Status.INVALID_TRUTH, f"{len(truth)} pixels have a true point, or one is not finite"
+            )
+        bad = int((~np.isfinite(predicted).all(axis=1)).sum())
+        if bad:
+            return nothing(self.names, Status.NON_FINITE, f"{bad} of {len(predicted)} predicted points are not finite")
+        camera, target = sample.camera_to_world.detach().cpu().double().numpy(), self._cloud(truth)
+        values = dict[str, float | Lack]()
+        for name, alignment in self.alignments:
+            names = [metric for metric in self.names if metric.endswith(f"/{name}")]
+            try:
+                moved = self._cloud(alignment.fit(predicted, truth, camera).points(predicted))
+                found = _numbers(point_errors(moved, target, self.thresholds))
+                values.update(zip(names, found, strict=True))
+            except DegenerateTrajectory as error:
+                values.update(dict.fromkeys(names, Lack(Status.DEGENERATE, str(error))))
+        return measurement(values, int(sample.valid.flatten(1).any(dim=1).sum()))
+
+    def _cloud(self, points: Float[np.ndarray, "point xyz=3"]) -> Cloud:
+        """One point per voxel, with normals if there are enough points for one."""
+        kept = thinned(points, self.voxel)
+        return Cloud(kept, estimated_normals(kept, self.neighbours) if len(kept) >= 3 else None)
+
+
+def _numbers(errors: PointErrors) -> list[float]:
+    columns = [getattr(errors, column) for column in _COLUMNS]
+    return columns + [
+        share for group in zip(errors.precision, errors.recall, errors.f_score, strict=True) for share in group
+    ]
+
+
+@dataclass(frozen=True)
+class OfficialPoints(Measure[SceneViews]):
+    """The published measures of a scene (`official_scene_errors`).
+
+    Args:
+        crop: side of the square around each image's middle that is judged, pixels.
+        radius: of closest points, metres.
+    """
+
+    crop: int = 224
+    radius: float = 0.1
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the numbers."""
+        return (*(f"official/points_{column}" for column in _COLUMNS), "official/points_fitness")
+
+    def __call__(self, sample: SceneViews) -> Measurement:
+        """The numbers of a scene."""
+        views = SceneViews(
+            *(sample.points_world.cpu(), sample.valid.cpu(), sample.camera_to_world.cpu(), sample.predicted.cpu())
+        )
+        if not views.predicted[views.valid].isfinite().all():
+            return nothing(self.names, Status.NON_FINITE, "a predicted point is not finite")
+        try:
+            found = official_scene_errors(views, self.crop, self.radius)
+        except DegenerateTrajectory as error:
+            return nothing(self.names, Status.DEGENERATE, str(error))
+        except ValueError as error:
+            return nothing(self.names, Status.INVALID_TRUTH, str(error))
+        values = [*(getattr(found.errors, column) for column in _COLUMNS), found.closest.fitness]
+        return measurement(dict(zip(self.names, values, strict=True)), len(sample.valid))

@@ -1,0 +1,96 @@
+"""A protocol: everything that decides a number, as one frozen object with a name and a hash."""
+
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
+
+from ttt3r.data import CropToPatches, ResizePolicy
+from ttt3r.evaluation.camera_task import CameraTask
+from ttt3r.evaluation.canonical import stable_hash
+from ttt3r.evaluation.depth_task import DepthTask
+from ttt3r.evaluation.gain_task import GainTask
+from ttt3r.evaluation.sources import SequenceEntry, SequenceSource
+from ttt3r.evaluation.tasks import Task
+from ttt3r.types import Outputs
+from ttt3r.update_rules.resets import Never, ResetPolicy
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What is evaluated, and how. Two protocols with one hash give comparable numbers; the rows carry the hash.
+
+    Args:
+        name: for tables, e.g. `tum/1000`; part of the hash.
+        dataset: for tables.
+        source: the sequences and the choice of frames.
+        sequences: which of them, by name or pattern (`fr3_*`); none means all.
+        lengths: prefixes that are judged, in frames; none means each sequence as a whole, and rows of length 0. A length is a
+            cap: a shorter sequence is judged at its own length, with status `TOO_SHORT`.
+        policy: how images are prepared.
+        reset: when memories restart; rules may bring their own.
+        tasks: what is measured.
+
+    Raises:
+        ValueError: if a length is below 2, or no task is given.
+    """
+
+    name: str
+    dataset: str
+    source: SequenceSource
+    sequences: tuple[str, ...] = ()
+    lengths: tuple[int, ...] = ()
+    policy: ResizePolicy = field(default=CropToPatches(512))
+    reset: ResetPolicy = field(default=Never())
+    tasks: tuple[Task, ...] = (CameraTask(), DepthTask(), GainTask())
+
+    def __post_init__(self) -> None:
+        if self.lengths and min(self.lengths) < 2:
+            raise ValueError(f"a trajectory needs at least 2 frames, got the lengths {list(self.lengths)}")
+        if not self.tasks:
+            raise ValueError(f"protocol {self.name} measures nothing; give at least one task, e.g. CameraTask()")
+        object.__setattr__(self, "lengths", tuple(sorted(set(self.lengths))))
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of all settings."""
+        return stable_hash(self)
+
+    @property
+    def frames(self) -> int | None:
+        """How many frames are run: the largest length; `None` for whole sequences."""
+        return max(self.lengths, default=None)
+
+    @property
+    def outputs(self) -> Outputs:
+        """Which heads are needed."""
+        outputs = Outputs.NOTHING
+        for task in self.tasks:
+            outputs |= task.outputs
+        return outputs
+
+    def find(self, root: Path) -> tuple[SequenceEntry, ...]:
+        """The sequences below a root, sorted by name. One that is named but missing is listed: it becomes a named failure.
+
+        Raises:
+            FileNotFoundError: if there is no such folder.
+            ValueError: if there is no sequence, or none fits a pattern.
+        """
+        found = {entry.name: entry for entry in self.source.find(root)}
+        if not found:
+            raise ValueError(
+                f"no sequence with ground truth in {root} for {self.name}; ttt3r data check says what is there"
+            )
+        if not self.sequences:
+            return tuple(found[name] for name in sorted(found))
+        chosen: dict[str, SequenceEntry] = {}
+        for pattern in self.sequences:
+            fitting = [name for name in found if fnmatchcase(name, pattern)]
+            if not fitting and any(mark in pattern for mark in "*?["):
+                raise ValueError(f"no sequence in {root} fits {pattern!r}; found {', '.join(sorted(found)[:8])}")
+            chosen |= {name: found[name] for name in fitting} or {pattern: SequenceEntry(pattern, pattern)}
+        return tuple(chosen[name] for name in sorted(chosen))
+
+    def sized(self, size: int) -> "Protocol":
+        """The same with images of this long side, for a network of another size; another hash unless nothing changes."""
+        return replace(self, policy=replace(self.policy, size=size))

@@ -1,0 +1,56 @@
+"""What a result cost, and on what it was made."""
+
+import platform
+import sys
+
+import torch
+
+from ttt3r._version import __version__
+from ttt3r.evaluation.passes import Pass
+from ttt3r.reconstructor import RecurrentNetwork, begin
+from ttt3r.update_rules.frozen import Frozen
+
+
+def facts_of(network: RecurrentNetwork, done: Pass) -> dict[str, str]:
+    """Versions, device, precision, and the rules that shared the pass: a batch of another size may round differently."""
+    state = begin(network, Frozen(), 1).state
+    device = torch.cuda.get_device_name(state.device) if state.device.type == "cuda" else platform.machine()
+    return {
+        "ttt3r": __version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "device": f"{state.device.type} ({device})",
+        "precision": str(state.dtype).removeprefix("torch."),
+        "tf32": str(torch.backends.cuda.matmul.allow_tf32),
+        "pass": ", ".join(done.lanes),
+    }
+
+
+def costs_of(done: Pass) -> dict[str, float]:
+    """Seconds per frame by part, of the whole pass with all its rules, and the peak memory of the process in bytes."""
+    frames = max(1, done.available)
+    return {
+        "seconds_per_frame/reading": done.seconds.reading / frames,
+        "seconds_per_frame/network": done.seconds.network / frames,
+        "seconds_per_frame/measuring": done.seconds.measuring / frames,
+        "rules_in_pass": float(len(done.lanes)),
+        "peak_memory_bytes": peak_memory(),
+    }
+
+
+def forget_peak_memory() -> None:
+    """Start the count of GPU memory anew."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+
+
+def peak_memory() -> float:
+    """Most memory that was in use, bytes: of the GPU if there is one, else of the process since it began; NaN if unknown."""
+    if torch.cuda.is_available():
+        return float(torch.cuda.max_memory_allocated())
+    try:
+        import resource
+    except ImportError:  # Windows
+        return float("nan")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return float(peak if sys.platform == "darwin" else peak * 1024)

@@ -1,0 +1,252 @@
+"""The tables of results: means by length and rule, paired comparisons, gains."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ttt3r.evaluation.report.aggregate import PIXELS, Aggregate, Aggregation, aggregates, common_sets
+from ttt3r.evaluation.report.metrics import Family, core_metrics, metric_named
+from ttt3r.evaluation.report.pairing import PairedComparison
+from ttt3r.evaluation.report.results import Results, Slice
+from ttt3r.evaluation.report.tables import Cell, Column, Table
+
+NAN = float("nan")
+FRAMES, RULE = Column("frames", "frames"), Column("rule", "rule", numeric=False)
+
+
+def frames_cell(length: int) -> Cell:
+    """A length; 0 stands for whole sequences."""
+    return Cell(float(length), ".0f") if length else Cell("all")
+
+
+@dataclass(frozen=True)
+class Means:
+    """All means of a report, over two sets of sequences.
+
+    Args:
+        results: what they are taken of.
+        aggregation: how.
+        common: over the sequences that are valid for every rule at the largest length: comparable along a curve.
+        changing: over whatever is valid at each length.
+    """
+
+    results: Results
+    aggregation: Aggregation
+    common: tuple[Aggregate, ...]
+    changing: tuple[Aggregate, ...]
+
+    @classmethod
+    def of(cls, results: Results, aggregation: Aggregation) -> "Means":
+        """Take them.
+
+        Args:
+            results: of any number of slices.
+            aggregation: how.
+        """
+        common = aggregates(results, aggregation, common_sets(results, aggregation))
+        return cls(results, aggregation, common, aggregates(results, aggregation))
+
+    @property
+    def headline(self) -> tuple[Aggregate, ...]:
+        """Over the set that the aggregation is meant for."""
+        return self.common if self.aggregation.fixed_set else self.changing
+
+    def differ(self, part: Slice) -> bool:
+        """Whether the two sets are not the same on a slice."""
+        common, changing = (
+            {(one.rule, one.length, one.metric): one.ok for one in means if one.slice == part and one.ok}
+            for means in (self.common, self.changing)
+        )
+        return common != changing
+
+    def value(self, part: Slice, rule: str, length: int, metric: str) -> float:
+        """A headline mean; NaN if there is none."""
+        found = [
+            one
+            for one in self.headline
+            if (one.slice, one.rule, one.length, one.metric) == (part, rule, length, metric)
+        ]
+        return found[0].value if found else NAN
+
+
+def _shown(means: Sequence[Aggregate], families: Sequence[Family]) -> list[str]:
+    names = dict.fromkeys(one.metric for one in means)
+    return [name for name in names if metric_named(name).family in families and name not in PIXELS]
+
+
+RESULTS = (Family.TRAJECTORY, Family.DEPTH, Family.POINTS, Family.RECALL, Family.OTHER)
+
+
+def means_table(
+    means: Sequence[Aggregate], rules: Sequence[str], metrics: Sequence[str], name: str, title: str
+) -> Table:
+    """Means of one slice: a line for each length and rule, a column for each metric, the best of each length in bold.
+
+    Args:
+        means: of one slice and one set of sequences.
+        rules: in the order of the lines.
+        metrics: in the order of the columns.
+        name: of the table.
+        title: of the table.
+    """
+    by_place = {(one.length, one.rule, one.metric): one for one in means}
+    rows = []
+    for length in sorted({one.length for one in means}):
+        for rule in [rule for rule in rules if any((length, rule, metric) in by_place for metric in metrics)]:
+            here = [by_place.get((length, rule, metric)) for metric in metrics]
+            cells = [
+                Cell(
+                    NAN if one is None else one.value, f".{metric_named(metric).digits}f", best=_is_best(one, by_place)
+                )
+                for metric, one in zip(metrics, here, strict=True)
+            ]
+            rows.append((frames_cell(length), Cell(rule), Cell(_counted([one for one in here if one])), *cells))
+    columns = [Column(metric_named(metric).label, metric) for metric in metrics]
+    notes = dict.fromkeys(one.note for one in means if one.note and one.metric in metrics)
+    if any("-" in row[2].text for row in rows):
+        notes["ok: fewest and most, as the metrics differ"] = None
+    return Table(name, title, (FRAMES, RULE, Column("ok", "ok"), *columns), tuple(rows), 2, "; ".join(notes))
+
+
+def _counted(means: Sequence[Aggregate]) -> str:
+    """Sequences that were counted of those asked for; a range where the metrics differ."""
+    counts = [one.ok for one in means if metric_named(one.metric).directed] or [one.ok for one in means]
+    low, high = min(counts, default=0), max(counts, default=0)
+    total = max((one.total for one in means), default=0)
+    return f"{low}/{total}" if low == high else f"{low}-{high}/{total}"
+
+
+def _is_best(one: Aggregate | None, everyone: dict[tuple[int, str, str], Aggregate]) -> bool:
+    if one is None or not metric_named(one.metric).directed or one.value != one.value:
+        return False
+    rivals = [other for (length, _, metric), other in everyone.items() if (length, metric) == (one.length, one.metric)]
+    better = metric_named(one.metric).better
+    return len(rivals) > 1 and not any(better(other.value, one.value) for other in rivals)
+
+
+def summary_tables(means: Means) -> tuple[Table, ...]:
+    """For each slice the headline means, and behind them those over the other set of sequences where it differs.
+
+    With many metrics the first table has those that a first look needs, and a table of its own has the rest.
+    """
+    kinds = [(means.common, "over the sequences that every rule has at the largest length")]
+    kinds += [(means.changing, "over all that is valid at each length: lines may speak of different sequences")]
+    if not means.aggregation.fixed_set:
+        kinds.reverse()
+    made = []
+    for number, part in enumerate(means.results.slices, start=1):
+        rules, end = means.results.of(part).rules, "" if len(means.results.slices) == 1 else f"_{number}"
+        shown = _shown([one for one in means.changing if one.slice == part], RESULTS)
+        core = core_metrics(shown)
+        for rank, (chosen, words) in enumerate(kinds if means.differ(part) else kinds[:1]):
+            local, caption = [one for one in chosen if one.slice == part], words if means.differ(part) else ""
+            name = f"{'other_set' if rank else 'summary'}{end}"
+            title = f"{part.label}: {means.aggregation.name} means{', the other set of sequences' if rank else ''}"
+            made.append(_captioned(means_table(local, rules, core, name, title), caption))
+            if len(shown) > len(core) and rank == 0:
+                rest = [metric for metric in shown if metric not in core]
+                table = means_table(local, rules, rest, f"other_means{end}", f"{title}, other metrics")
+                made.append(_captioned(table, caption))
+    return tuple(made)
+
+
+def _captioned(table: Table, words: str) -> Table:
+    caption = "; ".join(part for part in (words, table.caption) if part)
+    return Table(table.name, table.title, table.columns, table.rows, table.keys, caption)
+
+
+def gain_tables(means: Means) -> tuple[Table, ...]:
+    """What each rule really wrote, at the largest length; controls stand behind their gates."""
+    made = []
+    for number, part in enumerate(means.results.slices, start=1):
+        local = [one for one in means.common if one.slice == part and metric_named(one.metric).family is Family.GAIN]
+        longest = max((one.length for one in local), default=0)
+        chosen = [one for one in local if one.length == longest]
+        end = "" if len(means.results.slices) == 1 else f"_{number}"
+        if chosen:
+            rules = means.results.of(part).rules
+            metrics = _shown(chosen, (Family.GAIN,))
+            table = means_table(chosen, rules, metrics, f"gains{end}", f"{part.label}: what the rules wrote")
+            made.append(_captioned(table, "a gate is interesting if it beats the constant of the same mean gain"))
+    return tuple(made)
+
+
+def comparison_table(comparisons: Sequence[PairedComparison], name: str, title: str) -> Table:
+    """Paired comparisons, a line each: how large, how sure.
+
+    Args:
+        comparisons: corrected.
+        name: of the table.
+        title: of the table.
+    """
+    several = len({one.slice for one in comparisons}) > 1
+    metrics = len({one.metric for one in comparisons}) > 1
+    keys = [Column("data", "protocol", False)] * several + [Column("metric", "metric", False)] * metrics
+    keys += [RULE, Column("against", "against", numeric=False)]
+    numbers = [FRAMES, Column("n", "sequences"), Column("scenes", "scenes"), Column("difference", "difference")]
+    numbers += [
+        Column("unit", "unit", False),
+        Column("low", "low"),
+        Column("high", "high"),
+        Column("better", "better_on"),
+    ]
+    numbers += [
+        Column("p", "p"),
+        Column("p Holm", "p_holm"),
+        Column("least p", "smallest_p"),
+        Column("noise", "noise_sd"),
+    ]
+    rows = []
+    for one in comparisons:
+        form = "+.1f" if one.ratio else f"+.{one.metric.digits}f"
+        first = [Cell(one.slice.label)] * several + [Cell(one.metric.heading)] * metrics
+        mean, low, high = one.effect
+        noise = 100 * one.noise_of_mean if one.ratio else one.noise_of_mean
+        rows.append(
+            (
+                *first,
+                Cell(one.rule),
+                Cell(one.against),
+                frames_cell(one.length),
+                Cell(float(len(one.sequences)), ".0f"),
+                Cell(float(one.interval.clusters), ".0f"),
+                Cell(mean, form, best=one.sure),
+                Cell(one.effect_unit),
+                Cell(low, form),
+                Cell(high, form),
+                Cell(f"{one.wins}/{len(one.sequences)}"),
+                Cell(one.test.p, ".4f"),
+                Cell(one.p_corrected, ".4f", best=one.sure),
+                Cell(one.test.smallest, ".4f"),
+                Cell(noise, form.lstrip("+")),
+            )
+        )
+    family = max((one.family for one in comparisons), default=0)
+    caption = (
+        "difference: of means of ln ratios, in % of the other rule, or plain; low, high: 95 % bootstrap interval by scene; "
+        f"p: sign flips by scene; Holm over the {family} comparisons of a metric; least p: smallest that the scenes allow; "
+        "noise: standard deviation of the difference between runs, - where nothing was repeated; bold: sure"
+    )
+    return Table(name, title, (*keys, *numbers), tuple(rows), len(keys), caption)
+
+
+def overall_table(means: Means) -> Table:
+    """Everything in one sheet, for machines: both sets of sequences, all slices, all metrics."""
+    metrics = list(dict.fromkeys(one.metric for one in means.changing))
+    heads = ("protocol", "protocol_hash", "dataset", "set", "frames", "rule")
+    columns = [Column(head, head, head == "frames") for head in heads] + [Column(metric, metric) for metric in metrics]
+    columns += [Column("ok", "ok"), Column("total", "total")]
+    rows = []
+    for name, chosen in (("common", means.common), ("changing", means.changing)):
+        by_place = {(one.slice, one.length, one.rule, one.metric): one for one in chosen}
+        for part, length, rule in dict.fromkeys((one.slice, one.length, one.rule) for one in chosen):
+            found = [by_place.get((part, length, rule, metric)) for metric in metrics]
+            cells = [
+                Cell(NAN if one is None else one.value, f".{metric_named(metric).digits}f")
+                for metric, one in zip(metrics, found, strict=True)
+            ]
+            there = [one for one in found if one is not None]
+            counts = [one.ok for one in there if metric_named(one.metric).directed] or [one.ok for one in there]
+            keys = (part.protocol, part.protocol_hash, part.dataset, name)
+            ends = (Cell(float(min(counts)), ".0f"), Cell(float(there[0].total), ".0f"))
+            rows.append((*map(Cell, keys), frames_cell(length), Cell(rule), *cells, *ends))
+    return Table("table", "All means", tuple(columns), tuple(rows), len(heads))

@@ -1,0 +1,67 @@
+"""What is measured on a sequence. A task collects, frame by frame, what its measures will judge.
+
+To add a metric, write a `Measure`; name it in a task of a protocol. To judge something new of a frame, write a `Task` whose
+recorder keeps what it needs (small or on disk, so that memory stays flat over long sequences) and answers for any prefix.
+"""
+
+from abc import ABC, abstractmethod
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from ttt3r.data import Clip, SourceFrame
+from ttt3r.evaluation.measuring import Measurement
+from ttt3r.types import Outputs, Step
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One frame as one rule saw it, with the truth about it.
+
+    Args:
+        step: result of the rule; its batch is 1.
+        item: the prepared frame.
+        clip: the sequence; row `item.index` belongs to the frame.
+        camera_to_world: true camera in the world of the benchmark, metres; not finite where it is unknown.
+        depth: true depth of what the prepared frame shows, metres, 0 where not measured; `None` where there is none.
+        depth_error: why the depth of this frame cannot be read; empty if it can.
+    """
+
+    step: Step
+    item: SourceFrame
+    clip: Clip
+    camera_to_world: Float[np.ndarray, "4 4"]
+    depth: Float[np.ndarray, "true_height true_width"] | None
+    depth_error: str = ""
+
+
+class Recorder(ABC):
+    """What a task keeps of one rule's pass over one sequence."""
+
+    @abstractmethod
+    def observe(self, moment: Moment) -> None:
+        """Take one frame, in order."""
+
+    @abstractmethod
+    def measure(self, frames: int) -> tuple[Measurement, ...]:
+        """Judge the first `frames` frames, of which all were observed: what each measure of the task says."""
+
+
+class Task(ABC):
+    """One kind of measurement; holds settings only."""
+
+    @property
+    @abstractmethod
+    def metrics(self) -> tuple[str, ...]:
+        """Names of what is measured, in the order of the rows."""
+
+    @property
+    @abstractmethod
+    def outputs(self) -> Outputs:
+        """Which heads of the network are needed."""
+
+    @abstractmethod
+    def record(self, resources: ExitStack) -> Recorder:
+        """A recorder for one rule and sequence; what it opens (files on disk) is closed with `resources`."""

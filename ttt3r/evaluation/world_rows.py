@@ -1,0 +1,77 @@
+"""The experiment on procedural worlds as rows, so that reports can be made of it."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Float
+
+from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
+from ttt3r.evaluation.canonical import stable_hash
+from ttt3r.evaluation.rows import ResultRow, Status, UnitResult
+from ttt3r.evaluation.world_study import WorldStudy
+from ttt3r.evaluation.worlds import WINDOW
+
+PROTOCOL = "worlds/length"
+
+
+def units_of(study: WorldStudy, settings: Mapping[str, str], control_of: Mapping[str, str]) -> tuple[UnitResult, ...]:
+    """One unit for each rule and world; every world is a scene of its own.
+
+    Lengths are in units of the mean distance of the first frame's points, not metres. `recall_color` is the explained variance
+    over all questions asked after so many frames.
+
+    Args:
+        study: of the rules.
+        settings: what the results depend on, e.g. the network's fingerprint.
+        control_of: for each constant that is one, the gate whose mean gain it has.
+    """
+    scores = study.scores
+    hashed = stable_hash((NANO_WORLD, HELD_OUT_SEED, WINDOW))
+    tables = {
+        "rotation_degrees": scores.rotation_degrees,
+        "translation": scores.translation,
+        "ate": scores.ate,
+        "depth_abs_rel/median": scores.depth_abs_rel,
+        "gain_mean": scores.gain,
+        "recall_color": _recall(study),
+    }
+    units = []
+    for rule, gains in scores.gain.items():
+        for world in range(gains.shape[1]):
+            rows = tuple(
+                _row(
+                    hashed, (rule, control_of.get(rule, "")), world, length, (metric, float(table[rule][index, world]))
+                )
+                for metric, table in tables.items()
+                for index, length in enumerate(scores.lengths)
+                if rule in table
+            )
+            units.append(UnitResult(rows, settings))
+    return tuple(units)
+
+
+def _recall(study: WorldStudy) -> dict[str, Float[np.ndarray, "length world"]]:
+    if not study.asked:
+        return {}
+    return {name: np.stack([asked.explained(name) for asked in study.asked]) for name in study.asked[0].color_error}
+
+
+def _row(hashed: str, rule: tuple[str, str], world: int, length: int, number: tuple[str, float]) -> ResultRow:
+    name, control_of = rule
+    metric, value = number
+    fine = bool(np.isfinite(value))
+    return ResultRow(
+        protocol=PROTOCOL,
+        protocol_hash=hashed,
+        rule=name,
+        dataset="procedural worlds",
+        sequence=f"world {world:03d}",
+        scene=f"world {world:03d}",
+        length=length,
+        frames=length,
+        metric=metric,
+        value=value,
+        status=Status.OK if fine else Status.DEGENERATE,
+        control_of=control_of,
+        note="" if fine else "the path is a point or a line, so no similarity can be fitted",
+    )
