@@ -74,7 +74,9 @@ def film(path, frames, size=(64, 48)):
         stream = container.add_stream("mpeg4", rate=10)
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         for i in range(frames):
-            grain = np.random.default_rng(i).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)  # packets beat headers
+            grain = np.random.default_rng(i).integers(
+                0, 255, (size[1], size[0], 3), dtype=np.uint8
+            )  # packets beat headers
             picture = av.VideoFrame.from_ndarray(grain, format="rgb24")
             for packet in stream.encode(picture):
                 container.mux(packet)

@@ -20,6 +20,8 @@ from ttt3r.evaluation.forgetting import (
 )
 from ttt3r.evaluation.intervals import mean_interval, ratio_interval
 from ttt3r.evaluation.world_plots import recall_by_age
+from ttt3r.evaluation.world_rows import units_of
+from ttt3r.evaluation.world_study import WorldPlan, control_rules, run_study
 from ttt3r.evaluation.worlds import (
     MEAN_DEPTH,
     NO_MOTION,
@@ -33,7 +35,7 @@ from ttt3r.network import CUT3R, CUT3RConfig
 from ttt3r.reconstructor import Reconstructor
 from ttt3r.rollout import rollout
 from ttt3r.types import Frame
-from ttt3r.update_rules import RULES
+from ttt3r.update_rules import RULES, ConstantRate
 
 WORLD = WorldConfig(path=LookAround(speed=(0.0, 0.0), turn=(20.0, 20.0)), rooms=(1, 1), field_of_view=(75.0, 75.0))
 
@@ -55,7 +57,7 @@ def some(*names):
 def test_scores_are_those_of_a_plain_run(network, truth):
     scores, books = score_worlds(network, some("cut3r", "ttt3r"), truth, [2, 12])
     steps = list(rollout(Reconstructor(network, RULES["ttt3r"]()), (Frame(image=i) for i in truth.image[:12])))
-    cameras = torch.stack([step.reconstruction.camera_to_world for step in steps])
+    cameras = torch.stack([camera for step in steps if (camera := step.reconstruction.camera_to_world) is not None])
     errors = rotation_degrees(cameras, truth.camera_to_world[:12])
     expected = torch.stack([errors[1], errors[12 - WINDOW :].mean(dim=0)])
     np.testing.assert_allclose(scores.rotation_degrees["ttt3r"], expected.detach().numpy(), rtol=1e-3, atol=1e-2)
@@ -135,6 +137,38 @@ def test_answers_equal_single_questions_and_controls_know_another_world(network,
     constant = (truth.image[:5].mean(dim=(0, 3, 4))[:, None, None, :] - image).square().mean(dim=(1, 2, 3))
     np.testing.assert_allclose(scores.color_error[SCENE_AVERAGE][0], constant.numpy(), rtol=1e-3)
     assert np.isnan(scores.points[SCENE_AVERAGE]).all()
+
+
+def test_groups_are_even_and_no_world_stands_alone():
+    assert WorldPlan(worlds=9).groups == ((0, 4), (4, 5))
+    assert WorldPlan(worlds=32).groups == tuple((8 * group, 8) for group in range(4))
+    for worlds in range(2, 40):
+        groups = WorldPlan(worlds=worlds).groups
+        assert sum(batch for _, batch in groups) == worlds
+        assert all(2 <= batch <= 8 for _, batch in groups)
+    with pytest.raises(ValueError, match="at least 2"):
+        WorldPlan(worlds=1)
+    with pytest.raises(ValueError, match="lengths"):
+        WorldPlan(lengths=(1, 8))
+
+
+def test_a_study_in_groups_is_that_of_one_group_and_its_controls_have_the_gates_gain(network, monkeypatch):
+    plan = WorldPlan(worlds=4, lengths=(3, 5), world=WORLD)
+    rules = some("cut3r", "ttt3r")
+    whole = run_study(network, rules, plan)
+    monkeypatch.setattr("ttt3r.evaluation.world_study.GROUP", 2)
+    parts = run_study(network, rules, plan)
+    np.testing.assert_allclose(parts.scores.ate["ttt3r"], whole.scores.ate["ttt3r"], rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(
+        parts.asked[1].explained("cut3r"), whole.asked[1].explained("cut3r"), rtol=1e-3, atol=1e-4
+    )
+    controls = control_rules(rules, whole)
+    assert list(controls) == ["constant of ttt3r", "token mean of ttt3r", "1/t"]
+    assert controls["constant of ttt3r"] == ConstantRate(float(whole.scores.gain["ttt3r"][-1].mean()))
+    units = units_of(whole, {}, {})
+    assert len(units) == 2 * 4
+    rows = {(row.rule, row.metric, row.length, row.sequence): row.value for unit in units for row in unit.rows}
+    assert rows["ttt3r", "recall_color", 5, "world 002"] == pytest.approx(whole.asked[1].explained("ttt3r")[2])
 
 
 def test_recall_is_sorted_into_bins_by_world():

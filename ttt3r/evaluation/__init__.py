@@ -102,7 +102,9 @@ from ttt3r.evaluation.trajectory import trajectory_errors as trajectory_errors
 from ttt3r.evaluation.trajectory import umeyama as umeyama
 from ttt3r.evaluation.trajectory_official import official_trajectory_report as official_trajectory_report
 from ttt3r.evaluation.trajectory_official import read_official_folder as read_official_folder
+from ttt3r.evaluation.world_study import WorldPlan as WorldPlan
 from ttt3r.evaluation.world_study import WorldStudy as WorldStudy
+from ttt3r.evaluation.world_study import run_study as run_study
 from ttt3r.evaluation.worlds import WorldScores as WorldScores
 from ttt3r.evaluation.worlds import score_worlds as score_worlds
 
@@ -170,6 +172,7 @@ __all__ = [
     "TrajectoryAlignment",
     "TrajectoryErrors",
     "UmeyamaPoints",
+    "WorldPlan",
     "WorldScores",
     "WorldStudy",
     "absolute_errors",
@@ -205,6 +208,7 @@ __all__ = [
     "recall",
     "relative_errors",
     "rotation_auc",
+    "run_study",
     "scale_drift",
     "score_worlds",
     "segment_errors",

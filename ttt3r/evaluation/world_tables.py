@@ -93,7 +93,8 @@ def _gains(study: WorldStudy) -> Table:
     rows = []
     for rule, books in study.books.items():
         last = books[-1]
-        numbers = (last.gain_mean, last.gain_std_tokens, last.gain_std_frames, last.memory_age, last.norm_ratio)
+        mean = study.scores.gain[rule][-1].mean()
+        numbers = (mean, last.gain_std_tokens, last.gain_std_frames, last.memory_age, last.norm_ratio)
         rows.append((Cell(rule), *(Cell(float(number), ".3f") for number in numbers)))
     headings = ("gain", "SD tokens", "SD frames", "memory age", "norm ratio")
     return Table(
@@ -102,8 +103,8 @@ def _gains(study: WorldStudy) -> Table:
         columns=(Column("rule", numeric=False), *(Column(heading) for heading in headings)),
         rows=tuple(rows),
         keys=1,
-        caption="Gain over tokens, worlds and frames; its spread within a frame and between frames; mean age of what the "
-        "memory holds, frames; length of the state over that of the candidate.",
+        caption="Gain over tokens, worlds and frames; its spread within a frame and between frames (first worlds); mean age of "
+        "what the memory holds, frames; length of the state over that of the candidate.",
     )
 
 
