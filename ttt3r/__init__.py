@@ -50,12 +50,14 @@ if TYPE_CHECKING:
     from ttt3r import evaluation as evaluation
     from ttt3r import runner as runner
     from ttt3r import training as training
+    from ttt3r import viewer as viewer
     from ttt3r.evaluation import compare as compare
 
 _LATER = {
     "evaluation": ("ttt3r.evaluation", None),
     "runner": ("ttt3r.runner", None),
     "training": ("ttt3r.training", None),
+    "viewer": ("ttt3r.viewer", None),
     "compare": ("ttt3r.evaluation", "compare"),
 }
 """Names that are imported when first asked for: (module, name in it)."""
@@ -89,6 +91,7 @@ __all__ = [
     "training",
     "tree",
     "update_rules",
+    "viewer",
 ]
 
 

@@ -17,6 +17,7 @@ from ttt3r.export import FrameRecord, RunFolder, RunStatus
 from ttt3r.reconstructor import Reconstructor
 from ttt3r.rollout import rollout
 from ttt3r.types import Memory, Outputs, Step
+from ttt3r.update_rules import AttentionRecord
 from ttt3r.update_rules.resets import ResetPolicy
 
 
@@ -82,7 +83,8 @@ def run(
         )
         for step in steps:
             item = feed.waiting.popleft()
-            folder.write(FrameRecord(step.index, item.name, item.timestamp, item.image, step.reconstruction, step.gain))
+            facts = (step.index, item.name, item.timestamp, item.image, step.reconstruction, step.gain)
+            folder.write(FrameRecord(*facts, attention=_attention(step)))
             memory, feed.last = step.memory, item.name
             if folder.frames % options.checkpoint_every == 0:
                 folder.checkpoint(memory)
@@ -100,6 +102,12 @@ def run(
         notes["source"] = {"name": source.name, "first_frame": feed.first, "last_frame": feed.last}
         notes["skipped"] = [list(pair) for pair in source.skipped]
         folder.finish(status, notes)
+
+
+def _attention(step: Step) -> Tensor | None:
+    """Where the tokens looked, if the rule recorded it (`AttentionRecorded`)."""
+    record = step.memory.rule
+    return record.attention if isinstance(record, AttentionRecord) else None
 
 
 class _Feed:

@@ -21,7 +21,7 @@ EXTRAS = {
     "trimesh": ("export", "points.glb"),
     "matplotlib": ("eval", "pictures of trajectories and clouds"),
     "scipy": ("eval", "further metrics"),
-    "viser": ("viewer", "a viewer"),
+    "viser": ("viewer", "ttt3r view"),
 }
 """Module -> the extra that brings it, and what it is for."""
 

@@ -15,11 +15,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from ttt3r import __version__
-from ttt3r.cli import compare, convert, data, doctor, evaluate, reproduce, rules, run, train
+from ttt3r.cli import compare, convert, data, doctor, evaluate, reproduce, rules, run, train, view
 from ttt3r.cli.choosing import Help, with_rule_classes
 
 COMMANDS = {
     "run": run,
+    "view": view,
     "compare": compare,
     "evaluate": evaluate,
     "reproduce": reproduce,

@@ -18,7 +18,7 @@ from ttt3r.export import PointSelection, RunFolder, RunRecord, RunStatus, read_t
 from ttt3r.reconstructor import Reconstructor
 from ttt3r.runner import RunOptions, run
 from ttt3r.types import Memory
-from ttt3r.update_rules import ConfidenceAware, StateUpdateRule
+from ttt3r.update_rules import AttentionRecorded, ConfidenceAware, StateUpdateRule
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -41,13 +41,18 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--voxel", type=float | None, default=None, help="at most one point per cube of this side, metres"
     )
+    parser.add_argument(
+        "--record-gains",
+        action="store_true",
+        help="also write what every state token took, and where it looked: gains/",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an older run in the folder")
     parser.add_argument("--resume", action="store_true", help="go on with the run in the folder")
 
 
 def execute(settings: Any, console: Console) -> int:
     """Run `ttt3r run`."""
-    rule: StateUpdateRule = settings.rule
+    rule: StateUpdateRule = AttentionRecorded(settings.rule) if settings.record_gains else settings.rule
     options = RunOptions(
         settings.reset_every, choosing.OUTPUTS[settings.outputs], settings.chunk, settings.checkpoint_every
     )

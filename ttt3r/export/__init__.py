@@ -15,6 +15,9 @@ from ttt3r.export.run_folder import FrameRecord as FrameRecord
 from ttt3r.export.run_folder import RunFolder as RunFolder
 from ttt3r.export.run_record import RunRecord as RunRecord
 from ttt3r.export.run_record import RunStatus as RunStatus
+from ttt3r.export.saved_run import SavedRun as SavedRun
+from ttt3r.export.saved_run import find_runs as find_runs
+from ttt3r.export.token_gains import TokenGains as TokenGains
 from ttt3r.export.trajectory import TrajectoryWriter as TrajectoryWriter
 from ttt3r.export.trajectory import read_trajectory as read_trajectory
 
@@ -28,7 +31,10 @@ __all__ = [
     "RunFolder",
     "RunRecord",
     "RunStatus",
+    "SavedRun",
+    "TokenGains",
     "TrajectoryWriter",
+    "find_runs",
     "read_depth",
     "read_intrinsics",
     "read_trajectory",

@@ -22,7 +22,7 @@ _TOP = {
     "points.png",
 }
 _COLMAP = ("cameras.txt", "images.txt", "points3D.txt")
-_FRAME = re.compile(r"frame_(\d{6,})\.(png|npz|jpg)")
+_FRAME = re.compile(r"frame_(\d{6,})\.(png|npz|npz\.partial|jpg)")
 _CLOUD = re.compile(r"points_\d{6,}\.npz(\.partial)?")
 # What a kill in the middle of a save leaves behind; the first form is that of safetensors.
 _LEFTOVER = re.compile(
@@ -72,7 +72,7 @@ def _clear(path: Path) -> None:
         (path / name).unlink(missing_ok=True)
     for file in [path / "depth" / "scale.json", *(path / "colmap" / name for name in _COLMAP)]:
         file.unlink(missing_ok=True)
-    for name in ("depth", "images", "colmap"):
+    for name in ("depth", "images", "colmap", "gains"):
         folder = path / name
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
@@ -80,8 +80,8 @@ def _clear(path: Path) -> None:
 
 
 def remove_from(path: Path, frames: int) -> None:
-    """Delete the depth maps and images of frame number `frames` and later."""
-    for folder in (path / "depth", path / "images"):
+    """Delete the depth maps, images and gains of frame number `frames` and later."""
+    for folder in (path / "depth", path / "images", path / "gains"):
         for file in folder.iterdir() if folder.is_dir() else ():
             match = _FRAME.fullmatch(file.name)
             if match and int(match[1]) >= frames:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
+from torch import Tensor
 
+from ttt3r import geometry
 from ttt3r.export.rows import RowFile
 
 HEADER = ("frame,name,width,height,fx,fy,cx,cy",)
@@ -28,6 +30,13 @@ class Pinhole:
     height: int
     focal: tuple[float, float]
     principal_point: tuple[float, float]
+
+    @classmethod
+    def estimated(cls, points_camera: Float[Tensor, "height width xyz=3"]) -> "Pinhole":
+        """The pinhole that fits a point per pixel in the camera's frame best, its axis through the middle."""
+        height, width = points_camera.shape[:2]
+        focal = geometry.estimate_focal(points_camera[None].detach().float()).item()
+        return cls(width, height, (focal, focal), geometry.default_principal_point(height, width))
 
     @property
     def matrix(self) -> Float[np.ndarray, "3 3"]:

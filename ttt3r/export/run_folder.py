@@ -4,6 +4,7 @@
     trajectory.txt       camera poses, TUM text
     intrinsics.csv       estimated focal length and principal point of every prepared image
     gains.csv            mean and standard deviation of the gain over the memory's tokens
+    gains/               frame_000000.npz, gain and attention of every token, where they were recorded
     depth/               frame_000000.png (16 bit), .npz (exact, with confidence), scale.json
     images/              frame_000000.jpg, the prepared images that everything here refers to
     memory.safetensors   the memory at the last checkpoint, points_000100.npz the cloud at the same moment
@@ -24,7 +25,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ttt3r import geometry
-from ttt3r.export import folder_files
+from ttt3r.export import folder_files, token_gains
 from ttt3r.export.colmap import ColmapView, write_colmap
 from ttt3r.export.depth import write_depth
 from ttt3r.export.intrinsics import IntrinsicsWriter, Pinhole, csv_row, read_intrinsics
@@ -49,6 +50,7 @@ class FrameRecord:
         image: the prepared image in [-1, 1]; `None` for a question to the memory.
         reconstruction: the network's answer.
         gain: the step the memory took, if known.
+        attention: where the tokens looked, see `TokenGains`; written if known, with the gain.
     """
 
     index: int
@@ -57,6 +59,7 @@ class FrameRecord:
     image: Float[Tensor, "1 rgb=3 height width"] | None
     reconstruction: Reconstruction
     gain: Float[Tensor, "1 state #channel"] | None = None
+    attention: Float[Tensor, "1 state patch"] | None = None
 
 
 class RunFolder:
@@ -171,12 +174,16 @@ class RunFolder:
         if answer.points_camera is not None:
             trust = None if answer.confidence_camera is None else folder_files.only(answer.confidence_camera)
             write_depth(self.path / "depth", stem, folder_files.only(answer.depth), trust)
-            self._intrinsics.write(frame.index, frame.name, _pinhole(answer.points_camera))
+            self._intrinsics.write(frame.index, frame.name, Pinhole.estimated(folder_files.only(answer.points_camera)))
         if frame.gain is not None:
             mean, spread = frame.gain.mean().item(), frame.gain.std(correction=0).item()
             self._gains.append(
                 csv_row(frame.index, frame.name, f"{frame.timestamp:.6f}", f"{mean:.9g}", f"{spread:.9g}")
             )
+        if frame.gain is not None and frame.attention is not None and frame.image is not None:
+            height, width = frame.image.shape[2:]
+            tokens = token_gains.of_frame(frame.gain, frame.attention, (height, width))
+            tokens.save(self.path / token_gains.FOLDER / f"{stem}.npz")
         if frame.image is not None:
             folder_files.write_image(self.path / "images" / f"{stem}.jpg", folder_files.only(frame.image))
         self._add_points(frame)
@@ -251,9 +258,3 @@ class RunFolder:
         self._started = now
         self._record = replace(self._record, status=status, frames=self.frames, seconds=seconds, extra=dict(extra))
         self._record.save(self.path)
-
-
-def _pinhole(points_camera: Float[Tensor, "1 height width xyz=3"]) -> Pinhole:
-    height, width = points_camera.shape[1:3]
-    focal = geometry.estimate_focal(points_camera.detach().float()).item()
-    return Pinhole(width, height, (focal, focal), geometry.default_principal_point(height, width))

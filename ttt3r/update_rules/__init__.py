@@ -4,6 +4,8 @@ from ttt3r.update_rules import fast_weights as fast_weights
 from ttt3r.update_rules import find
 from ttt3r.update_rules.absorption import Absorbed as Absorbed
 from ttt3r.update_rules.absorption import absorb as absorb
+from ttt3r.update_rules.attention_record import AttentionRecord as AttentionRecord
+from ttt3r.update_rules.attention_record import AttentionRecorded as AttentionRecorded
 from ttt3r.update_rules.base import Gain as Gain
 from ttt3r.update_rules.base import GatedUpdateRule as GatedUpdateRule
 from ttt3r.update_rules.base import StateUpdateRule as StateUpdateRule

@@ -1,0 +1,83 @@
+"""A viser server that only this machine can reach."""
+
+import contextlib
+import getpass
+import io
+import socket
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import viser
+
+HOST = "127.0.0.1"
+FIRST_PORT = 8080
+
+
+def start(port: int | None) -> "viser.ViserServer":
+    """A server on 127.0.0.1, at this port or at the first free one from 8080. It never opens a public address.
+
+    Raises:
+        ImportError: if viser is not installed.
+        OSError: if the port is taken or may not be used.
+        ValueError: if it is no port.
+    """
+    try:
+        import viser
+    except ImportError as error:
+        raise ImportError("the viewer needs viser; install it: pip install 'ttt3r[viewer]'") from error
+
+    class LocalServer(viser.ViserServer):
+        """Opens no way in from elsewhere, whoever asks for one: viser itself would, through a server of its makers."""
+
+        def request_share_url(self, verbose: bool = True) -> str | None:
+            """No address."""
+            return None
+
+    chosen = _first_free() if port is None else port
+    if port is not None:
+        _require_free(port)
+    with contextlib.redirect_stdout(io.StringIO()):  # it announces itself; the command line does so in its own words
+        return LocalServer(host=HOST, port=chosen, label="ttt3r", verbose=False)
+
+
+def stop(server: "viser.ViserServer") -> None:
+    """End a server, without a word."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        server.stop()
+
+
+def tunnel(port: int) -> str:
+    """The ssh line that brings a remote viewer to a browser at home."""
+    return f"ssh -N -L {port}:{HOST}:{port} {getpass.getuser()}@{socket.gethostname()}"
+
+
+def address(port: int) -> str:
+    """Where a browser on this machine finds the viewer."""
+    return f"http://{HOST}:{port}"
+
+
+def _require_free(port: int) -> None:
+    if not 1 <= port <= 65535:
+        raise ValueError(f"a port is a number from 1 to 65535, got {port}; leave --port out for a free one")
+    if (reason := _why_not(port)) is not None:
+        raise OSError(
+            f"port {port} cannot be used ({reason}); choose another with --port, or leave it out for a free one"
+        )
+
+
+def _first_free() -> int:
+    for port in range(FIRST_PORT, FIRST_PORT + 1000):
+        if _why_not(port) is None:
+            return port
+    raise OSError(f"no free port from {FIRST_PORT} to {FIRST_PORT + 999}; choose one with --port")
+
+
+def _why_not(port: int) -> str | None:
+    """Why a port cannot be bound; `None` if it can."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            return error.strerror or str(error)
+    return None
