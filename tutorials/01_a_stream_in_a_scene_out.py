@@ -24,6 +24,7 @@ import ttt3r
 from ttt3r.data.procedural import ClipTruth, sample_clips, write_tum
 from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
 from ttt3r.evaluation import plot_point_cloud
+from ttt3r.geometry import rotation_degrees
 from ttt3r.update_rules import ConfidenceAware, ConstantRate, Frozen, FullOverwrite, blend
 
 SMOKE_TEST = os.environ.get("SMOKE_TEST") == "1"
@@ -78,7 +79,7 @@ plt.show()
 # The points of all frames, in the world of the first camera, make the scene, and the cameras are in it too: found from
 # images alone. Compare the path with the true one.
 
-# %% figure="The points of all frames as a shaded cloud, and the camera's path from above, found and true"
+# %% figure="The points of all frames as a shaded cloud, and how far the camera turned, found and true"
 points = torch.cat([step.reconstruction.points_world.reshape(-1, 3) for step in steps])
 colors = torch.cat([image[0].permute(1, 2, 0).reshape(-1, 3) for image in frames])
 cameras = torch.cat([step.reconstruction.camera_to_world for step in steps])
@@ -86,9 +87,9 @@ plot_point_cloud(folder / "cloud.png", points.numpy(), ((colors + 1) * 127.5).by
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
 left.imshow(plt.imread(folder / "cloud.png"))
 left.set_axis_off()
-for name, path in (("found", cameras[:, :3, 3]), ("true", truth.camera_to_world[:, 0, :3, 3])):
-    right.plot(path[:, 0], path[:, 2], "o-", markersize=3, label=name)
-right.set(xlabel="x, to the right", ylabel="z, forward", title="the camera from above", aspect="equal")
+for name, path in (("found", cameras), ("true", truth.camera_to_world[:, 0])):
+    right.plot(rotation_degrees(path, torch.eye(4).expand_as(path)), "o-", markersize=3, label=name)
+right.set(xlabel="frame", ylabel="degrees", title="turn of the camera since frame 0")
 right.legend()
 plt.show()
 

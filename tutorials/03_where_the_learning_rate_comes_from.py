@@ -75,11 +75,14 @@ print("the same:", torch.allclose(short.mean(dim=(0, 2)), mean, atol=1e-4))
 
 # %% figure="The image, logits of two memory tokens over its patches, and gates of all tokens over frames"
 picture = AttentionEvidence(layers).logit_map(Keys.PATCHES)[0]
+far = picture.abs().max().item()
 figure, axes = plt.subplots(1, 4, figsize=(9, 2.4), layout="constrained", width_ratios=[1, 1, 1, 1.2])
 axes[0].imshow(truth.image[-1, 0].permute(1, 2, 0) / 2 + 0.5)
 axes[0].set_title("frame 5", fontsize=9)
 for panel, token in zip(axes[1:], (int(gate[0].argmax()), int(gate[0].argmin())), strict=False):
-    drawn = panel.imshow(rearrange(picture[token], "(row column) -> row column", row=6), cmap="RdBu_r", vmin=-6, vmax=6)
+    drawn = panel.imshow(
+        rearrange(picture[token], "(row column) -> row column", row=6), cmap="RdBu_r", vmin=-far, vmax=far
+    )
     panel.set_title(f"token {token}: gate {gate[0, token]:.2f}", fontsize=9)
 for panel in axes[:3]:
     panel.set(xticks=[], yticks=[])
