@@ -9,6 +9,7 @@ The notebook holds no outputs: it is the script in another form. A cell that dra
 
 import argparse
 import base64
+import copy
 import os
 import re
 import tempfile
@@ -41,7 +42,7 @@ def run(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     Raises:
         nbclient.exceptions.CellExecutionError: if a cell fails; names it.
     """
-    executed = nbformat.from_dict(notebook)
+    executed = copy.deepcopy(notebook)
     os.environ["TTT3R_TYPECHECK"] = "1"
     os.environ.pop("SMOKE_TEST", None)
     with tempfile.TemporaryDirectory() as folder:
