@@ -97,7 +97,8 @@ figure, axes = plt.subplots(figsize=(6, 3), layout="constrained")
 axes.plot(curves["the gate"], color=COLORS[0], label="the gate")
 axes.plot(*zip(*curves["its start"], strict=True), "o", color=COLORS[1], label="the constant 0.3, same clips")
 axes.set(xlabel="step", ylabel="loss")
-axes.legend()
+axes.margins(y=0.3)
+axes.legend(loc="upper left", ncols=2)
 plt.show()
 
 # %% [markdown]

@@ -23,6 +23,9 @@ from ttt3r.update_rules.laws import LAWS, BrokenLaw
 
 Row = dict[str, object]
 
+GRADING_SEED = HELD_OUT_SEED + 7_777
+"""Other houses than those of the tutorials and of `ttt3r compare worlds`, on which students choose their settings."""
+
 
 def main() -> None:
     """Load, check and run every rule of the file."""
@@ -86,7 +89,7 @@ def _grade(name: str, rule: type[StateUpdateRule], path: Path, size: tuple[int, 
 def _compare(rule: StateUpdateRule, worlds: int, length: int) -> Row:
     """The rule and the constant of its mean gain on the same houses."""
     network = ttt3r.load_network("nano")
-    truth = ClipTruth.of(sample_clips(NANO_WORLD, batch=worlds, frames=length, seed=HELD_OUT_SEED))
+    truth = ClipTruth.of(sample_clips(NANO_WORLD, batch=worlds, frames=length, seed=GRADING_SEED))
     with torch.no_grad():
         scores, books = score_worlds(network, {"rule": rule}, truth, [length])
         errors = scores.rotation_degrees["rule"][-1]
