@@ -1,6 +1,8 @@
 """Every tutorial runs from beginning to end, with shape checks on, and its exercises know right from wrong."""
 
+import ast
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -10,38 +12,119 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 TUTORIALS = sorted((ROOT / "tutorials").glob("[0-9]*.py"))
+PAGES = ROOT / "docs" / "tutorials"
+
+every_tutorial = pytest.mark.parametrize("tutorial", TUTORIALS, ids=lambda path: path.stem)
 
 
-@pytest.mark.parametrize("tutorial", TUTORIALS, ids=lambda path: path.stem)
-def test_a_tutorial_runs_and_says_what_was_learned(tutorial, tmp_path):
-    settings = {"SMOKE_TEST": "1", "TTT3R_TYPECHECK": "1", "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, str(tutorial)], env=os.environ | settings, cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    text = tutorial.read_text()
-    assert text.startswith("# %% [markdown]\n# # ")
-    assert text.count("\ndef check_") == 2
-    assert done.stdout.count("not yet") == 2
-    assert "**Learned:**" in text
+def cells(tutorial: Path) -> list[tuple[str, str]]:
+    """(first line, rest) of each cell of a percent script."""
+    parts = re.split(r"^# %%", tutorial.read_text(), flags=re.MULTILINE)[1:]
+    return [(part.partition("\n")[0].strip(), part.partition("\n")[2].strip()) for part in parts]
+
+
+def page(tutorial: Path) -> Path:
+    return PAGES / f"{tutorial.name[:2]}.md"
 
 
 def test_there_are_tutorials():
-    assert TUTORIALS
+    numbers = [path.name[:2] for path in TUTORIALS]
+    assert numbers[:2] == ["01", "02"]
+    assert len(set(numbers)) == len(numbers)
 
 
-def test_the_exercises_of_the_first_tutorial_take_the_right_answers(monkeypatch, tmp_path):
-    import tempfile
+@every_tutorial
+def test_a_tutorial_runs_and_only_solutions_pass(tutorial, tmp_path):
+    settings = {"SMOKE_TEST": "1", "TTT3R_TYPECHECK": "1", "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
+    settings |= {"MPLBACKEND": "agg", "PYTHONWARNINGS": "ignore:FigureCanvasAgg:UserWarning"}
+    words = [sys.executable, str(ROOT / "tutorials" / "try_solutions.py"), str(tutorial)]
+    done = subprocess.run(words, env=os.environ | settings, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    exercises = tutorial.read_text().count("\ndef check_")
+    assert exercises >= 2
+    assert done.stdout.count("| solution: right") == exercises
+    assert done.stdout.count("not yet") == 2 * exercises  # once in the tutorial, once here
 
-    import ttt3r
 
-    monkeypatch.setenv("SMOKE_TEST", "1")
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    made = runpy.run_path(str(TUTORIALS[0]))
-    assert made["check_share_left"](lambda g, n: (1 - g) ** n) == "right"
+@every_tutorial
+def test_a_tutorial_has_a_title_and_ends_with_what_was_learned(tutorial):
+    found = cells(tutorial)
+    assert found[0][0] == "[markdown]"
+    assert found[0][1].startswith("# # ")
+    assert found[-1][0] == "[markdown]"
+    assert found[-1][1].startswith("# **Learned:**")
+    assert '"TTT3R_TYPECHECK", "1"' in tutorial.read_text()
 
-    def answer(images):
-        return (ttt3r.Frame(image, write=index != 2) for index, image in enumerate(images))
 
-    assert made["check_without_a_trace"](answer) == "right"
-    assert "4 frames go in" in made["check_without_a_trace"](lambda images: answer(images[:3]))
+@every_tutorial
+def test_the_page_shows_the_script_as_it_is(tutorial):
+    text = page(tutorial).read_text()
+    for kind, code in cells(tutorial):
+        if not kind.startswith("[markdown]"):
+            assert f"```py\n{code}\n```" in text, f"{page(tutorial)} is older than its script: make tutorials"
+    assert "Output" in text
+    for figure in re.findall(r"\]\((figures/[^)]+)\)", text):
+        assert 1_000 < (PAGES / figure).stat().st_size < 300_000
+    assert "/tmp" not in text
+    assert str(ROOT) not in text
+    assert f"tutorials/{page(tutorial).name}" in (ROOT / "mkdocs.yml").read_text()
+
+
+@pytest.fixture(scope="module")
+def render():
+    """The renderer's functions by name; it needs the extra `docs`."""
+    for name in ("jupytext", "nbclient", "nbformat"):
+        pytest.importorskip(name)
+    return runpy.run_path(str(ROOT / "tutorials" / "render.py"))
+
+
+@every_tutorial
+def test_the_notebook_is_the_script(tutorial, render):
+    import nbformat
+
+    written = page(tutorial).with_suffix(".ipynb").read_text()
+    assert written == nbformat.writes(render["notebook_of"](tutorial)) + "\n", "make tutorials"
+    assert '"outputs": []' in written
+
+
+def notebook_with(render, tmp_path, *outputs, kind="# %%"):
+    script = tmp_path / "42_answers.py"
+    script.write_text(f"# %% [markdown]\n# # 42. A title\n#\n# Words.\n\n{kind}\nprint(1)\n")
+    notebook = render["notebook_of"](script)
+    notebook.cells[1].outputs = list(outputs)
+    return script, notebook
+
+
+def test_a_page_has_words_code_outputs_and_figures(render, tmp_path):
+    from nbformat.v4 import new_output
+
+    printed = new_output("stream", name="stdout", text="1\n")
+    drawn = new_output("display_data", {"image/png": "aGVsbG8="})
+    made = notebook_with(render, tmp_path, printed, drawn, kind='# %% figure="A line that goes up"')
+    text, figures = render["page_of"](*made)
+    assert text.startswith("# 42. A title\n\n*[As a notebook](42.ipynb)")
+    assert '```py\nprint(1)\n```\n\n```text title="Output"\n1\n```\n\n![A line that goes up](figures/42_1.png)' in text
+    assert figures == {"42_1.png": b"hello"}
+
+
+def test_a_page_refuses_warnings_and_figures_without_words(render, tmp_path):
+    from nbformat.v4 import new_output
+
+    with pytest.raises(ValueError, match="wrote to stderr: careful"):
+        render["page_of"](*notebook_with(render, tmp_path, new_output("stream", name="stderr", text="careful")))
+    with pytest.raises(ValueError, match="has no words"):
+        render["page_of"](*notebook_with(render, tmp_path, new_output("display_data", {"image/png": "aGVsbG8="})))
+
+
+@every_tutorial
+def test_a_cell_that_draws_says_what(tutorial):
+    for kind, code in cells(tutorial):
+        if "plt.show()" in code and not kind.startswith("[markdown]"):
+            assert re.fullmatch(r'figure="[^"]{20,}"', kind), f"{tutorial.name}: {kind!r}"
+
+
+@pytest.mark.parametrize("script", [*TUTORIALS, *sorted((ROOT / "tutorials" / "solutions").glob("*.py"))])
+def test_scripts_read_well(script):
+    text = script.read_text()
+    ast.parse(text)
+    assert len(text.splitlines()) <= 260
