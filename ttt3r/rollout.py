@@ -161,8 +161,7 @@ def _encode(network: RecurrentNetwork, group: Sequence[Frame]) -> list[Tokens]:
     """Tokens of each frame, made in one call along the batch."""
     batch = group[0].batch
     plain = [replace(frame, write=True, reset=False) for frame in group]
-    tokens = network.encode(tree.concatenate(plain))
-    return [tree.rows(tokens, i * batch, (i + 1) * batch) for i in range(len(group))]
+    return tree.split(network.encode(tree.concatenate(plain)), batch)
 
 
 def _end_chunks(
@@ -210,14 +209,9 @@ def _read_out(
     flat = [result for results in past for result in results.values()]
     if len(past) == 1:
         return [{name: result.reading(outputs) for name, result in past[0].items()}]
-    batch = flat[0].memory.batch
     features: Features = tree.concatenate([result.features for result in flat])
-    joined = network.readout(features, outputs)
-    single = iter(range(len(flat)))
-    return [
-        {name: tree.rows(joined, i * batch, (i + 1) * batch) for name, i in zip(results, single, strict=False)}
-        for results in past
-    ]
+    single = iter(tree.split(network.readout(features, outputs), flat[0].memory.batch))
+    return [{name: next(single) for name in results} for results in past]
 
 
 def _contenders(

@@ -79,6 +79,25 @@ def rows(tree: T, start: int, stop: int) -> T:
     return map_tensors(lambda tensor: tensor[start:stop], tree)
 
 
+def split(tree: T, size: int) -> list[T]:
+    """The inverse of `concatenate` for parts of `size` rows each.
+
+    One call for each tensor, whose backward pass is one concatenation; rows taken one after the other would each give a
+    gradient of the size of the whole.
+
+    Raises:
+        ValueError: for a tree without tensors, which has no rows.
+    """
+    pieces = [tensor.split(size) for _, tensor in named_tensors(tree)]
+    if not pieces:
+        raise ValueError(f"a tree without tensors cannot be split, got {type(tree).__name__}")
+    return [_refilled(tree, iter(parts)) for parts in zip(*pieces, strict=True)]
+
+
+def _refilled(tree: T, tensors: Iterator[Tensor]) -> T:
+    return map_tensors(lambda _: next(tensors), tree)
+
+
 def concatenate(trees: Sequence[T]) -> T:
     """Join trees of the same structure along the batch."""
     if len(trees) == 1:

@@ -21,6 +21,7 @@ class LossWeights:
         translation, rotation: of the camera.
         color: of the predicted colours.
         spread: of `sameness` of the state after each frame, which keeps the state tokens apart.
+        depth: of the depths' relative errors, without confidence.
         offset: distances of points count relative to (offset + true distance); small values make near points count as
             much as far ones, in units of the first frame's mean distance.
 
@@ -33,10 +34,12 @@ class LossWeights:
     rotation: float = 1.0
     color: float = 0.3
     spread: float = 0.0
+    depth: float = 0.0
     offset: float = 1.0
 
     def __post_init__(self) -> None:
-        if min(self.confidence, self.translation, self.rotation, self.color, self.spread) < 0 or self.offset <= 0:
+        least = min(self.confidence, self.translation, self.rotation, self.color, self.spread, self.depth)
+        if least < 0 or self.offset <= 0:
             raise ValueError(f"weights of losses must not be negative, and offset must be above 0; got {self}")
 
 
@@ -49,6 +52,8 @@ class LossTerms:
         translation: Euclidean distance.
         rotation: `rotation_chord`, in [0, 1].
         color: mean square error of the colours.
+        depth: mean of |z - z_true| / max(z_true, 0.1). The confident distance nearly forgives what the network is not sure of; this
+            term does not, as AbsRel does not.
     """
 
     points_camera: Float[Tensor, ""]
@@ -56,12 +61,13 @@ class LossTerms:
     translation: Float[Tensor, ""]
     rotation: Float[Tensor, ""]
     color: Float[Tensor, ""]
+    depth: Float[Tensor, ""]
 
     def total(self, weights: LossWeights) -> Float[Tensor, ""]:
         """The weighted sum."""
         points = self.points_camera + self.points_world
         camera = weights.translation * self.translation + weights.rotation * self.rotation
-        return points + camera + weights.color * self.color
+        return points + camera + weights.color * self.color + weights.depth * self.depth
 
 
 def confident_distance(
@@ -92,12 +98,14 @@ def frame_loss(answer: Reconstruction, truth: ClipTruth, index: int, weights: Lo
     points_camera, confidence_camera, points_world, confidence_world = parts
     pose = truth.camera_to_world[index]
     image = truth.image[index].permute(0, 2, 3, 1)
+    depth, true_depth = points_camera[..., 2], truth.points_camera[index][..., 2]  # pyright: ignore
     return LossTerms(
         confident_distance(points_camera, confidence_camera, truth.points_camera[index], weights),  # pyright: ignore
         confident_distance(points_world, confidence_world, truth.points_world[index], weights),  # pyright: ignore
         (camera[:, :3, 3] - pose[:, :3, 3]).norm(dim=-1).mean(),
         rotation_chord(camera, pose).mean(),
         functional.mse_loss(color, image),
+        ((depth - true_depth).abs() / true_depth.clamp_min(0.1)).mean(),
     )
 
 
