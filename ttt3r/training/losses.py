@@ -52,8 +52,8 @@ class LossTerms:
         translation: Euclidean distance.
         rotation: `rotation_chord`, in [0, 1].
         color: mean square error of the colours.
-        depth: mean of |z - z_true| / max(z_true, 0.1). The confident distance nearly forgives what the network is not sure of; this
-            term does not, as AbsRel does not.
+        depth: mean of |z - z_true| / max(z_true, 0.1). The confident distance nearly forgives what the network is not sure of;
+            this term does not, as AbsRel does not.
     """
 
     points_camera: Float[Tensor, ""]
