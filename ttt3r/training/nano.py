@@ -8,7 +8,7 @@ from ttt3r.training.recipe import Recipe, Stage
 
 
 def nano_recipe(seed: int = 0) -> Recipe:
-    """The recipe that `ttt3r train` follows: about three and a half hours on one core that multiplies bfloat16.
+    """The recipe that `ttt3r train` follows: about three hours on one core that multiplies bfloat16.
 
     First the memory is asked with known cameras, so that it learns to hold what was seen; then cameras have to be found.
     The last stage puts weight on what is judged in the end: relative depths without confidence, and recalled colours.
@@ -21,7 +21,7 @@ def nano_recipe(seed: int = 0) -> Recipe:
             Stage(700, (2, 3), 1, batch=12, world=BOLD_WORLD, known_cameras=0.5, loss=early),
             Stage(1600, (3, 5), 2, batch=10, world=SIMPLE_WORLD, known_cameras=0.3, loss=early),
             Stage(3400, (4, TRAINING_LENGTH), 2, batch=8, world=NANO_WORLD, known_cameras=0.15, loss=late),
-            Stage(7300, (4, TRAINING_LENGTH), 2, batch=12, world=NANO_WORLD, known_cameras=0.1, loss=last),
+            Stage(6000, (4, TRAINING_LENGTH), 2, batch=12, world=NANO_WORLD, known_cameras=0.1, loss=last),
         ),
         seed=seed,
         learning_rate=2e-3,
