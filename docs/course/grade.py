@@ -4,8 +4,8 @@
     python docs/course/grade.py students/*.py --worlds 8 --length 16 --csv grades.csv
 
 Each file runs in a process of its own, in an empty folder, with a time limit: it may crash, hang or print what it likes, and
-the grader reports that and goes on (Linux and macOS). **This is no sandbox.** A student's file is run with your rights; grade where that is
-acceptable, such as in a container without network.
+the grader reports that and goes on (Linux and macOS). **This is no sandbox.** A student's file is run with your rights; grade
+where that is acceptable, such as in a container without network.
 
 For each rule of a file: two points if its class can be made without arguments; five for the laws, in proportion to how many
 are kept; three for a run on the houses that ends with finite numbers. Whether the rule beats its control is *reported and not

@@ -1,5 +1,6 @@
 """Rules x sequences x lengths: prefixes, passes, resumption, failures that are named, controls."""
 
+import io
 import math
 from collections import Counter
 from collections.abc import Generator
@@ -9,8 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 
+from ttt3r.cli.aggregate import aggregate
 from ttt3r.data import BrokenImage, Clip
+from ttt3r.data.findings import Finding, Problem, Severity
 from ttt3r.data.memory import DepthInMemory
 from ttt3r.data.source import FrameSource, SourceFrame
 from ttt3r.evaluation.camera_task import CameraTask
@@ -20,6 +24,7 @@ from ttt3r.evaluation.evaluator import Evaluation, evaluate
 from ttt3r.evaluation.gain_task import GainTask
 from ttt3r.evaluation.measures_trajectory import OfficialTrajectory, StrictTrajectory
 from ttt3r.evaluation.protocol import Protocol
+from ttt3r.evaluation.report.writing import make_report
 from ttt3r.evaluation.result_files import read_results
 from ttt3r.evaluation.rows import Status
 from ttt3r.evaluation.sharding import Shard
@@ -278,6 +283,9 @@ class BadWorlds(ProceduralWorlds):
         if self.fault == "holes":
             maps = maps.clone()
             maps[1] = 0
+        if self.fault == "unsorted":
+            unsorted = Finding(Problem.UNSORTED, "rgb.txt", Severity.NOTE, "row 2 is early", "they are read in order")
+            return replace(clip, findings=(unsorted, unsorted))
         if self.fault == "broken":
             return replace(clip, source=Breaking(clip.source))
         return replace(clip, camera_to_world=cameras, depth_files=DepthInMemory(maps))
@@ -313,6 +321,20 @@ def test_bad_data_have_a_named_status(network, tmp_path, fault, metric, status, 
     assert (row.status, row.frames) == (status, frames)
     assert word in row.note
     assert math.isfinite(row.value) == (status in (Status.OK, Status.TOO_SHORT) or fault == "scale")
+
+
+def test_what_was_found_about_the_files_is_kept_and_told(network, tmp_path):
+    unit = faulty(network, tmp_path, "unsorted")
+    assert unit.findings == ("row 2 is early; they are read in order",)
+    written = read_results(tmp_path / "unsorted")
+    assert [one.findings for one in written] == [unit.findings]
+    report = make_report(written)
+    (remarks,) = [table for table in report.facts if table.name == "remarks"]
+    assert [row[2].text for row in remarks.rows].count(unit.findings[0]) == 1
+    console = Console(record=True, width=200, file=io.StringIO())
+    aggregate(tmp_path / "unsorted", console)
+    assert "files: row 2 is early; they are read in order (world-000)" in console.export_text()
+    assert not faulty(network, tmp_path, "").findings
 
 
 def test_everything_before_a_broken_frame_is_kept(network, tmp_path):

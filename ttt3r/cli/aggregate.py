@@ -12,7 +12,7 @@ from rich.table import Table
 
 from ttt3r.evaluation.report.writing import ReportSettings, write_report
 from ttt3r.evaluation.result_files import read_usable
-from ttt3r.evaluation.rows import ResultRow, Status
+from ttt3r.evaluation.rows import ResultRow, Status, UnitResult
 
 CSV, REPORT = "rows.csv", "report"
 NAMED = 3
@@ -32,7 +32,8 @@ def aggregate(out: Path, console: Console) -> int:
     for protocol, digest in sorted({(row.protocol, row.protocol_hash) for row in rows}):
         own = [row for row in rows if row.protocol_hash == digest]
         console.print(_table(f"{protocol} {digest[:12]}", own))
-        for line in _failures(own):
+        concerned = [unit for unit in units if any(row.protocol_hash == digest for row in unit.rows)]
+        for line in (*_failures(own), *_findings(concerned)):
             console.print(f"[yellow]{escape(line)}[/]", highlight=False, soft_wrap=True)
     for line in broken:
         console.print(f"[red]{escape(line)}[/]", highlight=False, soft_wrap=True)
@@ -94,6 +95,15 @@ def _failures(rows: Sequence[ResultRow]) -> list[str]:
         f"{status}: {note} ({_listed(sequences)}; {'all rules' if len(rules) == everyone else ', '.join(rules)})"
         for (status, note), (sequences, rules) in found.items()
     ]
+
+
+def _findings(units: Sequence[UnitResult]) -> list[str]:
+    """One line for each thing that is not as it should be with the files, with its sequences."""
+    found: dict[str, dict[str, None]] = {}
+    for unit in units:
+        for finding in unit.findings:
+            found.setdefault(finding, {})[unit.rows[0].sequence] = None
+    return [f"files: {finding} ({_listed(sequences)})" for finding, sequences in found.items()]
 
 
 def _listed(names: Collection[str]) -> str:

@@ -12,7 +12,7 @@ from ttt3r.evaluation.rows import Status
 from ttt3r.evaluation.tasks import Moment, Recorder, Task
 from ttt3r.types import Outputs
 
-PLAUSIBLE = (0.05, 200.0)
+PLAUSIBLE = (0.1, 200.0)
 """Metres between which the median of a true depth lies, indoors or on a road; beyond, the scale of the files is suspected."""
 
 

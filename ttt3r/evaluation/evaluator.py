@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ttt3r.data import Clip
 from ttt3r.evaluation.canonical import canonical_text
 from ttt3r.evaluation.contenders import Contender
 from ttt3r.evaluation.passes import OnFrame, Stop, run_pass, stop_of_reading
@@ -17,7 +18,7 @@ from ttt3r.evaluation.prefixes import judge, stopped
 from ttt3r.evaluation.protocol import Protocol
 from ttt3r.evaluation.provenance import costs_of, facts_of, forget_peak_memory
 from ttt3r.evaluation.result_files import ResultFolder
-from ttt3r.evaluation.rows import UnitResult
+from ttt3r.evaluation.rows import FINDINGS, UnitResult
 from ttt3r.evaluation.sharding import Shard
 from ttt3r.evaluation.sources import SequenceEntry
 from ttt3r.evaluation.units import Unit
@@ -152,7 +153,7 @@ def _complete(
         return
     forget_peak_memory()
     with run_pass(network, protocol, tuple(missing.values()), clip, on_frame) as done:
-        costs, facts = costs_of(done), facts_of(network, done)
+        costs, facts = costs_of(done), facts_of(network, done) | _findings(clip)
         results = {
             unit: UnitResult(
                 tuple(unit.row(judged) for judged in judge(protocol, done, lane)),
@@ -163,6 +164,11 @@ def _complete(
             for lane in [done.lanes[contender.label]]
         }
         folder.write(results, {unit: done.lanes[contender.label].trace.write for unit, contender in missing.items()})
+
+
+def _findings(clip: Clip) -> dict[str, str]:
+    lines = dict.fromkeys(" ".join(str(finding).split()) for finding in clip.findings)
+    return {FINDINGS: "\n".join(lines)} if lines else {}
 
 
 def _not_opened(evaluation: Evaluation, unit: Unit, contender: Contender, stop: Stop) -> UnitResult:

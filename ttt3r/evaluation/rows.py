@@ -4,6 +4,9 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+FINDINGS = "findings"
+"""The entry of `UnitResult.settings` that says what is not as it should be with the files, a line each; absent where all is."""
+
 
 class Status(enum.Enum):
     """What became of a unit, or of one number of it. Everything but `OK` is named in the summary, never dropped in silence."""
@@ -77,3 +80,8 @@ class UnitResult:
     settings: Mapping[str, str] = field(default_factory=dict)
     costs: Mapping[str, float] = field(default_factory=dict)
     arrays: str = ""
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What is not as it should be with the files of the sequence."""
+        return tuple(self.settings.get(FINDINGS, "").splitlines())

@@ -8,7 +8,7 @@ from ttt3r.evaluation.report.contents import RULE, frames_cell
 from ttt3r.evaluation.report.failing import Failure
 from ttt3r.evaluation.report.results import Results, rule_of
 from ttt3r.evaluation.report.tables import Cell, Column, Table
-from ttt3r.evaluation.rows import ResultRow, Status, UnitResult
+from ttt3r.evaluation.rows import FINDINGS, ResultRow, Status, UnitResult
 
 BYTES = 1024**3
 TOTAL = ("seconds_per_frame", "seconds_per_frame/network")
@@ -103,12 +103,16 @@ def _names(everyone: Sequence[str]) -> str:
     return ", ".join(names[:NAMED]) + more
 
 
-def remark_table(rows: Sequence[ResultRow]) -> Table:
-    """Notes on numbers that are there, each said once with the number of rules that it concerns."""
+def remark_table(rows: Sequence[ResultRow], units: Sequence[UnitResult] = ()) -> Table:
+    """Notes on numbers that are there, and findings about the files, each said once with the number of rules it concerns."""
     found: dict[tuple[str, str, str], set[str]] = {}
     for row in rows:
         if row.note and row.status is Status.OK:
             found.setdefault((row.protocol, row.sequence, row.note), set()).add(row.rule)
+    for unit in units:
+        for finding in unit.findings:
+            for row in unit.rows[:1]:
+                found.setdefault((row.protocol, row.sequence, finding), set()).add(row.rule)
     lines = [(*map(Cell, key), Cell(str(len(rules)))) for key, rules in found.items()]
     columns = [Column(name, name, numeric=False) for name in ("data", "sequence", "note", "rules")]
     return Table("remarks", "Remarks on numbers that count", tuple(columns), tuple(lines), 2)
@@ -125,6 +129,8 @@ def setting_table(units: Sequence[UnitResult], results: Results) -> Table:
     values: dict[str, dict[str, None]] = {}
     for unit in units:
         for name, value in unit.settings.items():
+            if name == FINDINGS:
+                continue  # they are remarks
             values.setdefault(name, {})[value] = None
     for name, found in values.items():
         few = "; ".join(_cut(value) for value in list(found)[:6]) + (

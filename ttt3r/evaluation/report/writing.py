@@ -117,7 +117,7 @@ def make_report(units: Iterable[UnitResult], settings: ReportSettings = ReportSe
         failures=failed,
         verdicts=verdicts(evidence),
         tables=(*_tables(means, comparisons, units), *_against(against, settings.against)),
-        facts=(failure_table(failed), remark_table(results.rows), setting_table(units, results)),
+        facts=(failure_table(failed), remark_table(results.rows, units), setting_table(units, results)),
     )
 
 
