@@ -167,3 +167,33 @@ def test_three_rules_two_real_sequences_three_lengths_killed_and_resumed(shared,
     assert {row.length for unit in whole for row in unit.rows} == {4, 8, 16}
     text = json.dumps([unit.settings["protocol"] for unit in whole])
     assert "FolderSequences" in text
+
+
+def test_results_are_set_against_the_paper(typed, here):
+    write_demo_sequence(here / "tum/rgbd_dataset_freiburg3_sitting_static", frames=16, size=(80, 60), seed=1)
+    code, _, errors = typed(
+        "evaluate tum/stride3-90 --root tum --network tiny-random --size 64 --device cpu --rules cut3r,ttt3r "
+        "--sequences rgbd_dataset_freiburg3_sitting_static --out out"
+    )
+    assert (code, errors) == (0, "")
+    code, said, errors = typed("compare out --against paper --out beside")
+    assert (code, errors) == (0, "")
+    assert "published numbers are of the official weights" in said
+    table = {row["rule"]: row for row in rows(here / "beside/paper.csv") if row["metric"] == "ATE official m"}
+    assert float(table["ttt3r"]["paper"]) == 0.028
+    ours = {r["rule"]: float(r["value"]) for r in rows(here / "out/rows.csv") if r["metric"] == "official/ate"}
+    for rule, row in table.items():
+        assert float(row["ours"]) == pytest.approx(ours[rule])
+        assert float(row["difference"]) == pytest.approx(ours[rule] - float(row["paper"]))
+
+
+def test_what_cannot_be_set_against_the_paper_is_named(typed, here, rooms):
+    code, _, errors = typed("compare rooms --against paper")
+    assert code == 2
+    assert "rooms holds no results" in errors
+    assert "ttt3r evaluate tum/1000" in errors
+    assert typed(f"{EVALUATE} --rules cut3r --lengths 3 --out out")[0] == 0
+    code, _, errors = typed("compare out --against paper")
+    assert code == 2
+    assert "nothing was published under folder" in errors
+    assert "tum/1000" in errors

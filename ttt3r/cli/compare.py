@@ -5,7 +5,7 @@ Reads the datasets of `ttt3r data list`; `ttt3r data demo DIR` makes a sequence 
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,6 +17,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from ttt3r.cli import choosing
+from ttt3r.cli.published import CSV as PAPER_CSV
+from ttt3r.cli.published import compare_with_paper
 from ttt3r.cli.run import frame_progress
 from ttt3r.cli.worlds import CSV as WORLDS_CSV
 from ttt3r.cli.worlds import compare_worlds
@@ -36,7 +38,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "path",
         type=str,
         nargs="+",
-        help="folders of sequences with ground truth; or the word worlds, for held-out procedural worlds",
+        help="folders of sequences with ground truth; or the word worlds, for held-out worlds; with --against, of results",
     )
     choosing.add_input_arguments(parser)
     parser.add_argument(
@@ -50,6 +52,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--controls", action="store_true", help="run a second pass with the constant of equal mean gain for every gate"
     )
+    parser.add_argument(
+        "--against",
+        type=Literal["paper"] | None,
+        default=None,
+        help="set results of `ttt3r evaluate`, in the folders named, beside published numbers",
+    )
     parser.add_argument("--worlds", type=int, default=8, help="with `compare worlds`: how many")
     parser.add_argument("--overwrite", action="store_true", help="replace an older comparison in the folder")
 
@@ -60,6 +68,8 @@ def execute(settings: Any, console: Console) -> int:
     lengths = _lengths(settings.lengths)
     if settings.out is not None:
         _prepare(settings.out, settings.overwrite)
+    if settings.against is not None:
+        return compare_with_paper(settings.path, settings.out, console)
     if settings.path == ["worlds"]:
         return compare_worlds(settings, lengths or [TRAINING_LENGTH * 2**power for power in range(7)], console)
     network = choosing.load(settings, console)
@@ -104,7 +114,7 @@ def _prepare(out: Path, overwrite: bool) -> None:
         raise OSError(
             f"cannot write to the output folder {out} ({error.strerror}); choose another with --out"
         ) from error
-    if used and not any((out / name).is_file() for name in (CSV, WORLDS_CSV)):
+    if used and not any((out / name).is_file() for name in (CSV, WORLDS_CSV, PAPER_CSV)):
         raise FileExistsError(f"{out} is not empty and holds no comparison; choose an empty folder with --out")
     if used and not overwrite:
         raise FileExistsError(f"{out} already holds a comparison; replace it with --overwrite, or choose another --out")

@@ -78,8 +78,10 @@ class Protocol:
         """
         found = {entry.name: entry for entry in self.source.find(root)}
         if not found:
+            names = ", ".join(self.source.expected[:4])
+            wanted = f", which expects folders such as {names}" if names else ""
             raise ValueError(
-                f"no sequence with ground truth in {root} for {self.name}; ttt3r data check says what is there"
+                f"no sequence with ground truth in {root} for {self.name}{wanted}; ttt3r data check {root} says what is there"
             )
         if not self.sequences:
             return tuple(found[name] for name in sorted(found))

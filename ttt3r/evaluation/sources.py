@@ -29,6 +29,11 @@ class SequenceEntry:
 class SequenceSource(ABC):
     """A dataset with its official choice of frames. Holds settings only; the place on disk is told to it."""
 
+    @property
+    def expected(self) -> tuple[str, ...]:
+        """Names of the sequences that must be there; empty where any will do."""
+        return ()
+
     @abstractmethod
     def find(self, root: Path) -> tuple[SequenceEntry, ...]:
         """All sequences, sorted by name; those that the dataset must have are listed even if they are missing.
@@ -56,6 +61,11 @@ class BenchmarkSequences(SequenceSource):
     """
 
     selection: FrameSelection
+
+    @property
+    def expected(self) -> tuple[str, ...]:
+        """The sequences of the selection."""
+        return self.selection.sequences
 
     def find(self, root: Path) -> tuple[SequenceEntry, ...]:
         """The sequences of the selection, missing ones too; all that are found where it names none."""

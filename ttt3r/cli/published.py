@@ -1,0 +1,56 @@
+"""`ttt3r compare RESULTS --against paper`: numbers of an evaluation beside those that were published."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from ttt3r.evaluation.paper import against_paper, published_values
+from ttt3r.evaluation.report.facts import paper_table
+from ttt3r.evaluation.report.results import collect
+from ttt3r.evaluation.result_files import read_usable
+
+CSV = "paper.csv"
+
+
+def compare_with_paper(folders: Sequence[str], out: Path | None, console: Console) -> int:
+    """Print ours, theirs and the difference, for every number that somebody has published under the same protocol.
+
+    Args:
+        folders: of results, written by `ttt3r evaluate`.
+        out: where `paper.csv` goes, if anywhere.
+        console: for people.
+
+    Raises:
+        ValueError: if a folder holds no results, or nothing was published under their protocols.
+    """
+    units, networks = [], dict[str, None]()
+    for folder in folders:
+        try:
+            found, broken = read_usable(folder)
+        except FileNotFoundError:
+            raise ValueError(
+                f"{folder} holds no results to set against published numbers; make some by a named protocol first: "
+                f"ttt3r evaluate tum/1000 --root DATA --out {folder}"
+            ) from None
+        units += found
+        networks |= dict.fromkeys(unit.settings.get("network", "unknown") for unit in found)
+        for line in broken:
+            console.print(f"[red]{escape(line)}[/]", highlight=False, soft_wrap=True)
+    beside = against_paper(collect(units))
+    if not beside:
+        known = ", ".join(dict.fromkeys(value.protocol for value in published_values()))
+        ours = ", ".join(dict.fromkeys(row.protocol for unit in units for row in unit.rows))
+        raise ValueError(f"nothing was published under {ours} for these rules; there are numbers under {known}")
+    table = paper_table(beside)
+    for part in table.rich(console.width):
+        console.print(part)
+    names = ", ".join(networks)
+    console.print(
+        f"ours: network {escape(names)}; published numbers are of the official weights", highlight=False, soft_wrap=True
+    )
+    if out is not None:
+        (out / CSV).write_text(table.csv(), encoding="utf-8")
+        console.print(f"the table: [bold]{out / CSV}[/]", highlight=False)
+    return 0
