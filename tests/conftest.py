@@ -1,6 +1,7 @@
 """Shared fixtures. Nothing of ttt3r is imported at the top: type checks must be switched on before."""
 
 import os
+import sys
 from pathlib import Path
 
 os.environ.setdefault("TTT3R_TYPECHECK", "1")
@@ -25,6 +26,12 @@ def shared():
     if not SHARED.is_dir():
         pytest.skip("../shared (recorded reference data) is absent")
     return SHARED
+
+
+@pytest.fixture(autouse=True)
+def _no_rules_of_other_tests():
+    """A file my_lab.py that another test's folder held is not the one of this test's."""
+    sys.modules.pop("my_lab", None)
 
 
 @pytest.fixture(autouse=True)
