@@ -22,12 +22,14 @@ from ttt3r.evaluation import GainAccount, mean_interval
 from ttt3r.evaluation.accounting import GainMoment
 from ttt3r.evaluation.intervals import Interval
 from ttt3r.evaluation.plots import COLORS, INK, new_figure, quiet_axes
+from ttt3r.evaluation.report.statistics import holm, sign_flip_test
 from ttt3r.evaluation.world_study import AVERAGED, CONSTANT, WorldPlan, WorldStudy, control_rules, run_study
 from ttt3r.types import Frame
 from ttt3r.update_rules import RULES, StateUpdateRule
 
 PICTURE = Path(__file__).parent.parent / "docs" / "figures" / "rules.png"
 CONSTANTS = (0.1, 0.3, 0.5, 0.7)
+LEVEL = 0.05
 
 
 def contenders() -> dict[str, StateUpdateRule]:
@@ -38,39 +40,75 @@ def contenders() -> dict[str, StateUpdateRule]:
     return rules | {f"constant {rate}": RULES["constant"](rate) for rate in CONSTANTS}  # pyright: ignore
 
 
-def ladder(study: WorldStudy, rules: Mapping[str, StateUpdateRule]) -> list[str]:
-    """Rules by mean gain, with what their memories recall and the difference to their controls, world by world."""
-    rows = [
-        "| rule | gain | SD tokens | SD frames | recall | recall, rule - its constant | recall, rule - its token mean | "
-        "rotation, rule - its constant |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+Paired = dict[str, dict[str, Float[np.ndarray, " world"]]]
+"""By question and rule: how much better the rule does than its control, world by world; above 0 is better."""
+
+
+def against_controls(study: WorldStudy, gates: Mapping[str, StateUpdateRule]) -> Paired:
+    """Recall and cameras of every gate against the constant of its mean gain, and recall against its mean over tokens."""
     recalled = {name: study.asked[-1].explained(name) for name in study.scores.gain}
-    for name in sorted(rules, key=lambda rule: -study.scores.gain[rule][-1].mean()):
+    turned, moved = study.scores.rotation_degrees, study.scores.translation
+    found: Paired = {name: {} for name in ("recall", "rotation", "translation", "recall, token mean")}
+    for gate in gates:
+        constant, averaged = f"{CONSTANT}{gate}", f"{AVERAGED}{gate}"
+        if constant not in recalled:
+            continue
+        found["recall"][gate] = recalled[gate] - recalled[constant]
+        found["rotation"][gate] = turned[constant][-1] - turned[gate][-1]
+        found["translation"][gate] = moved[constant][-1] - moved[gate][-1]
+        found["recall, token mean"][gate] = recalled[gate] - recalled[averaged]
+    return found
+
+
+def corrected(paired: Paired) -> dict[str, dict[str, float]]:
+    """The p of the sign-flip test over worlds, Holm's correction over all rules that are asked the same question."""
+    found = {}
+    for question, differences in paired.items():
+        raw = [sign_flip_test(values, [str(i) for i in range(len(values))]).p for values in differences.values()]
+        found[question] = dict(zip(differences, holm(raw), strict=True))
+    return found
+
+
+def verdicts(paired: Paired) -> list[str]:
+    """Each gate against its controls."""
+    p = corrected(paired)
+    rows = [
+        "| gate | recall, against its constant | rotation, degrees | translation | recall, against its token mean |",
+        "|---|---|---|---|---|",
+    ]
+    for gate in paired["recall"]:
+        cells = [_marked(paired[question][gate], p[question][gate]) for question in paired]
+        rows.append(f"| `{gate}` | " + " | ".join(cells) + " |")
+    return rows
+
+
+def _marked(differences: Float[np.ndarray, " world"], p: float) -> str:
+    found: Interval = mean_interval(differences)
+    mark = " **better**" if found.mean > 0 else " **worse**"
+    return f"{found.mean:+.3f}±{found.half:.3f}{mark if p < LEVEL else ''}"
+
+
+def ladder(study: WorldStudy, rules: Mapping[str, StateUpdateRule]) -> list[str]:
+    """Rules by mean gain, with their books, what their memories recall, and how far off their cameras are."""
+    rows = [
+        "| rule | gain | over tokens | over frames | memory age | drift | norm | recall | rotation, degrees | translation |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name in sorted([*rules, "1/t"], key=lambda rule: -study.scores.gain[rule][-1].mean()):
         books = study.books[name][-1]
         cells = [
             f"{study.scores.gain[name][-1].mean():.3f}",
             f"{books.gain_std_tokens:.3f}",
             f"{books.gain_std_frames:.3f}",
+            f"{books.memory_age:.1f}",
+            f"{books.drift:.2f}",
+            f"{books.norm_ratio:.2f}",
+            str(mean_interval(study.asked[-1].explained(name))),
+            str(mean_interval(study.scores.rotation_degrees[name][-1])),
+            str(mean_interval(study.scores.translation[name][-1])),
         ]
-        cells.append(str(mean_interval(recalled[name])))
-        for beginning in (CONSTANT, AVERAGED):
-            control = f"{beginning}{name}"
-            cells.append(_marked(recalled[name] - recalled[control]) if control in recalled else "-")
-        turned = study.scores.rotation_degrees
-        control = f"{CONSTANT}{name}"
-        cells.append(_marked(turned[name][-1] - turned[control][-1]) if control in turned else "-")
         rows.append(f"| `{name}` | " + " | ".join(cells) + " |")
-    for name in ("1/t",):
-        rows.append(
-            f"| {name} | {study.scores.gain[name][-1].mean():.3f} | - | - | {mean_interval(recalled[name])} | - | - | - |"
-        )
     return rows
-
-
-def _marked(differences: Float[np.ndarray, " world"]) -> str:
-    found: Interval = mean_interval(differences)
-    return f"{found.mean:+.3f}±{found.half:.3f}{' *' if found.excludes_zero else ''}"
 
 
 def gains_over_time(
@@ -121,12 +159,15 @@ def main() -> None:
     study = run_study(network, rules, plan)
     gates = {name: rule for name, rule in rules.items() if not name.startswith("constant")}
     study = study.with_rules(run_study(network, control_rules(gates, study), plan))
-    print(
-        f"*{settings.worlds} held-out worlds, {settings.frames} frames; recall is the explained variance of colours over all "
-        "questions at the end; mean ± 95 % interval over worlds; * where the interval leaves 0 out, not corrected for the "
-        "number of rules.*\n"
-    )
+    paired = against_controls(study, gates)
+    print(f"*{settings.worlds} held-out worlds, {settings.frames} frames; mean ± 95 % interval over worlds.*\n")
     print("\n".join(ladder(study, rules)))
+    print(
+        "\n*The same worlds, world by world: how much better a gate does than the constant of its own mean gain, or than "
+        "itself averaged over its tokens. Above 0 is better. Bold where the sign-flip test gives p < 0.05 after Holm's "
+        f"correction over the {len(paired['recall'])} gates of a column.*\n"
+    )
+    print("\n".join(verdicts(paired)))
     with torch.no_grad():
         draw(gains_over_time(network, gates, settings.frames))
 
