@@ -46,6 +46,24 @@ def test_a_run_draws_and_says_where_the_results_are(typed, here):
             assert min(picture.size) > 400
 
 
+def test_frames_that_were_added_to_a_folder_are_run_by_resume(typed, here):
+    whole = sorted((here / "photos").iterdir())
+    assert typed(f"{RUN} --out whole")[0] == 0
+    later = whole[len(whole) // 2 :]
+    for path in later:
+        path.rename(here / path.name)
+    assert typed(f"{RUN} --out out")[0] == 0
+    for path in later:
+        (here / path.name).rename(path)
+    code, said, _ = typed(f"{RUN} --out out --resume")
+    assert code == 0
+    assert f"going on after {len(whole) - len(later)} frames" in said
+    same = [(here / name / "trajectory.txt").read_text() for name in ("whole", "out")]
+    assert same[0] == same[1]
+    assert (here / "whole/points.ply").read_bytes() == (here / "out/points.ply").read_bytes()
+    assert "nothing to do" in typed(f"{RUN} --out out --resume")[1]
+
+
 def test_a_complete_run_is_left_alone(typed, here):
     typed(f"{RUN} --out out")
     before = {path: path.stat().st_mtime_ns for path in (here / "out").rglob("*")}

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ttt3r.cli import choosing
-from ttt3r.data import Prefetch, open_source
+from ttt3r.data import CropToPatches, Prefetch, open_source
 from ttt3r.evaluation.plots import plot_point_cloud, plot_trajectories
 from ttt3r.export import PointSelection, RunFolder, RunRecord, RunStatus, read_trajectory
 from ttt3r.reconstructor import Reconstructor
@@ -47,7 +47,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="also write what every state token took, and where it looked: gains/",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an older run in the folder")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in the folder")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with the run in the folder, also after frames were added"
+    )
 
 
 def execute(settings: Any, console: Console) -> int:
@@ -88,9 +90,13 @@ def _path(settings: Any) -> str | list[str]:
 
 
 def _is_complete(settings: Any, rule: StateUpdateRule) -> bool:
-    """Whether the older run with these settings came to its end."""
+    """Whether the older run with these settings came to its end, and nothing was added to the source since."""
     RunFolder.resume(settings.out, _facts(settings, rule), _points(settings))  # refuses other settings
-    return RunRecord.load(settings.out).status is RunStatus.COMPLETE
+    record = RunRecord.load(settings.out)
+    if record.status is not RunStatus.COMPLETE:
+        return False
+    length = open_source(_path(settings), policy=CropToPatches(), sampling=choosing.sampling(settings)).length
+    return length is None or length <= record.frames + len(record.extra.get("skipped", ()))
 
 
 def _points(settings: Any) -> PointSelection:
