@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ttt3r.network.attention import CrossAttention, LowRank, SelfAttention
+from ttt3r.network.linear import Linear
 from ttt3r.network.rope import RotaryTable
 from ttt3r.types import AttentionLayer
 
@@ -22,8 +23,8 @@ class MLP(nn.Module):
 
     def __init__(self, width: int, hidden: int, out: int | None = None) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(width, hidden)
-        self.fc2 = nn.Linear(hidden, width if out is None else out)
+        self.fc1 = Linear(width, hidden)
+        self.fc2 = Linear(hidden, width if out is None else out)
 
     def forward(self, x: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch out"]:
         """Apply to each token."""
@@ -105,8 +106,8 @@ class WriteBlock(nn.Module):
         self.norm_self = layer_norm(width)
         self.self_attention = SelfAttention(width, heads)
         self.norm_other = layer_norm(width)
-        self.value = nn.Linear(width, width)
-        self.proj = nn.Linear(width, width)
+        self.value = Linear(width, width)
+        self.proj = Linear(width, width)
         self.norm_mlp = layer_norm(width)
         self.mlp = MLP(width, mlp_ratio * width)
 
@@ -125,7 +126,7 @@ class ModulatedNorm(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.norm = layer_norm(width)
-        self.modulation = nn.Linear(width, 2 * width)
+        self.modulation = Linear(width, 2 * width)
 
     def forward(
         self, x: Float[Tensor, "batch token width"], z: Float[Tensor, "batch width"]

@@ -14,6 +14,7 @@ from ttt3r.network.config import CUT3RConfig, DPTConfig
 from ttt3r.network.decoder import Decoder
 from ttt3r.network.encoder import PatchEncoder
 from ttt3r.network.heads import Heads
+from ttt3r.network.linear import Linear
 from ttt3r.network.pose_memory import PoseMemory
 from ttt3r.types import AttentionBias, Features, Frame, Memory, Needs, Outputs, Proposal, Reconstruction, Tokens
 
@@ -24,7 +25,7 @@ class InitialState(nn.Module):
     def __init__(self, config: CUT3RConfig) -> None:
         super().__init__()
         self.registers = nn.Embedding(config.state_tokens, config.encoder_width)
-        self.embed = nn.Linear(config.encoder_width, config.width)
+        self.embed = Linear(config.encoder_width, config.width)
 
     def forward(self) -> Float[Tensor, "state channel"]:
         """S_0."""

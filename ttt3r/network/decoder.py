@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ttt3r.network.attention import LowRank
 from ttt3r.network.blocks import DecoderBlock, Positions, layer_norm
 from ttt3r.network.config import CUT3RConfig
+from ttt3r.network.linear import Linear
 from ttt3r.network.rope import Grid, rotary_table
 from ttt3r.types import AttentionBias, AttentionLayer, Needs, Stream
 
@@ -38,7 +39,7 @@ class Decoder(nn.Module):
         super().__init__()
         self.config = config
         width, ratio = config.width, config.mlp_ratio
-        self.embed = nn.Linear(config.encoder_width, width)
+        self.embed = Linear(config.encoder_width, width)
         self.pose_token = nn.Parameter(0.02 * torch.randn(1, 1, width))
         self.image_blocks = nn.ModuleList([DecoderBlock(width, config.heads, ratio) for _ in range(config.depth)])
         self.state_blocks = nn.ModuleList([DecoderBlock(width, config.state_heads, ratio) for _ in range(config.depth)])

@@ -44,7 +44,9 @@ class Fusion(nn.Module):
         """The fused map, at twice the size of `x`."""
         if self.skip is not None and finer is not None:
             x = x + self.skip(finer)
-        return self.out(upsample(self.refine(x)))
+        return upsample(
+            self.out(self.refine(x))
+        )  # weights of upsampling sum to 1, so it may follow: a quarter of the cells
 
 
 class Level(nn.Module):

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from ttt3r.network.blocks import DecoderBlock, WriteBlock
 from ttt3r.network.config import CUT3RConfig
+from ttt3r.network.linear import Linear
 
 BLOCKS = 2  # for reading and for writing, in every published network
 
@@ -18,7 +19,7 @@ class PoseMemory(nn.Module):
         width, pair, ratio = config.width, 2 * config.width, config.mlp_ratio
         self.initial = nn.Parameter(0.2 * torch.randn(1, config.slots, pair))
         self.masked_value = nn.Parameter(0.2 * torch.randn(1, 1, width))
-        self.query = nn.Linear(config.encoder_width, width)
+        self.query = Linear(config.encoder_width, width)
         self.read_blocks = nn.ModuleList([DecoderBlock(pair, config.heads, ratio) for _ in range(BLOCKS)])
         self.write_blocks = nn.ModuleList([WriteBlock(pair, config.heads, ratio) for _ in range(BLOCKS)])
 
