@@ -100,3 +100,13 @@ def test_pages_behave_in_a_browser_from_disk(chromium, width, tmp_path_factory):
     assert not wrong, "\n".join(wrong)
     assert not heard, "\n".join(heard)
     assert not [url for url in asked if not url.startswith(("file:", "data:", "blob:"))]
+
+
+def test_search_works_from_disk(chromium):
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    page.goto((SITE / "how-to" / "view.html").as_uri())
+    page.locator(".md-search__input").fill("equal mean gain")
+    first = page.locator(".md-search-result__link").first
+    first.wait_for(state="attached", timeout=20_000)
+    assert first.get_attribute("href").startswith(SITE.as_uri())
+    page.close()
