@@ -123,3 +123,24 @@ def test_controls_stand_below_their_gates(typed, here, room):
     with (here / "out/comparison.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["control_of"] for row in rows].count("ttt3r") == 2
+
+
+def test_a_trained_rule_is_named_with_its_weights(typed, here):
+    from ttt3r.update_rules import LearnedToken
+
+    rule = LearnedToken(channel=48, start=0.9)
+    rule.save(here / "gate.safetensors")
+    write_demo_sequence(here / "room", frames=3, size=(80, 60))
+    words = "--network tiny-random --size 64 --device cpu"
+    code, said, errors = typed(f"compare room {words} --rules cut3r,learned_token:weights=gate.safetensors")
+    assert (code, errors) == (0, "")
+    assert "0.90" in said
+    code, _, errors = typed(f"compare room {words} --rules learned_token:weights=none.safetensors")
+    assert code == 2
+    assert "no weights at none.safetensors" in errors
+    code, said, _ = typed(f"run room/rgb {words} --rule learned_token --rule.weights gate.safetensors --out run")
+    assert code == 0
+    assert "weights='gate.safetensors'" in (here / "run/run.json").read_text()
+    with (here / "run/gains.csv").open() as stream:
+        gains = [float(row["gain_mean"]) for row in csv.DictReader(stream)]
+    assert gains[1:] == pytest.approx([0.9] * 2, abs=1e-6)  # the first frame is taken whole

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from ttt3r.network import CUT3R, CUT3RConfig, LinearConfig
@@ -324,3 +325,39 @@ def test_all_rules_run_in_one_pass_over_one_network(network):
     for name in ("learned_scalar", "learned_token", "learned_channel", "learned_gru"):
         torch.testing.assert_close(last[name].memory.state, last["constant"].memory.state, rtol=1e-5, atol=1e-5)
         assert isinstance(rules[name], nn.Module)
+
+
+@every_kind
+def test_saved_weights_make_the_rule_again(kind, tmp_path):
+    rule = kind(channel=24, hidden=8, start=0.6)
+    with torch.no_grad():
+        for parameter in rule.parameters():
+            parameter.add_(torch.randn_like(parameter))
+    rule.save(tmp_path / "gate.safetensors")
+    again = kind(weights=tmp_path / "gate.safetensors")
+    assert (again.channel, again.hidden) == (24, 8)
+    for name, tensor in rule.state_dict().items():
+        assert torch.equal(again.state_dict()[name], tensor)
+    other = next(one for one in KINDS if one is not kind)
+    with pytest.raises(ValueError, match=f"holds a {kind.__name__}, not a {other.__name__}"):
+        other(weights=tmp_path / "gate.safetensors")
+
+
+def test_files_that_hold_no_learned_rule_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no weights at .*train a rule"):
+        LearnedToken(weights=tmp_path / "none.safetensors")
+    (tmp_path / "text").write_text("no weights")
+    with pytest.raises(ValueError, match="holds no learned rule"):
+        LearnedToken(weights=tmp_path / "text")
+    torch.save(LearnedToken(channel=8).state_dict(), tmp_path / "pickle.pt")
+    with pytest.raises(ValueError, match="holds no learned rule"):
+        LearnedToken(weights=tmp_path / "pickle.pt")
+    save_file({"a": torch.zeros(2)}, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match="holds no learned rule"):
+        LearnedToken(weights=tmp_path / "other.safetensors")
+    facts = {"ttt3r.rule": '{"rule": "LearnedToken", "channel": 8, "hidden": 4}'}
+    save_file({"gate.a": torch.zeros(2)}, tmp_path / "torn.safetensors", metadata=facts)
+    with pytest.raises(ValueError, match="do not fit a LearnedToken"):
+        LearnedToken(weights=tmp_path / "torn.safetensors")
+    with pytest.raises(ValueError, match="no weights yet"):
+        LearnedToken().save(tmp_path / "early.safetensors")

@@ -3,6 +3,7 @@
 import math
 from abc import abstractmethod
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -13,6 +14,7 @@ from torch.nn import functional
 from ttt3r.types import STATELESS, RuleState
 from ttt3r.update_rules.base import Gain, GatedUpdateRule
 from ttt3r.update_rules.evidence import Evidence
+from ttt3r.update_rules.saved_gate import SavedGate
 
 
 @runtime_checkable
@@ -42,21 +44,45 @@ class LearnedRule(nn.Module, GatedUpdateRule):
         hidden: width of the hidden layer.
         start: the gain before training, between 0 and 1.
         seed: of the hidden layer's first weights. PyTorch's global random numbers are not touched.
+        weights: a file written by `save`, from which sizes and weights are taken; the other settings are not asked then.
 
     Raises:
-        ValueError: for a width below 1, or a start outside (0, 1).
+        FileNotFoundError: if there is no such file.
+        ValueError: for a width below 1, a start outside (0, 1), or a file that holds no rule of this class.
     """
 
-    def __init__(self, channel: int | None = None, hidden: int = 64, start: float = 0.3, seed: int = 0) -> None:
+    def __init__(
+        self,
+        channel: int | None = None,
+        hidden: int = 64,
+        start: float = 0.3,
+        seed: int = 0,
+        weights: str | Path | None = None,
+    ) -> None:
         super().__init__()
+        saved = None if weights is None else SavedGate.read(Path(weights), type(self).__name__)
+        if saved is not None:
+            channel, hidden = saved.channel, saved.hidden
         if min(hidden, 1 if channel is None else channel) < 1:
             raise ValueError(f"widths must be at least 1, got channel={channel} and hidden={hidden}")
         if not 0 < start < 1:
             raise ValueError(f"start must lie between 0 and 1 (a sigmoid reaches neither), got {start}")
-        self.channel, self.hidden, self.start, self.seed = channel, hidden, start, seed
+        self.channel, self.hidden, self.start, self.seed, self.weights = channel, hidden, start, seed, weights
         self.register_module("gate", None)
         if channel is not None:
             self._size(channel)
+        if saved is not None:
+            saved.put_into(self)
+
+    def save(self, path: str | Path) -> None:
+        """Write the weights to a safetensors file, with what is needed to make the rule again: `LearnedToken(weights=path)`.
+
+        Raises:
+            ValueError: if the rule has no size yet.
+        """
+        next(self.parameters())  # refuses a rule without a size
+        assert self.channel is not None
+        SavedGate(type(self).__name__, self.channel, self.hidden, dict(self.state_dict())).write(Path(path))
 
     @classmethod
     def for_network(cls, config: NetworkWidth) -> "LearnedRule":
@@ -114,7 +140,10 @@ class LearnedRule(nn.Module, GatedUpdateRule):
 
     def extra_repr(self) -> str:
         """The settings, for printing."""
-        return f"channel={self.channel}, hidden={self.hidden}, start={self.start}, seed={self.seed}"
+        sizes = f"channel={self.channel}, hidden={self.hidden}"
+        if self.weights is not None:
+            return f"{sizes}, weights={str(self.weights)!r}"
+        return f"{sizes}, start={self.start}, seed={self.seed}"
 
     def _size(self, channel: int) -> None:
         with torch.random.fork_rng(devices=[]), torch.device("cpu"):
