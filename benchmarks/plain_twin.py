@@ -5,6 +5,7 @@ averages a map of all layers, several rules are several passes. What the referen
 is left out, since these weights are not loaded; so the baseline is a little faster than the reference is.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,9 +43,27 @@ class MapGate(GatedUpdateRule):
         return Gain(torch.sigmoid(maps.mean(dim=(0, 2, 4)))[..., None])
 
 
-def _mapped(layer: ttt3r.types.AttentionLayer, value: Tensor, bias: object) -> Tensor:
-    weights = (layer.query @ layer.key.transpose(-1, -2)).softmax(dim=-1)
-    return (weights @ value).transpose(1, 2).flatten(2)
+class Maps:
+    """Attention that makes its maps, and keeps those of the decoder until the next frame is through, as the reference does.
+
+    Args:
+        patches: tokens of the encoder, whose maps are let go.
+    """
+
+    def __init__(self, patches: int) -> None:
+        self.patches = patches
+        self.frames: deque[list[Tensor]] = deque([[]], maxlen=2)
+
+    def attend(self, layer: ttt3r.types.AttentionLayer, value: Tensor, bias: object) -> Tensor:
+        """As `ttt3r.network.attention.attend`."""
+        weights = (layer.query @ layer.key.transpose(-1, -2)).softmax(dim=-1)
+        if layer.query.shape[2] != self.patches:
+            self.frames[-1].append(weights)
+        return (weights @ value).transpose(1, 2).flatten(2)
+
+    def next_frame(self) -> None:
+        """Forget the frame before the last."""
+        self.frames.append([])
 
 
 def _turned(x: Tensor, table: RotaryTable) -> Tensor:
@@ -71,10 +90,10 @@ def plain_linear() -> Iterator[None]:
 
 
 @contextmanager
-def plain_way() -> Iterator[None]:
+def plain_way(maps: Maps) -> Iterator[None]:
     """Within: maps instead of fused attention, rotary tables looked up, plain linear layers."""
     fused, rotate = attention.attend, attention.rotate
-    attention.attend, attention.rotate = _mapped, _turned
+    attention.attend, attention.rotate = maps.attend, _turned
     try:
         with plain_linear():
             yield

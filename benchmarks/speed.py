@@ -21,11 +21,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from plain_twin import MapGate, plain_linear, plain_way
+from plain_twin import MapGate, Maps, plain_linear, plain_way
 from torch.utils.flop_counter import FlopCounterMode
 
 import ttt3r
 from ttt3r.network import CUT3R, CUT3RConfig, load_network
+from ttt3r.network.linear import linear
 from ttt3r.types import Memory, Outputs
 from ttt3r.update_rules import ConfidenceAware, ConstantRate, FullOverwrite, KalmanGain, StateUpdateRule
 
@@ -83,23 +84,25 @@ def streaming(network: CUT3R, rules: Mapping[str, StateUpdateRule], outputs: Out
     return run
 
 
-def plain(network: CUT3R) -> Run:
+def plain(network: CUT3R, patches: int) -> Run:
     """The plain twin: everything, always."""
-    everything = streaming(network, {"ttt3r": MapGate()}, Outputs.ALL)
+    everything, maps = streaming(network, {"ttt3r": MapGate()}, Outputs.ALL), Maps(patches)
 
     def run(frames: list[torch.Tensor]) -> None:
-        with plain_way():
-            everything(frames)
+        for frame in frames:
+            with plain_way(maps):
+                everything([frame])
+            maps.next_frame()
 
     return run
 
 
-def variants(network: CUT3R, frames: int) -> tuple[Variant, ...]:
+def variants(network: CUT3R, frames: int, patches: int) -> tuple[Variant, ...]:
     """What is compared. Four passes of the baseline are four times one, and are not run."""
     ttt3r_rule = {"ttt3r": ConfidenceAware()}
     twin, one = "plain twin, all outputs", "cameras"
     found = [
-        Variant(twin, twin, plain(network)),
+        Variant(twin, twin, plain(network, patches)),
         Variant("all outputs", twin, streaming(network, ttt3r_rule, Outputs.ALL)),
         Variant("cameras and points", twin, streaming(network, ttt3r_rule, POINTS)),
         Variant(one, twin, streaming(network, ttt3r_rule, Outputs.CAMERA)),
@@ -115,12 +118,12 @@ def variants(network: CUT3R, frames: int) -> tuple[Variant, ...]:
 
 def gemm_rate(config: CUT3RConfig, tokens: int) -> float:
     """Products a second of the largest hidden matrix with a frame's tokens, x 2: FLOP/s, best of several."""
-    a, b = torch.randn(tokens, config.encoder_width), torch.randn(config.encoder_width, 4 * config.encoder_width)
+    a, b = torch.randn(tokens, config.encoder_width), torch.randn(4 * config.encoder_width, config.encoder_width)
     best, repeats = 0.0, max(1, int(2e9 / (2 * a.shape[0] * b.numel())))
     for _ in range(7):
         started = time.perf_counter()
         for _ in range(repeats):
-            a @ b
+            linear(a, b, None)
         best = max(best, 2 * a.shape[0] * b.numel() * repeats / (time.perf_counter() - started))
     return best
 
@@ -177,8 +180,14 @@ def measure(everyone: tuple[Variant, ...], frames: list[torch.Tensor], rounds: i
 
 def make_network(name: str) -> CUT3R:
     """`full`: official size, random weights; else as `load_network`."""
-    network = CUT3R.random(CUT3RConfig.official_512(), seed=0) if name == "full" else load_network(name)
-    return network.eval().requires_grad_(False)
+    if name != "full":
+        return load_network(name).eval().requires_grad_(False)
+    with torch.device("meta"):
+        network = CUT3R(CUT3RConfig.official_512())
+    network = network.to_empty(device="cpu").eval().requires_grad_(False)
+    for tensor in network.state_dict().values():  # in place: the peak of memory shall be that of the run
+        tensor.normal_(0, 0.02)
+    return network
 
 
 def peak_memory(settings: argparse.Namespace, name: str) -> float:
@@ -224,7 +233,8 @@ def main() -> None:
     count, rounds = (1, settings.rounds or 3) if full else (16, settings.rounds or 15)
     generator = torch.Generator().manual_seed(0)
     frames = [torch.rand(1, 3, height, width, generator=generator) * 2 - 1 for _ in range(count)]
-    everyone = variants(network, count)
+    patches = (height // network.config.patch) * (width // network.config.patch)
+    everyone = variants(network, count, patches)
     with torch.no_grad():
         if settings.only:
             import resource
@@ -234,7 +244,7 @@ def main() -> None:
                 chosen.run(frames)
             print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
             return
-        rate = gemm_rate(network.config, (height // network.config.patch) * (width // network.config.patch))
+        rate = gemm_rate(network.config, patches)
         found = measure(everyone, frames, rounds, rate)
     peaks = [peak_memory(settings, one.name) for one in found]
     report(settings, found, peaks, rate)
