@@ -206,6 +206,16 @@ def peak_memory(settings: argparse.Namespace, name: str) -> float:
     return float(done.stdout.splitlines()[-1])
 
 
+def peak_bytes() -> float:
+    """Most that this process has held; on Linux since it began itself (`ru_maxrss` counts the parent's share in)."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return 1024 * next(float(line.split()[1]) for line in status.read_text().splitlines() if "VmHWM" in line)
+    import resource
+
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
 def machine() -> dict[str, str]:
     """What the numbers depend on."""
     model = platform.processor() or platform.machine()
@@ -237,12 +247,10 @@ def main() -> None:
     everyone = variants(network, count, patches)
     with torch.no_grad():
         if settings.only:
-            import resource
-
             chosen = next(variant for variant in everyone if variant.name == settings.only)
             for _ in range(2):  # the first frame asks no gate
                 chosen.run(frames)
-            print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+            print(peak_bytes() / 2**30)
             return
         rate = gemm_rate(network.config, patches)
         found = measure(everyone, frames, rounds, rate)

@@ -4,8 +4,10 @@ Whatever stops a run (a broken frame, a result that is not finite, Ctrl-C) keeps
 last good frame, the point cloud and the COLMAP model of what is there are written, and the run can go on from there.
 """
 
+import enum
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,6 +132,26 @@ class _Feed:
             else:
                 self.waiting.append(item)
                 yield item.image
+
+
+class Precision(enum.StrEnum):
+    """In what the network multiplies. Weights, memory and outputs stay float32; see docs/speed.md for what changes."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+
+    def on(self, device: torch.device) -> AbstractContextManager[object]:
+        """The context in which to run.
+
+        Raises:
+            ValueError: for float16 on a CPU, which has no fast arithmetic for it.
+        """
+        if self is Precision.FLOAT32:
+            return nullcontext()
+        if self is Precision.FLOAT16 and device.type == "cpu":
+            raise ValueError("float16 is for GPUs, this is a CPU; take bfloat16, or float32")
+        return torch.autocast(device.type, torch.bfloat16 if self is Precision.BFLOAT16 else torch.float16)
 
 
 def choose_device(name: str = "auto") -> torch.device:

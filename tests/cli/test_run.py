@@ -6,9 +6,11 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from ttt3r.network import CUT3R, CUT3RConfig, save_network
+from ttt3r.types import Memory
 
 RUN = "run photos --network tiny-random --size 64 --device cpu"
 
@@ -265,3 +267,18 @@ def test_real_input_of_every_kind(typed, here, shared, source, size):
     if size is not None:
         with Image.open(images[0]) as image:
             assert image.size == size
+
+
+def test_products_in_another_precision_give_nearly_the_same(typed, here):
+    paths = {}
+    for name in ("float32", "bfloat16"):
+        assert typed(f"{RUN} --outputs cameras --precision {name} --out {name}")[0] == 0
+        paths[name] = np.loadtxt(here / name / "trajectory.txt")
+        assert record(here / name)["settings"]["precision"] == name
+        assert Memory.load(here / name / "memory.safetensors").state.dtype is torch.float32
+    difference = np.abs(paths["float32"] - paths["bfloat16"]).max()
+    assert 0 < difference < 0.1 * np.abs(paths["float32"][:, 1:]).max()
+    code, _, errors = typed(f"{RUN} --precision float16 --out half")
+    assert code == 2
+    assert "float16 is for GPUs" in errors
+    assert not (here / "half").exists()

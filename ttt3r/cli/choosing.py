@@ -3,6 +3,7 @@
 import hashlib
 from argparse import SUPPRESS, Action
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from rich.console import Console
 from ttt3r.data import CropToPatches, ResizePolicy, Sampling, StretchToPatches
 from ttt3r.network import CUT3R, load_network
 from ttt3r.network.checkpoint import CONFIG, NANO, WEIGHTS
-from ttt3r.runner import choose_device
+from ttt3r.runner import Precision, choose_device
 from ttt3r.types import Outputs
 from ttt3r.update_rules import StateUpdateRule, find_rule
 from ttt3r.update_rules.resets import split_reset
@@ -116,6 +117,12 @@ def add_input_arguments(parser: ArgumentParser) -> None:
         "--size", type=int | None, default=None, help="long side of the images (default: the network's)"
     )
     parser.add_argument("--resize", choices=[*RESIZE], default="crop", help="crop margins, or stretch to whole patches")
+    parser.add_argument(
+        "--precision",
+        choices=[precision.value for precision in Precision],
+        default=Precision.FLOAT32.value,
+        help="of products; memory and outputs stay float32",
+    )
     parser.add_argument("--stride", type=int, default=1, help="take every n-th frame")
     parser.add_argument("--start", type=int, default=0, help="first frame of the source")
     parser.add_argument("--stop", type=int | None, default=None, help="one past the last frame of the source")
@@ -138,6 +145,15 @@ def load(settings: Any, console: Console) -> CUT3R:
     elif settings.network == "nano":
         console.print("[yellow]nano has seen procedural rooms only: on other images its answers are rough guesses[/]")
     return network
+
+
+def precision(settings: Any) -> AbstractContextManager[object]:
+    """The context of `--precision` on the device of `--device`.
+
+    Raises:
+        ValueError: if the device has no fast arithmetic for it.
+    """
+    return Precision(settings.precision).on(choose_device(settings.device))
 
 
 def is_toy(source: str, network: CUT3R) -> bool:

@@ -81,7 +81,7 @@ def execute(settings: Any, console: Console) -> int:
     for clip in clips:
         if clip.name in result.truth:
             raise ValueError(f"two sequences are called {clip.name}; compare them one by one")
-        with frame_progress(console) as progress:
+        with frame_progress(console) as progress, choosing.precision(settings):
             total = min(len(clip.timestamps), max(lengths or [len(clip.timestamps)]))
             task = progress.add_task(clip.name, total=2 * total if settings.controls else total)
             found = compare(

@@ -61,6 +61,7 @@ def execute(settings: Any, console: Console) -> int:
     if settings.resume and _is_complete(settings, rule):
         console.print(f"the run in [bold]{settings.out}[/] is complete: nothing to do", highlight=False)
         return 0
+    precision = choosing.precision(settings)
     network = choosing.load(settings, console)
     source = open_source(
         _path(settings),
@@ -73,7 +74,7 @@ def execute(settings: Any, console: Console) -> int:
         console.print(f"going on after {folder.frames} frames", highlight=False)
     console.print(f"rule [bold]{escape(repr(rule))}[/]", highlight=False)
     try:
-        with frame_progress(console) as progress:
+        with frame_progress(console) as progress, precision:
             task = progress.add_task("frames", total=source.length, completed=folder.frames)
             model = Reconstructor(network, rule)
             run(model, Prefetch(source), folder, options, memory, on_frame=lambda _: progress.advance(task))
@@ -117,6 +118,7 @@ def _facts(settings: Any, rule: StateUpdateRule) -> dict[str, Any]:
         "stop": settings.stop,
         "reset_every": settings.reset_every,
         "outputs": settings.outputs,
+        "precision": settings.precision,
     }
 
 

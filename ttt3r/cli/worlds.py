@@ -26,11 +26,13 @@ def compare_worlds(settings: Any, lengths: list[int], console: Console) -> int:
     rules = choosing.parse_rules(settings.rules)
     resets = choosing.parse_resets(rules, settings.reset_every)
     network = choosing.load(settings, console)
-    study = _run(network, (rules, resets), plan, console)
+    with choosing.precision(settings):
+        study = _run(network, (rules, resets), plan, console)
     if settings.controls:
         controls = control_rules(rules, study)
         control_resets = {name: resets.get(name.partition(" of ")[2]) for name in controls}
-        study = study.with_rules(_run(network, (controls, control_resets), plan, console))
+        with choosing.precision(settings):
+            study = study.with_rules(_run(network, (controls, control_resets), plan, console))
     for table in tables_of(study):
         for part in table.rich(min(console.width, 100)):
             console.print(part)

@@ -61,7 +61,7 @@ class CUT3R(nn.Module):
 
     def initial_memory(self, batch: int) -> Memory:
         """The memory before any frame, the same for each of `batch` sequences."""
-        state = self.initial_state().expand(batch, -1, -1)
+        state = self.initial_state().to(self.pose_memory.initial.dtype).expand(batch, -1, -1)  # also under autocast
         return Memory.start(state, self.pose_memory.initial.expand(batch, -1, -1))
 
     def encode(self, frame: Frame) -> Tokens:
@@ -99,8 +99,9 @@ class CUT3R(nn.Module):
         camera_token = decoded.image[:, :1]
         levels = (tokens.patches, *(level[:, 1:] for level in decoded.middle), decoded.image[:, 1:])
         return Proposal(
-            candidate=decoded.candidate,
-            pose=self.pose_memory.write(summary, camera_token, memory.pose),
+            # Under autocast products are made in half precision; what is kept from frame to frame stays as the memory is.
+            candidate=decoded.candidate.to(memory.state.dtype),
+            pose=self.pose_memory.write(summary, camera_token, memory.pose).to(memory.pose.dtype),
             features=Features(levels if self._reads_all_levels else levels[-1:], camera_token[:, 0], tokens.grid),
             embedded=embedded,
             state_attention=decoded.state_attention,
