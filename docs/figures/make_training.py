@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 CURVES = HERE.parent / "numbers" / "training.csv"
 SHOWN = ("rotation", "translation", "points_camera", "color", "asked_color", "effective_rank")
 BLOCK = 100
-STAGES = (700, 2300)
+STAGES = (700, 2300, 5700)
 
 
 def condense(folder: Path) -> None:

@@ -66,6 +66,7 @@ from ttt3r.update_rules.resets import Never as Never
 from ttt3r.update_rules.resets import ResetPolicy as ResetPolicy
 from ttt3r.update_rules.resets import WhenFar as WhenFar
 from ttt3r.update_rules.resets import as_policy as as_policy
+from ttt3r.update_rules.retain import RetainMatched as RetainMatched
 from ttt3r.update_rules.ssr import SelfExpressive as SelfExpressive
 from ttt3r.update_rules.suppress import Suppress as Suppress
 from ttt3r.update_rules.titans import MomentumAndDecay as MomentumAndDecay
@@ -101,6 +102,7 @@ RULES: dict[str, type[StateUpdateRule]] = {
     "came": ConfidenceGuided,
     "norm_restored": NormRestored,
     "suppress": Suppress,
+    "retain": RetainMatched,
     "learned_scalar": LearnedScalar,
     "learned_token": LearnedToken,
     "learned_channel": LearnedChannel,
