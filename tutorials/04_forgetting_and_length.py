@@ -23,7 +23,7 @@ from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD, TRAINING_LE
 from ttt3r.evaluation import GainSummary, equal_gain_constants, mean_interval, score_worlds
 from ttt3r.evaluation.forgetting import questions_after, recall, with_controls
 from ttt3r.evaluation.plots import COLORS
-from ttt3r.evaluation.world_plots import BINS, CONTROLS, bin_name, recall_by_age
+from ttt3r.evaluation.world_plots import BINS, CONTROLS, bin_name, recall_intervals
 from ttt3r.update_rules import ConfidenceAware, ConstantRate, Frozen, FullOverwrite, TokenMean
 
 SMOKE_TEST = os.environ.get("SMOKE_TEST") == "1"
@@ -167,7 +167,7 @@ plt.show()
 # %% figure="Explained variance against the frames since a view was last seen, with controls in grey"
 figure, axes = plt.subplots(figsize=(7, 3.8), layout="constrained")
 for index, name in enumerate(asked[0].color_error):
-    line = [mean_interval(values) for values in recall_by_age(asked, name)]
+    line = recall_intervals(asked, name)
     enough = [
         place for place, point in enumerate(line) if point.count > WORLDS / 3
     ]  # a mean over two houses says nothing

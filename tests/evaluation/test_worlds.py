@@ -18,8 +18,8 @@ from ttt3r.evaluation.forgetting import (
     recall,
     with_controls,
 )
-from ttt3r.evaluation.intervals import mean_interval, ratio_interval
-from ttt3r.evaluation.world_plots import recall_by_age
+from ttt3r.evaluation.intervals import mean_interval, pooled_ratio_interval, ratio_interval
+from ttt3r.evaluation.world_plots import recall_intervals
 from ttt3r.evaluation.world_rows import units_of
 from ttt3r.evaluation.world_study import WorldPlan, control_rules, run_study
 from ttt3r.evaluation.worlds import (
@@ -171,14 +171,30 @@ def test_a_study_in_groups_is_that_of_one_group_and_its_controls_have_the_gates_
     assert rows["ttt3r", "recall_color", 5, "world 002"] == pytest.approx(whole.asked[1].explained("ttt3r")[2])
 
 
-def test_recall_is_sorted_into_bins_by_world():
+def test_recall_is_sorted_into_bins():
     unseen, variance = np.array([[0, 40], [2, 40]]), np.array([[1.0, 3.0], [1.0, 1.0]])
     asked = RecallScores(9, (1, 2), unseen, variance, {"a": np.array([[0.0, 1.0], [0.5, 1.0]])}, {})
-    found = recall_by_age([asked], "a")
-    assert found[0][0] == 1.0
-    assert found[1][0] == 0.5
-    assert found[5][1] == 0.5  # errors of 2 over variances of 4: not the mean of 2/3 and 0
-    assert np.isnan(found[0][1])
+    found = recall_intervals([asked], "a")
+    assert [found[0].mean, found[1].mean] == [1.0, 0.5]
+    assert found[5].mean == 0.5  # errors of 2 over variances of 4: not the mean of 2/3 and 0
+    assert found[0].count == 1
+    both = recall_intervals([asked, RecallScores(9, (1,), unseen[:1] * 0, variance[:1], {"a": variance[:1]}, {})], "a")
+    assert both[0].mean == pytest.approx(1 - 4 / 5)  # over both worlds: errors of 0 + 4, variances of 1 + 4
+    assert both[0].count == 2
+
+
+def test_the_interval_of_a_pooled_ratio_is_that_of_a_mean_where_denominators_are_alike_and_covers_the_truth():
+    generator = np.random.default_rng(0)
+    values = generator.normal(1.0, 2.0, 12)
+    alike, plain = pooled_ratio_interval(3 * values, np.full(12, 3.0)), mean_interval(values)
+    assert (alike.mean, alike.half, alike.count) == pytest.approx((plain.mean, plain.half, 12))
+    hits = 0
+    for _ in range(400):
+        sizes = generator.lognormal(0, 0.7, 25)
+        found = pooled_ratio_interval(sizes * generator.normal(0.4, 0.3, 25), sizes)
+        hits += found.low <= 0.4 <= found.high
+    assert 0.9 < hits / 400 < 0.99
+    assert np.isnan(pooled_ratio_interval(np.ones(1), np.ones(1)).half)
 
 
 def test_intervals_are_those_of_scipy():

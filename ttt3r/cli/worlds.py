@@ -37,7 +37,7 @@ def compare_worlds(settings: Any, lengths: list[int], console: Console) -> int:
         for part in table.rich(min(console.width, 100)):
             console.print(part)
     if settings.out is not None:
-        made = _write(study, settings.out, console)
+        made = _write(study, settings.out, [*rules], console)
         facts = {"network": choosing.fingerprint(settings.network), "worlds": str(settings.worlds)}
         control_of = {name: name.removeprefix(CONSTANT) for name in study.scores.gain if name.startswith(CONSTANT)}
         about = ReportSettings("Rules on procedural worlds, by length", "recall_color")
@@ -59,15 +59,18 @@ def _run(
         return run_study(network, rules, plan, resets=resets, on_frame=lambda frames: progress.advance(task, frames))
 
 
-def _write(study: WorldStudy, out: Path, console: Console) -> list[str]:
-    """Tables as CSV and Markdown and, where matplotlib is installed, pictures. Returns what was made."""
+def _write(study: WorldStudy, out: Path, asked_for: list[str], console: Console) -> list[str]:
+    """Tables as CSV and Markdown and, where matplotlib is installed, pictures of the rules that were asked for.
+
+    Returns what was made.
+    """
     write_tables(study, out / CSV, out / "recall.csv")
     (out / "tables.md").write_text("\n".join(table.markdown() for table in tables_of(study)), encoding="utf-8")
     made = [CSV, "recall.csv", "tables.md"]
     try:
-        plot_errors_by_length(out / "errors.png", study.scores, TRAINING_LENGTH)
-        plot_recall(out / "recall.png", study.asked)
-        plot_forgetting(out / "forgetting.png", study.asked, [*study.scores.gain])
+        plot_errors_by_length(out / "errors.png", study.scores, TRAINING_LENGTH, asked_for)
+        plot_recall(out / "recall.png", study.asked, asked_for)
+        plot_forgetting(out / "forgetting.png", study.asked, asked_for)
         made += ["errors.png", "recall.png", "forgetting.png"]
     except ImportError as error:
         console.print(f"no pictures: {error}", highlight=False, markup=False)

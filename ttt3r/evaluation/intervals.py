@@ -56,6 +56,28 @@ def mean_interval(values: Float[np.ndarray, " world"]) -> Interval:
     return Interval(float(good.mean()), float(t.ppf(0.975, len(good) - 1) * error), len(good))
 
 
+def pooled_ratio_interval(numerator: Float[np.ndarray, " world"], denominator: Float[np.ndarray, " world"]) -> Interval:
+    """Ratio of sums over worlds, sum(a) / sum(b), with an interval from leaving out one world at a time (the jackknife).
+
+    Where worlds have denominators of very different sizes, the mean of their ratios hangs on the smallest ones; the ratio of
+    sums does not. Worlds whose denominator is 0 say nothing and are not counted.
+
+    Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 11.
+
+    Raises:
+        ImportError: without the extra `eval`.
+    """
+    from scipy.stats import t
+
+    counted = denominator > 0
+    a, b = numerator[counted], denominator[counted]
+    if len(a) < 2:
+        return Interval(float(a.sum() / b.sum()) if len(a) else float("nan"), float("nan"), len(a))
+    without = (a.sum() - a) / (b.sum() - b)
+    error = np.sqrt((len(a) - 1) / len(a) * np.square(without - without.mean()).sum())
+    return Interval(float(a.sum() / b.sum()), float(t.ppf(0.975, len(a) - 1) * error), len(a))
+
+
 def ratio_interval(
     worse: Float[np.ndarray, " world"], better: Float[np.ndarray, " world"], draws: int = 10_000, seed: int = 0
 ) -> tuple[float, float, float]:

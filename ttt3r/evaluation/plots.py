@@ -156,9 +156,13 @@ def quiet_axes(axes: "matplotlib.axes.Axes") -> None:
 
 
 def legend_below(figure: "matplotlib.figure.Figure", axes: "matplotlib.axes.Axes") -> None:
-    """The names of the curves below the picture, in one row or two."""
+    """The names of the curves below the picture, in as many rows as its width asks for."""
     handles, names = axes.get_legend_handles_labels()
-    columns = len(names) if len(names) <= 4 else (len(names) + 1) // 2
+    fitting = int(
+        figure.get_figwidth() / (0.1 * max(map(len, names), default=1) + 0.7)
+    )  # inches of a name and its line
+    rows = -(-len(names) // max(1, fitting))
+    columns = -(-len(names) // max(1, rows))
     figure.legend(handles, names, loc="outside lower center", ncols=max(columns, 1), frameon=False, fontsize=10)
 
 

@@ -1,14 +1,13 @@
 """Pictures of the experiment on procedural worlds: errors against length, and what memories answer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
 
 from ttt3r.evaluation.forgetting import ANOTHER_SCENE, NOTHING_SEEN, SCENE_AVERAGE, RecallScores
-from ttt3r.evaluation.intervals import Interval, mean_interval
+from ttt3r.evaluation.intervals import Interval, mean_interval, pooled_ratio_interval
 from ttt3r.evaluation.plots import COLORS, INK, LINES, legend_below, new_figure, quiet_axes
 from ttt3r.evaluation.worlds import NO_MOTION, WorldScores
 
@@ -20,13 +19,16 @@ BINS = ((0, 0), (1, 3), (4, 7), (8, 15), (16, 31), (32, 63), (64, 10**9))
 """Frames since a view was last seen, first and last of each bin."""
 
 
-def plot_errors_by_length(path: str | Path, scores: WorldScores, training_length: int) -> None:
+def plot_errors_by_length(
+    path: str | Path, scores: WorldScores, training_length: int, names: Sequence[str] | None = None
+) -> None:
     """Draw rotation, translation and aligned trajectory errors against length, one curve for each rule with its 95 % band.
 
     Args:
         path: the picture.
         scores: of the worlds.
         training_length: marked by a line; what lies right of it is extrapolation.
+        names: of the rules to draw, by default all.
 
     Raises:
         ImportError: without the extra `eval`.
@@ -36,8 +38,8 @@ def plot_errors_by_length(path: str | Path, scores: WorldScores, training_length
     tables = (scores.rotation_degrees, scores.translation, scores.ate)
     titles = ("rotation error, degrees", "translation error", "ATE after Sim(3) alignment")
     for axes, table, title in zip(panels, tables, titles, strict=True):
-        for index, (name, values) in enumerate(table.items()):
-            _curve(axes, scores.lengths, [mean_interval(row) for row in values], name, index)
+        for index, name in enumerate(_drawn(table, names)):
+            _curve(axes, scores.lengths, [mean_interval(row) for row in table[name]], name, index)
         axes.axvline(training_length, color=INK, linewidth=0.8, linestyle=":")
         axes.set_xscale("log", base=2)
         axes.set_xticks(scores.lengths, [str(length) for length in scores.lengths])
@@ -49,34 +51,36 @@ def plot_errors_by_length(path: str | Path, scores: WorldScores, training_length
     figure.savefig(path, dpi=150)
 
 
-def recall_by_age(asked: Sequence[RecallScores], name: str) -> list[Float[np.ndarray, " world"]]:
-    """Explained variance of the colours for each of `BINS`, one value for each world, over the questions of all lengths."""
-    joined = RecallScores(
-        0,
-        (),
-        np.concatenate([scores.unseen for scores in asked]),
-        np.concatenate([scores.variance for scores in asked]),
-        {name: np.concatenate([scores.color_error[name] for scores in asked])},
-        {},
+def recall_intervals(asked: Sequence[RecallScores], name: str) -> list[Interval]:
+    """Explained variance for each of `BINS` over all questions of all worlds, 1 - sum of errors / sum of variances."""
+    unseen, variance, error = (
+        np.concatenate(parts)
+        for parts in zip(*((part.unseen, part.variance, part.color_error[name]) for part in asked), strict=True)
     )
-    return [joined.explained(name, (joined.unseen >= first) & (joined.unseen <= last)) for first, last in BINS]
+    found = []
+    for first, last in BINS:
+        chosen = (unseen >= first) & (unseen <= last)
+        ratio = pooled_ratio_interval(*(np.where(chosen, part, 0).sum(axis=0) for part in (error, variance)))
+        found.append(Interval(1 - ratio.mean, ratio.half, ratio.count))
+    return found
 
 
-def plot_recall(path: str | Path, asked: Sequence[RecallScores]) -> None:
+def plot_recall(path: str | Path, asked: Sequence[RecallScores], names: Sequence[str] | None = None) -> None:
     """Draw recall against frames since a view was last seen, one curve for each rule with its 95 % band.
 
     Args:
         path: the picture.
         asked: the answers, at any lengths.
+        names: of the memories to draw; those that bound what one may expect are drawn in any case.
 
     Raises:
         ImportError: without the extra `eval`.
     """
-    figure = new_figure(8.6, 5.4)
+    figure = new_figure(8.6, 5.6)
     axes = figure.subplots()
     places = list(range(len(BINS)))
-    for index, name in enumerate(asked[0].color_error):
-        _curve(axes, places, [mean_interval(values) for values in recall_by_age(asked, name)], name, index)
+    for index, name in enumerate(_drawn(asked[0].color_error, names)):
+        _curve(axes, places, recall_intervals(asked, name), name, index)
     axes.axhline(0, color=INK, linewidth=0.8)
     axes.set_xticks(places, [bin_name(*ends) for ends in BINS])
     axes.set_xlabel("frames since the view was last seen")
@@ -131,6 +135,11 @@ def plot_forgetting(path: str | Path, asked: Sequence[RecallScores], names: Sequ
     figure.savefig(path, dpi=150)
 
 
+def _drawn(known: Iterable[str], names: Sequence[str] | None) -> list[str]:
+    """The names to draw, with what bounds them."""
+    return [name for name in known if names is None or name in names or name in CONTROLS]
+
+
 def _curve(
     axes: "matplotlib.axes.Axes", places: Sequence[int], points: Sequence[Interval], name: str, index: int
 ) -> None:
@@ -145,5 +154,5 @@ def _curve(
 
 
 def table_of_recall(asked: Sequence[RecallScores]) -> Mapping[str, list[Interval]]:
-    """Mean and interval over worlds for each of `BINS`, by memory."""
-    return {name: [mean_interval(values) for values in recall_by_age(asked, name)] for name in asked[0].color_error}
+    """Explained variance and its interval for each of `BINS`, by memory."""
+    return {name: recall_intervals(asked, name) for name in asked[0].color_error}

@@ -85,7 +85,7 @@ def _recalled(study: WorldStudy) -> Table:
         columns=(Column("memory", numeric=False), *(Column(bin_name(*ends)) for ends in BINS)),
         rows=tuple(rows),
         keys=1,
-        caption="Explained variance of its colours, by frames since the view was last seen; 0 is the view's mean colour.",
+        caption="Explained variance of its colours, by frames since the view was last seen; sums over worlds are divided.",
     )
 
 
