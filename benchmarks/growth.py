@@ -43,9 +43,9 @@ def loop(frames: int) -> None:
     network = ttt3r.load_network("nano")
     with torch.no_grad():
         _, young = stream(network, None, WINDOW)
-        before = held_bytes()
+        before = held_bytes(torch.device("cpu"))
         _, old = stream(network, None, frames)
-        after = held_bytes()
+        after = held_bytes(torch.device("cpu"))
         rounds = [[statistics.median(stream(network, memory, WINDOW)[0]) for memory in (young, old)] for _ in range(9)]
     ratios = [late / early for early, late in rounds]
     early, late = (1e3 * statistics.median(column) for column in zip(*rounds, strict=True))
