@@ -23,7 +23,7 @@ from ttt3r.evaluation.forgetting import (
     recall,
     with_controls,
 )
-from ttt3r.evaluation.intervals import mean_interval, ratio_interval
+from ttt3r.evaluation.intervals import mean_interval, pooled_ratio_interval, ratio_interval
 from ttt3r.evaluation.worlds import MEAN_DEPTH, NO_MOTION, WorldScores, mean_depth_image, score_worlds
 from ttt3r.training.losses import between_token_share, effective_rank
 from ttt3r.types import Frame, Memory
@@ -83,6 +83,10 @@ def needed(scores: WorldScores, asked: RecallScores) -> list[str]:
         rows.append(
             f"| explained variance of recalled colours, cut3r - {control} | {better} | {_yes(better.excludes_zero)} |"
         )
+        # Rooms of one colour have hardly any variance, and a mean of their ratios hangs on them: the ratio of sums does not.
+        gained = (asked.color_error[control] - asked.color_error["cut3r"]).sum(axis=0)
+        pooled = pooled_ratio_interval(gained, asked.variance.sum(axis=0))
+        rows.append(f"| the same, sums over worlds divided | {pooled} | {_yes(pooled.excludes_zero)} |")
     for control in (ANOTHER_SCENE, NOTHING_SEEN):
         better = mean_interval(asked.points["cut3r"].mean(axis=0) - asked.points[control].mean(axis=0))
         rows.append(f"| error of recalled points, cut3r - {control} | {better} | {_yes(better.excludes_zero)} |")
