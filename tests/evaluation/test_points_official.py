@@ -14,7 +14,6 @@ from ttt3r.evaluation.points_official import (
     official_scene_means,
     shift_and_scale,
 )
-from ttt3r.geometry import transform_points, unproject
 
 RECORDED = {
     "acc": "accuracy",
@@ -50,13 +49,27 @@ def test_recorded_shift_and_scale(shared):
     assert torch.equal(views.predicted, before)  # the recorded code writes into its input
 
 
+def world_points(depth, K, cameras):
+    """Points of the depth maps, bit for bit as the recorded run had them: pixels in float64, then float32, x first, t last."""
+    row, column = np.indices(depth.shape[1:])
+    exact = depth.astype(np.float64)
+    x, y = (column - K[0, 2]) * exact / K[0, 0], (row - K[1, 2]) * exact / K[1, 1]
+    points, moved = np.stack([x, y, exact], axis=-1).astype(np.float32), []
+    for camera, view in zip(cameras, points, strict=True):
+        total = view[..., 0:1] * camera[:3, 0]
+        for axis in (1, 2):
+            total = total + view[..., axis : axis + 1] * camera[:3, axis]
+        moved.append(total + camera[:3, 3])
+    return torch.from_numpy(np.stack(moved))
+
+
 @pytest.mark.shared
 def test_recorded_scene(shared):
     recorded = np.load(shared / "golden_eval/recon/scene_2frames_228x232.npz")
     expected = json.loads((shared / "golden_eval/recon/scene_2frames_228x232_expected.json").read_text())
     depth = torch.from_numpy(recorded["depth_mm"].astype(np.float32) / 1000)
     cameras = torch.from_numpy(recorded["cam2world"])
-    points = transform_points(cameras, unproject(depth, torch.from_numpy(recorded["K"]).expand(2, 3, 3)))
+    points = world_points(depth.numpy(), recorded["K"].astype(np.float64), recorded["cam2world"])
     predicted = torch.from_numpy(recorded["pred_pts3d_in_other_view_f16"].astype(np.float32))
     found = official_scene_errors(SceneViews(points, depth > 0, cameras[0], predicted))
     scales = found.alignment
@@ -74,10 +87,7 @@ def test_recorded_scene(shared):
     np.testing.assert_allclose(found.closest.fitness, expected["icp_fitness"], rtol=1e-6)
     np.testing.assert_allclose(found.closest.inlier_rmse, expected["icp_inlier_rmse"], rtol=1e-6)
     for theirs, ours in list(RECORDED.items())[:8]:
-        # The last bit of a float32 point decides which of two equally far neighbours shapes a normal: noise of 1e-7 in the
-        # points moves the means of normals by some 3e-6 of themselves, and their medians by 1e-5.
-        rtol, atol = (2e-5, 0) if "nc" in theirs else (1e-6, 2e-7)  # 2e-7 m is one bit of such a point
-        np.testing.assert_allclose(getattr(found.errors, ours), expected[theirs], rtol=rtol, atol=atol, err_msg=ours)
+        np.testing.assert_allclose(getattr(found.errors, ours), expected[theirs], rtol=1e-9, err_msg=ours)
 
 
 @pytest.mark.shared

@@ -17,7 +17,6 @@ from torch import Tensor
 from ttt3r.evaluation.point_alignment import ClosestPoints, iterated_closest_points
 from ttt3r.evaluation.point_normals import estimated_normals
 from ttt3r.evaluation.points import Cloud, PointErrors, SceneViews, point_errors
-from ttt3r.geometry import invert_rigid, transform_points
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def shift_and_scale(views: SceneViews) -> ShiftAndScale:
         raise ValueError(
             f"no pixel of {len(views.valid)} views is valid, so nothing can be fitted; is the depth in metres?"
         )
-    truth = _moved(invert_rigid(views.camera_to_world), views.points_world)
+    truth = _moved(torch.linalg.inv(views.camera_to_world), views.points_world)
     depth = torch.tensor([0.0, 0.0, 1.0], dtype=truth.dtype)
     true_shift, shift = (points[views.valid][:, 2].nanmedian() for points in (truth, views.predicted))
     truth, predicted = truth - true_shift * depth, views.predicted - shift * depth
@@ -85,7 +84,16 @@ def shift_and_scale(views: SceneViews) -> ShiftAndScale:
 def _moved(
     motion: Float[Tensor, "4 4"], points: Float[Tensor, "view height width xyz=3"]
 ) -> Float[Tensor, "view height width xyz=3"]:
-    return transform_points(motion.expand(len(points), 4, 4), points)
+    """R p + t in float32 as the recorded runs made it: one fused multiply-add after another, the translation last.
+
+    The last bit of a point decides which of two equally far neighbours shapes its normal, so the order is written out: float64
+    holds each product of two float32 numbers exactly, and one rounding after each sum makes it fused.
+    """
+    exact, rotation = points.double(), motion[:3, :3].double()
+    total = (exact[..., 0:1] * rotation[:, 0]).to(points.dtype)
+    for axis in (1, 2):
+        total = (total.double() + exact[..., axis : axis + 1] * rotation[:, axis]).to(points.dtype)
+    return total + motion[:3, 3]
 
 
 def _spread(points: Float[Tensor, "point xyz=3"]) -> Float[Tensor, ""]:
