@@ -8,8 +8,9 @@ out: they mean nothing before they are trained.
 """
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -27,7 +28,11 @@ from ttt3r.evaluation.world_study import AVERAGED, CONSTANT, WorldPlan, WorldStu
 from ttt3r.types import Frame
 from ttt3r.update_rules import RULES, StateUpdateRule
 
+if TYPE_CHECKING:
+    import matplotlib.axes
+
 PICTURE = Path(__file__).parent.parent / "docs" / "figures" / "rules.png"
+SINGLE = PICTURE.parent / "gains"
 CONSTANTS = (0.1, 0.3, 0.5, 0.7)
 LEVEL = 0.05
 
@@ -126,25 +131,36 @@ def gains_over_time(
 
 
 def draw(gains: Mapping[str, list[GainMoment]]) -> None:
-    """One panel for each rule: mean gain over time, and the middle 80 % of the tokens."""
+    """One panel for each rule, and each by itself for the rule's page."""
     columns = 6
     rows = -(-len(gains) // columns)
     figure = new_figure(2.1 * columns, 1.75 * rows)
     panels = figure.subplots(rows, columns, sharex=True, sharey=True).ravel()
     for axes, (name, moments) in zip(panels, gains.items(), strict=False):
-        where = [moment.frame for moment in moments]
-        axes.fill_between(
-            where, [m.low for m in moments], [m.high for m in moments], color=COLORS[0], alpha=0.2, linewidth=0
-        )
-        axes.plot(where, [moment.gain for moment in moments], color=COLORS[0], linewidth=1.6)
+        _panel(axes, moments)
         axes.set_title(name, fontsize=9, color=INK)
-        axes.set_ylim(-0.05, 1.1)
-        quiet_axes(axes)
     for axes in panels[len(gains) :]:
         axes.set_axis_off()
     figure.supxlabel("frame", fontsize=10)
     figure.supylabel("gain", fontsize=10)
     figure.savefig(PICTURE, dpi=100)
+    SINGLE.mkdir(exist_ok=True)
+    for name, moments in gains.items():
+        alone = new_figure(5.2, 1.9)
+        axes = alone.subplots()
+        _panel(axes, moments)
+        axes.set(xlabel="frame", ylabel="gain")
+        alone.savefig(SINGLE / f"{name}.png", dpi=80)
+
+
+def _panel(axes: "matplotlib.axes.Axes", moments: Sequence[GainMoment]) -> None:
+    """Mean gain over time, and the middle 80 % of the tokens."""
+    where = [moment.frame for moment in moments]
+    low, high = [moment.low for moment in moments], [moment.high for moment in moments]
+    axes.fill_between(where, low, high, color=COLORS[0], alpha=0.2, linewidth=0)
+    axes.plot(where, [moment.gain for moment in moments], color=COLORS[0], linewidth=1.6)
+    axes.set_ylim(-0.05, 1.1)
+    quiet_axes(axes)
 
 
 def main() -> None:
@@ -153,11 +169,16 @@ def main() -> None:
     parser.add_argument("--network", default="nano")
     parser.add_argument("--worlds", type=int, default=32)
     parser.add_argument("--frames", type=int, default=64)
+    parser.add_argument("--pictures", action="store_true", help="draw the gains only")
     settings = parser.parse_args()
     network, rules = ttt3r.load_network(settings.network), contenders()
+    gates = {name: rule for name, rule in rules.items() if not name.startswith("constant ")}
+    with torch.no_grad():
+        draw(gains_over_time(network, gates | {"constant": RULES["constant"]()}, settings.frames))
+    if settings.pictures:
+        return
     plan = WorldPlan(settings.worlds, (settings.frames,))
     study = run_study(network, rules, plan)
-    gates = {name: rule for name, rule in rules.items() if not name.startswith("constant")}
     study = study.with_rules(run_study(network, control_rules(gates, study), plan))
     paired = against_controls(study, gates)
     print(f"*{settings.worlds} held-out worlds, {settings.frames} frames; mean ± 95 % interval over worlds.*\n")
@@ -168,8 +189,6 @@ def main() -> None:
         f"correction over the {len(paired['recall'])} gates of a column.*\n"
     )
     print("\n".join(verdicts(paired)))
-    with torch.no_grad():
-        draw(gains_over_time(network, gates, settings.frames))
 
 
 if __name__ == "__main__":
