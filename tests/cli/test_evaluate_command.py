@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ttt3r.cli import main
 from ttt3r.data import write_demo_sequence
 from ttt3r.evaluation.result_files import read_results
 
@@ -167,6 +168,24 @@ def test_three_rules_two_real_sequences_three_lengths_killed_and_resumed(shared,
     assert {row.length for unit in whole for row in unit.rows} == {4, 8, 16}
     text = json.dumps([unit.settings["protocol"] for unit in whole])
     assert "FolderSequences" in text
+    report = read_report(tmp_path / "killed")
+    assert report["table.csv"] == read_report(tmp_path / "whole")["table.csv"]
+    assert len(report["table.csv"]) == 9  # three rules at three lengths
+    for mean in report["table.csv"]:
+        for form in ("table.md", "table.tex", "report.html"):
+            assert mean in report[form], f"{mean} is not in {form}"
+
+
+def read_report(out):
+    """The mean ATE of every rule and length as the sheet has it, rounded as shown; and all numbers of the other forms."""
+    assert main(["evaluate", "--aggregate", str(out)]) == 0
+    folder = out / "report"
+    means = [f"{float(row['ate']):.4f}" for row in rows(folder / "table.csv") if row["set"] == "common"]
+    found = {"table.csv": means}
+    for name in ("table.md", "table.tex", "report.html"):
+        body = (folder / name).read_text().partition("plotly.js")[0]
+        found[name] = set(re.findall(r"(?<![\d.])\d\.\d{4}(?!\d)", body))
+    return found
 
 
 def test_results_are_set_against_the_paper(typed, here):
