@@ -1,6 +1,7 @@
 """Shared fixtures. Nothing of ttt3r is imported at the top: type checks must be switched on before."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -8,6 +9,10 @@ os.environ.setdefault("TTT3R_TYPECHECK", "1")
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Tests that were started in the background ignore Ctrl-C, and so would the commands that they start and interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 

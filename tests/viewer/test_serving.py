@@ -95,7 +95,10 @@ def test_the_command_says_where_to_look_and_ends_on_request(runs):
         with urllib.request.urlopen(f"http://127.0.0.1:{port}") as page:
             assert page.status == 200
         command.send_signal(signal.SIGINT)
-        assert command.wait(timeout=30) == 0
+        try:
+            assert command.wait(timeout=30) == 0
+        finally:
+            command.kill()  # or the block would wait for it for ever
         assert "has ended" in command.stdout.read()
 
 
