@@ -184,7 +184,7 @@ def read_report(out):
     found = {"table.csv": means}
     for name in ("table.md", "table.tex", "report.html"):
         body = (folder / name).read_text().partition("plotly.js")[0]
-        found[name] = set(re.findall(r"(?<![\d.])\d\.\d{4}(?!\d)", body))
+        found[name] = re.findall(r"(?<![\d.])\d\.\d{4}(?!\d)", body)
     return found
 
 
