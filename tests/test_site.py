@@ -93,6 +93,11 @@ def test_pages_behave_in_a_browser_from_disk(chromium, width, tmp_path_factory):
             wrong.append(f"{name} has {page.locator('h1').count()} main headings")
         if page.locator(".md-typeset pre > code").count() > page.locator(".md-typeset pre .md-code__button").count():
             wrong.append(f"{name} has code without a button to copy it")
+        flat = page.evaluate(
+            "[...document.querySelectorAll('math')].filter(m => m.getBoundingClientRect().height < 8).length"
+        )
+        if flat or "$$" in page.locator(".md-content").inner_text():
+            wrong.append(f"{name} has equations that are not drawn")
         pictures = page.evaluate("[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)")
         wrong += [f"{name} lacks the picture {picture}" for picture in pictures]
         page.screenshot(path=folder / f"{name.replace('/', '.')}.png")
@@ -100,6 +105,12 @@ def test_pages_behave_in_a_browser_from_disk(chromium, width, tmp_path_factory):
     assert not wrong, "\n".join(wrong)
     assert not heard, "\n".join(heard)
     assert not [url for url in asked if not url.startswith(("file:", "data:", "blob:"))]
+
+
+def test_every_rule_shows_its_equation():
+    for path in (SITE / "rules").glob("*.html"):
+        if path.stem not in ("index", "what-rules-do"):
+            assert "<math" in path.read_text(encoding="utf-8"), f"{path.stem} shows no equation"
 
 
 def test_search_works_from_disk(chromium):
