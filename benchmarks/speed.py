@@ -3,15 +3,16 @@
     python benchmarks/speed.py                      # nano: seconds
     python benchmarks/speed.py --network full       # a random network of official size, 512 x 288: minutes, 8 GB
     python benchmarks/speed.py --network full --json out/speed.json
+    python benchmarks/speed.py --network full --device cuda --precision bfloat16 --compile
 
 Every variant runs once in each round, so that other work on the machine strikes all alike; printed are the median over rounds
 and the ratio of the medians, with the smallest and largest ratio of a round. FLOPs are counted, the rate of matrix products is
-measured at the network's own shapes, and the share is FLOPs / (time x rate). Peak memory is that of a process of its own.
+measured at the network's own shapes and precision, and the share is FLOPs / (time x rate). Peak memory is that of a process of
+its own. The twin always runs eagerly in float32 (on a GPU with TensorFloat-32).
 """
 
 import argparse
 import json
-import platform
 import statistics
 import subprocess
 import sys
@@ -22,11 +23,13 @@ from pathlib import Path
 
 import torch
 from plain_twin import MapGate, Maps, plain_linear, plain_way
+from rates import copy_rate, gemm_rate, machine, peak_bytes, wait
 from torch.utils.flop_counter import FlopCounterMode
 
 import ttt3r
+from ttt3r.compilation import Compiled
 from ttt3r.network import CUT3R, CUT3RConfig, load_network
-from ttt3r.network.linear import linear
+from ttt3r.runner import Precision, choose_device
 from ttt3r.types import Memory, Outputs
 from ttt3r.update_rules import ConfidenceAware, ConstantRate, FullOverwrite, KalmanGain, StateUpdateRule
 
@@ -49,12 +52,20 @@ class Variant:
         baseline: name of the variant that it is compared with.
         run: over the frames; gives nothing.
         passes: how often the variant stands for the baseline's work.
+        counted: the same work without compilation, whose FLOPs can be counted; by default `run`.
+        batch: sequences side by side.
     """
 
     name: str
     baseline: str
     run: Run
     passes: int = 1
+    counted: Run | None = None
+    batch: int = 1
+
+    def of(self, frames: list[torch.Tensor]) -> list[torch.Tensor]:
+        """The frames as this variant takes them."""
+        return [frame.expand(self.batch, -1, -1, -1).contiguous() for frame in frames]
 
 
 @dataclass(frozen=True)
@@ -72,21 +83,39 @@ class Measured:
     peak_gib: float = float("nan")
 
 
-def streaming(network: CUT3R, rules: Mapping[str, StateUpdateRule], outputs: Outputs, chunk: int = 1) -> Run:
-    """A rollout of these rules over the frames; each call goes on from the memories of the last."""
-    memories: dict[str, Memory] = {}
+@dataclass(frozen=True)
+class Way:
+    """How the network runs.
 
-    def run(frames: list[torch.Tensor]) -> None:
-        rollout = ttt3r.rollout_rules(network, rules, frames, memories=memories or None, outputs=outputs, chunk=chunk)
-        for steps in rollout:
-            memories.update({name: step.memory for name, step in steps.items()})
+    Args:
+        network: the network, perhaps compiled.
+        precision: of its products.
+        device: where.
+    """
 
-    return run
+    network: CUT3R | Compiled
+    precision: Precision
+    device: torch.device
+
+    def streaming(self, rules: Mapping[str, StateUpdateRule], outputs: Outputs, chunk: int = 1) -> Run:
+        """A rollout of these rules over the frames; each call goes on from the memories of the last."""
+        memories: dict[str, Memory] = {}
+
+        def run(frames: list[torch.Tensor]) -> None:
+            going_on = memories or None
+            with self.precision.on(self.device):
+                for steps in ttt3r.rollout_rules(
+                    self.network, rules, frames, memories=going_on, outputs=outputs, chunk=chunk
+                ):
+                    memories.update({name: step.memory for name, step in steps.items()})
+
+        return run
 
 
-def plain(network: CUT3R, patches: int) -> Run:
+def plain(network: CUT3R, patches: int, device: torch.device) -> Run:
     """The plain twin: everything, always."""
-    everything, maps = streaming(network, {"ttt3r": MapGate()}, Outputs.ALL), Maps(patches)
+    way = Way(network, Precision.FLOAT32, device)
+    everything, maps = way.streaming({"ttt3r": MapGate()}, Outputs.ALL), Maps(patches)
 
     def run(frames: list[torch.Tensor]) -> None:
         for frame in frames:
@@ -97,47 +126,28 @@ def plain(network: CUT3R, patches: int) -> Run:
     return run
 
 
-def variants(network: CUT3R, frames: int, patches: int) -> tuple[Variant, ...]:
+def variants(eager: Way, compiled: Way | None, frames: int, patches: int) -> tuple[Variant, ...]:
     """What is compared. Four passes of the baseline are four times one, and are not run."""
-    ttt3r_rule = {"ttt3r": ConfidenceAware()}
-    twin, one = "plain twin, all outputs", "cameras"
-    found = [
-        Variant(twin, twin, plain(network, patches)),
-        Variant("all outputs", twin, streaming(network, ttt3r_rule, Outputs.ALL)),
-        Variant("cameras and points", twin, streaming(network, ttt3r_rule, POINTS)),
-        Variant(one, twin, streaming(network, ttt3r_rule, Outputs.CAMERA)),
-        Variant("all outputs, no gate", twin, streaming(network, {"cut3r": FullOverwrite()}, Outputs.ALL)),
-        Variant("4 rules in one pass, cameras", twin, streaming(network, FOUR, Outputs.CAMERA), passes=4),
+    ttt3r_rule, twin = {"ttt3r": ConfidenceAware()}, "plain twin, all outputs"
+    works: list[tuple[str, Callable[[Way], Run], int, int]] = [
+        ("all outputs", lambda way: way.streaming(ttt3r_rule, Outputs.ALL), 1, 1),
+        ("cameras and points", lambda way: way.streaming(ttt3r_rule, POINTS), 1, 1),
+        ("cameras", lambda way: way.streaming(ttt3r_rule, Outputs.CAMERA), 1, 1),
+        ("all outputs, no gate", lambda way: way.streaming({"cut3r": FullOverwrite()}, Outputs.ALL), 1, 1),
+        ("4 rules in one pass, cameras", lambda way: way.streaming(FOUR, Outputs.CAMERA), 4, 1),
     ]
     if frames > 1:
-        found.append(
-            Variant(f"cameras, chunks of {frames}", twin, streaming(network, ttt3r_rule, Outputs.CAMERA, frames))
-        )
+        chunks = lambda way: way.streaming(ttt3r_rule, Outputs.CAMERA, frames)  # noqa: E731
+        works.append((f"cameras, chunks of {frames}", chunks, 1, 1))
+    if eager.device.type == "cuda":
+        works.append(("8 sequences, cameras and points", lambda way: way.streaming(ttt3r_rule, POINTS), 8, 8))
+    assert isinstance(eager.network, CUT3R)
+    found = [Variant(twin, twin, plain(eager.network, patches, eager.device))]
+    found += [Variant(name, twin, make(eager), passes, batch=batch) for name, make, passes, batch in works]
+    if compiled is not None:
+        for name, make, passes, batch in works:
+            found.append(Variant(f"{name}, compiled", twin, make(compiled), passes, make(eager), batch))
     return tuple(found)
-
-
-def gemm_rate(config: CUT3RConfig, tokens: int) -> float:
-    """Products a second of the largest hidden matrix with a frame's tokens, x 2: FLOP/s, best of several."""
-    a, b = torch.randn(tokens, config.encoder_width), torch.randn(4 * config.encoder_width, config.encoder_width)
-    best, repeats = 0.0, max(1, int(2e9 / (2 * a.shape[0] * b.numel())))
-    for _ in range(7):
-        started = time.perf_counter()
-        for _ in range(repeats):
-            linear(a, b, None)
-        best = max(best, 2 * a.shape[0] * b.numel() * repeats / (time.perf_counter() - started))
-    return best
-
-
-def copy_rate() -> float:
-    """Bytes read and written a second by a large copy."""
-    source = torch.ones(64 * 2**20)
-    target = torch.empty_like(source)
-    best = 0.0
-    for _ in range(5):
-        started = time.perf_counter()
-        target.copy_(source)
-        best = max(best, 2 * 4 * source.numel() / (time.perf_counter() - started))
-    return best
 
 
 def flops_of(run: Run, frames: list[torch.Tensor]) -> float:
@@ -147,16 +157,24 @@ def flops_of(run: Run, frames: list[torch.Tensor]) -> float:
     return counter.get_total_flops() / len(frames)
 
 
-def measure(everyone: tuple[Variant, ...], frames: list[torch.Tensor], rounds: int, rate: float) -> list[Measured]:
-    """Every variant once in each round, after one that is not counted."""
+def measure(
+    everyone: tuple[Variant, ...], frames: list[torch.Tensor], rounds: int, rate: float, device: torch.device
+) -> list[Measured]:
+    """Every variant once in each round, after two that are not counted; seconds for each frame of all sequences."""
     flops, seconds = {}, {variant.name: [] for variant in everyone}
     for variant in everyone:
-        variant.run(frames)  # warms up; the first frame asks no gate
-        flops[variant.name] = flops_of(variant.run, frames)
+        for _ in range(2):  # the first frame asks no gate, and what is compiled is compiled for both
+            variant.run(variant.of(frames))
+        counted = variant.counted or variant.run
+        counted(variant.of(frames))
+        flops[variant.name] = flops_of(counted, variant.of(frames))
     for _ in range(rounds):
         for variant in everyone:
+            mine = variant.of(frames)
+            wait(device)
             started = time.perf_counter()
-            variant.run(frames)
+            variant.run(mine)
+            wait(device)
             seconds[variant.name].append((time.perf_counter() - started) / len(frames))
     found = []
     for variant in everyone:
@@ -190,81 +208,63 @@ def make_network(name: str) -> CUT3R:
     return network
 
 
-def peak_memory(settings: argparse.Namespace, name: str) -> float:
+def peak_memory(name: str) -> float:
     """GiB that a process holds at most which does only this."""
-    words = [
-        sys.executable,
-        __file__,
-        "--network",
-        settings.network,
-        "--threads",
-        str(settings.threads),
-        "--only",
-        name,
-    ]
-    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, *sys.argv, "--only", name], capture_output=True, text=True, check=True)
     return float(done.stdout.splitlines()[-1])
 
 
-def peak_bytes() -> float:
-    """Most that this process has held; on Linux since it began itself (`ru_maxrss` counts the parent's share in)."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        return 1024 * next(float(line.split()[1]) for line in status.read_text().splitlines() if "VmHWM" in line)
-    import resource
-
-    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-
-
-def machine() -> dict[str, str]:
-    """What the numbers depend on."""
-    model = platform.processor() or platform.machine()
-    facts = Path("/proc/cpuinfo")
-    if facts.exists():
-        names = [line.partition(":")[2].strip() for line in facts.read_text().splitlines() if "model name" in line]
-        model = names[0] if names else model
-    threads = str(torch.get_num_threads())
-    return {"processor": model, "threads": threads, "torch": torch.__version__, "ttt3r": ttt3r.__version__}
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--network", default="nano", help="full, nano, or as --network elsewhere")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--precision", default="float32", choices=[precision.value for precision in Precision])
+    parser.add_argument("--compile", action="store_true", help="also measure everything compiled")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=0, help="default: 3 for full on a CPU, 15 else")
+    parser.add_argument("--json", type=Path, default=None)
+    parser.add_argument("--only", default="", help="run one variant and print the process's peak memory in GiB")
+    return parser.parse_args()
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--network", default="nano", help="full, nano, or as --network elsewhere")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=0, help="default: 3 for full, 15 else")
-    parser.add_argument("--json", type=Path, default=None)
-    parser.add_argument("--only", default="", help="run one variant and print the process's peak memory in GiB")
-    settings = parser.parse_args()
+    settings = parse()
     torch.set_num_threads(settings.threads)
-    full = settings.network == "full"
-    network = make_network(settings.network)
-    height, width = (288, 512) if full else (48, 64)
-    count, rounds = (1, settings.rounds or 3) if full else (16, settings.rounds or 15)
+    device, precision = choose_device(settings.device), Precision(settings.precision)
+    torch.set_float32_matmul_precision("high")  # TensorFloat-32 on a GPU; nothing on a CPU
+    slow = settings.network == "full" and device.type == "cpu"
+    network = make_network(settings.network).to(device)
+    height, width = (288, 512) if settings.network == "full" else (48, 64)
+    count, rounds = (1, settings.rounds or 3) if slow else (16, settings.rounds or 15)
     generator = torch.Generator().manual_seed(0)
-    frames = [torch.rand(1, 3, height, width, generator=generator) * 2 - 1 for _ in range(count)]
+    frames = [(torch.rand(1, 3, height, width, generator=generator) * 2 - 1).to(device) for _ in range(count)]
     patches = (height // network.config.patch) * (width // network.config.patch)
-    everyone = variants(network, count, patches)
+    compiled = Way(Compiled(network), precision, device) if settings.compile else None
+    everyone = variants(Way(network, precision, device), compiled, count, patches)
     with torch.no_grad():
         if settings.only:
             chosen = next(variant for variant in everyone if variant.name == settings.only)
-            for _ in range(2):  # the first frame asks no gate
-                chosen.run(frames)
-            print(peak_bytes() / 2**30)
+            for _ in range(2):
+                chosen.run(chosen.of(frames))
+            print(peak_bytes(device) / 2**30)
             return
-        rate = gemm_rate(network.config, patches)
-        found = measure(everyone, frames, rounds, rate)
-    peaks = [peak_memory(settings, one.name) for one in found]
-    report(settings, found, peaks, rate)
+        dtype = {Precision.BFLOAT16: torch.bfloat16, Precision.FLOAT16: torch.float16}.get(precision, torch.float32)
+        rate = gemm_rate(network.config.encoder_width, patches, device, dtype)
+        found = measure(everyone, frames, rounds, rate, device)
+    report(settings, found, [peak_memory(one.name) for one in found], rate, device)
 
 
-def report(settings: argparse.Namespace, found: list[Measured], peaks: list[float], rate: float) -> None:
+def report(
+    settings: argparse.Namespace, found: list[Measured], peaks: list[float], rate: float, device: torch.device
+) -> None:
     """The table, and the JSON."""
-    facts = machine()
+    facts = machine(device)
     print(f"*{settings.network}; {', '.join(f'{name} {value}' for name, value in facts.items())}*\n")
-    print(
-        f"*matrix products at the network's shapes: {rate / 1e9:.0f} GFLOP/s; copies: {copy_rate() / 1e9:.1f} GB/s*\n"
-    )
+    copies = copy_rate(device) / 1e9
+    rates = f"{settings.precision}: {rate / 1e9:.0f} GFLOP/s; copies: {copies:.1f} GB/s"
+    print(f"*matrix products at the network's shapes, {rates}*\n")
     print("| | ms a frame | GFLOP a frame | share of the rate | times faster than the twin | peak GiB |")
     print("|---|---|---|---|---|---|")
     for one, peak in zip(found, peaks, strict=True):

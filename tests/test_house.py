@@ -16,7 +16,7 @@ PACKAGE = ROOT / "ttt3r"
 FLOORS = {
     1: {"_version", "types", "tree", "geometry"},
     2: {"network", "update_rules", "data", "export"},
-    3: {"reconstructor", "guard", "grouping"},
+    3: {"reconstructor", "guard", "grouping", "compilation"},
     4: {"rollout"},
     5: {"evaluation", "training", "viewer", "runner"},
     6: {"cli"},

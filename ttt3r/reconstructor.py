@@ -110,8 +110,7 @@ def recur(
     """
     needs, biases = _wishes(rules, tokens, memories)
     joined = tree.concatenate([replace(memory, rule=STATELESS) for memory in memories])
-    bare = replace(tokens, image=None)  # the decoder has no use for it, and it is large
-    proposal = network.propose(tree.concatenate([bare] * len(rules)), joined, needs, biases)
+    proposal = network.propose(tree.concatenate([tokens] * len(rules)), joined, needs, biases)
     results, batch = [], tokens.batch
     for index, (rule, memory, write) in enumerate(zip(rules, memories, writes, strict=True)):
         own = tree.rows(proposal, index * batch, (index + 1) * batch) if len(rules) > 1 else proposal

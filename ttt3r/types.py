@@ -258,6 +258,7 @@ class Features:
     levels: tuple[Float[Tensor, "batch patch _"], ...]  # coarse order of depth: encoder first, last decoder level last
     pose_token: Float[Tensor, "batch channel"]
     grid: tuple[int, int]
+    image: Float[Tensor, "batch rgb=3 height width"] | None = None  # only for heads that look at it
 
 
 @dataclass(frozen=True)

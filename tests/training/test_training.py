@@ -10,7 +10,7 @@ import torch
 from ttt3r import tree
 from ttt3r.data.procedural import ClipTruth, WorldConfig, sample_clips
 from ttt3r.geometry import rotation_degrees
-from ttt3r.network import CUT3R, CUT3RConfig, load_network
+from ttt3r.network import CUT3R, CUT3RConfig, load_network, save_network
 from ttt3r.reconstructor import Reconstructor
 from ttt3r.rollout import rollout
 from ttt3r.training.clips import TrainingClips, batch_at
@@ -24,6 +24,7 @@ from ttt3r.training.losses import (
     sameness,
 )
 from ttt3r.training.module import TrainingModule
+from ttt3r.training.nano import nano_recipe, refinement
 from ttt3r.training.optimizers import optimizers_of
 from ttt3r.training.questions import known_cameras, with_questions
 from ttt3r.training.recipe import Recipe, Stage
@@ -106,6 +107,27 @@ def test_a_stopped_training_goes_on_and_ends_as_one_in_a_single_go(tmp_path, mon
     assert saved.config == MICRO
     legs = sorted(path.name for path in (tmp_path / "cut" / "logs").iterdir())
     assert legs == ["version_0", "version_1"]
+
+
+def test_a_training_can_start_from_a_trained_network(tmp_path):
+    save_network(CUT3R.random(MICRO, seed=5), tmp_path / "start")
+    still = recipe(1, learning_rate=1e-9, weight_decay=0.0)
+    made = train(MICRO, FullOverwrite(), still, tmp_path / "out", Machine(workers=0), tmp_path / "start")
+    for name, value in CUT3R.random(MICRO, seed=5).state_dict().items():
+        torch.testing.assert_close(made.state_dict()[name], value, atol=1e-6, rtol=0, msg=name)
+    with pytest.raises(ValueError, match="another recipe"):
+        train(MICRO, FullOverwrite(), still, tmp_path / "out", Machine(workers=0))
+    with pytest.raises(ValueError, match="other sizes"):
+        train(replace(MICRO, slots=4), FullOverwrite(), still, tmp_path / "new", Machine(workers=0), tmp_path / "start")
+
+
+def test_a_refinement_is_the_last_stage_at_lower_rates():
+    whole = nano_recipe()
+    part = refinement(whole)
+    assert part.stages == whole.stages[-1:]
+    assert part.learning_rate == pytest.approx(whole.learning_rate / 3)
+    assert part.matrix_rate == pytest.approx(whole.matrix_rate / 3)
+    assert refinement(replace(whole, matrix_rate=None)).matrix_rate is None
 
 
 def test_clips_are_those_of_their_step_however_they_are_dealt():

@@ -10,6 +10,7 @@ from typing import Any
 from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter
 from rich.console import Console
 
+from ttt3r.compilation import Compiled
 from ttt3r.data import CropToPatches, ResizePolicy, Sampling, StretchToPatches
 from ttt3r.network import CUT3R, load_network
 from ttt3r.network.checkpoint import CONFIG, NANO, WEIGHTS
@@ -123,6 +124,11 @@ def add_input_arguments(parser: ArgumentParser) -> None:
         default=Precision.FLOAT32.value,
         help="of products; memory and outputs stay float32",
     )
+    parser.add_argument(
+        "--compile",
+        action="store_true",
+        help="compile the network: the first frames take minutes, the others less time; for long streams",
+    )
     parser.add_argument("--stride", type=int, default=1, help="take every n-th frame")
     parser.add_argument("--start", type=int, default=0, help="first frame of the source")
     parser.add_argument("--stop", type=int | None, default=None, help="one past the last frame of the source")
@@ -132,8 +138,8 @@ def add_input_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def load(settings: Any, console: Console) -> CUT3R:
-    """The network of `--network` on the device of `--device`; says what it chose."""
+def load(settings: Any, console: Console) -> CUT3R | Compiled:
+    """The network of `--network` on the device of `--device`, compiled with `--compile`; says what it chose."""
     device = choose_device(settings.device)
     network = load_network(settings.network, device)
     millions = sum(parameter.numel() for parameter in network.parameters()) / 1e6
@@ -144,7 +150,10 @@ def load(settings: Any, console: Console) -> CUT3R:
         console.print("[yellow]this network is untrained or tiny: the path is real, the numbers mean nothing[/]")
     elif settings.network == "nano":
         console.print("[yellow]nano has seen procedural rooms only: on other images its answers are rough guesses[/]")
-    return network
+    if not settings.compile:
+        return network
+    console.print("the network is compiled at the first frames, which takes some minutes", highlight=False)
+    return Compiled(network)
 
 
 def precision(settings: Any) -> AbstractContextManager[object]:
@@ -156,12 +165,12 @@ def precision(settings: Any) -> AbstractContextManager[object]:
     return Precision(settings.precision).on(choose_device(settings.device))
 
 
-def is_toy(source: str, network: CUT3R) -> bool:
+def is_toy(source: str, network: CUT3R | Compiled) -> bool:
     """Whether the numbers of a network cannot mean anything: random weights, or too narrow to have learned geometry."""
     return source == "tiny-random" or network.config.width < 96
 
 
-def policy(settings: Any, network: CUT3R) -> ResizePolicy:
+def policy(settings: Any, network: CUT3R | Compiled) -> ResizePolicy:
     """How images are prepared for this network."""
     return RESIZE[settings.resize](settings.size or network.config.image_size)
 

@@ -77,7 +77,14 @@ def execute(settings: Any, console: Console) -> int:
         with frame_progress(console) as progress, precision:
             task = progress.add_task("frames", total=source.length, completed=folder.frames)
             model = Reconstructor(network, rule)
-            run(model, Prefetch(source), folder, options, memory, on_frame=lambda _: progress.advance(task))
+            run(
+                model,
+                Prefetch(source, pin=choosing.choose_device(settings.device).type == "cuda"),
+                folder,
+                options,
+                memory,
+                on_frame=lambda _: progress.advance(task),
+            )
     finally:
         for name, reason in source.skipped:
             console.print(f"[yellow]skipped[/] {escape(f'{name}: {reason}')}", highlight=False)

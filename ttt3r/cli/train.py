@@ -10,13 +10,19 @@ import torch
 from jsonargparse import ArgumentParser
 from rich.console import Console
 
-from ttt3r.network import CUT3RConfig
+from ttt3r.network import CUT3RConfig, load_network
 from ttt3r.update_rules import FullOverwrite
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The arguments of `ttt3r train`."""
     parser.add_argument("--out", type=Path, required=True, help="folder of the training; an unfinished one goes on")
+    parser.add_argument(
+        "--start",
+        type=str | None,
+        default=None,
+        help="begin with the weights of this network, and train by the last stage of the recipe only (default: from nothing)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the weights and of all clips")
     parser.add_argument(
         "--scale", type=float, default=1.0, help="times the steps of the recipe: 0.01 to try, 10 on a GPU"
@@ -38,18 +44,22 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def execute(settings: Any, console: Console) -> int:
     """Run `ttt3r train`."""
-    from ttt3r.training import Machine, nano_recipe, train  # Lightning is loaded by those who train only
+    from ttt3r.training import Machine, nano_recipe, refinement, train  # Lightning is loaded by those who train only
 
-    recipe = nano_recipe(settings.seed).scaled(settings.scale)
+    recipe, config = nano_recipe(settings.seed), CUT3RConfig.nano()
+    if settings.start is not None:
+        recipe, config = refinement(recipe), load_network(settings.start).config
+    recipe = recipe.scaled(settings.scale)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     console.print(f"{recipe.steps} steps in {len(recipe.stages)} stages -> [bold]{settings.out}[/]", highlight=False)
     train(
-        CUT3RConfig.nano(),
+        config,
         FullOverwrite(),
         recipe,
         settings.out,
         Machine(settings.workers, settings.precision, devices=settings.devices),
+        settings.start,
     )
     console.print(f"use it with --network {settings.out / 'network'}", highlight=False)
     return 0

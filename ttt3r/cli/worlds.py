@@ -14,7 +14,7 @@ from ttt3r.evaluation.world_plots import plot_errors_by_length, plot_forgetting,
 from ttt3r.evaluation.world_rows import units_of
 from ttt3r.evaluation.world_study import CONSTANT, WorldPlan, WorldStudy, control_rules, run_study
 from ttt3r.evaluation.world_tables import tables_of, write_tables
-from ttt3r.network import CUT3R
+from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.update_rules import StateUpdateRule
 
 CSV = "worlds.csv"
@@ -47,7 +47,7 @@ def compare_worlds(settings: Any, lengths: list[int], console: Console) -> int:
 
 
 def _run(
-    network: CUT3R,
+    network: RecurrentNetwork,
     contenders: tuple[Mapping[str, StateUpdateRule], Mapping[str, int | None]],
     plan: WorldPlan,
     console: Console,

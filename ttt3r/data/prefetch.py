@@ -4,7 +4,7 @@ import queue
 import threading
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ttt3r.data.source import FrameSource, SourceFrame
 
@@ -25,15 +25,21 @@ class Prefetch(FrameSource):
     An error surfaces at the frame where it belongs, after all frames before. The thread ends with the iteration, also when
     the consumer stops early (at `close()` of the iterator, or when it is dropped).
 
+    Args:
+        source: the frames.
+        ahead: most frames that wait.
+        pin: put images into pinned memory, from where they go to a GPU while it computes.
+
     Raises:
         ValueError: if `ahead` is not positive.
     """
 
-    def __init__(self, source: FrameSource, ahead: int = 4) -> None:
+    def __init__(self, source: FrameSource, ahead: int = 4, *, pin: bool = False) -> None:
         if ahead < 1:
             raise ValueError(f"ahead={ahead} must be at least 1 frame")
         self.source = source
         self.ahead = ahead
+        self.pin = pin
 
     @property
     def name(self) -> str:
@@ -54,7 +60,7 @@ class Prefetch(FrameSource):
         """The frames in order; raises whatever the source raises."""
         ready: queue.Queue[SourceFrame | _Failed | _End] = queue.Queue(self.ahead)
         stopped = threading.Event()
-        reader = threading.Thread(target=_fill, args=(self.source, ready, stopped), daemon=True, name="ttt3r-prefetch")
+        reader = threading.Thread(target=_fill, args=(self, ready, stopped), daemon=True, name="ttt3r-prefetch")
         reader.start()
         try:
             while True:
@@ -69,10 +75,12 @@ class Prefetch(FrameSource):
             reader.join()
 
 
-def _fill(source: FrameSource, ready: queue.Queue, stopped: threading.Event) -> None:
+def _fill(prefetch: Prefetch, ready: queue.Queue, stopped: threading.Event) -> None:
     try:
-        with closing(iter(source)) as frames:
+        with closing(iter(prefetch.source)) as frames:
             for frame in frames:
+                if prefetch.pin:
+                    frame = replace(frame, image=frame.image.pin_memory())
                 if not _put(frame, ready, stopped):
                     return
         _put(_End(), ready, stopped)

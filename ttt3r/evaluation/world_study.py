@@ -14,7 +14,7 @@ from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD, TRAINING_LE
 from ttt3r.evaluation.accounting import GainSummary, equal_gain_constants
 from ttt3r.evaluation.forgetting import RecallScores, questions_after, recall, with_controls
 from ttt3r.evaluation.worlds import WorldScores, mean_depth_image, score_worlds
-from ttt3r.network import CUT3R
+from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.types import Memory
 from ttt3r.update_rules import Anneal, ConstantRate, StateUpdateRule, TokenMean
 
@@ -88,7 +88,7 @@ class WorldStudy:
 
 
 def run_study(
-    network: CUT3R,
+    network: RecurrentNetwork,
     rules: Mapping[str, StateUpdateRule],
     plan: WorldPlan,
     *,
@@ -104,7 +104,7 @@ def run_study(
         resets: by rule, after how many frames its memory restarts.
         on_frame: called with the number of frames that were just done, for progress bars.
     """
-    device = next(network.parameters()).device
+    device = network.initial_memory(1).state.device
     known = sample_clips(plan.world, batch=64, frames=TRAINING_LENGTH, seed=0, device=device)
     mean_depth = mean_depth_image(ClipTruth.of(known))
     longest, parts = max(plan.lengths), []

@@ -8,6 +8,7 @@ from ttt3r.network.config import CUT3RConfig as CUT3RConfig
 from ttt3r.network.config import DPTConfig as DPTConfig
 from ttt3r.network.config import LinearConfig as LinearConfig
 from ttt3r.network.config import RayForm as RayForm
+from ttt3r.network.config import UNetConfig as UNetConfig
 from ttt3r.network.cut3r import CUT3R as CUT3R
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "DPTConfig",
     "LinearConfig",
     "RayForm",
+    "UNetConfig",
     "load_network",
     "save_network",
 ]

@@ -4,7 +4,7 @@ import dataclasses
 import enum
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 
 class RayForm(enum.Enum):
@@ -34,6 +34,29 @@ class DPTConfig:
 @dataclass(frozen=True)
 class LinearConfig:
     """Dense prediction heads that turn each token of the last level into its patch of pixels by an MLP."""
+
+
+@dataclass(frozen=True)
+class UNetConfig:
+    """Heads of points that see the image beside the tokens; colours are drawn from the last level by an MLP, as always.
+
+    Not in the official networks. A small network learns depth from far fewer frames by convolutions than by tokens alone.
+
+    Args:
+        widths: channels of the maps, from half the image's size to the grid of patches, each half as large as the one before.
+
+    Raises:
+        ValueError: for no widths, or one that `GROUPS` does not divide.
+    """
+
+    GROUPS: ClassVar[int] = 4
+    """Groups of channels that are normalised together."""
+
+    widths: tuple[int, ...] = (32, 64, 96)
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.widths) <= 8 or any(not 1 <= w <= 4096 or w % self.GROUPS for w in self.widths):
+            raise ValueError(f"widths={self.widths} must be one to eight multiples of {self.GROUPS}, each at most 4096")
 
 
 # Far beyond any network of this kind. A file may claim any size; nothing is built before it is known to be possible.
@@ -95,7 +118,7 @@ class CUT3RConfig:
     slots: int = 256
     mlp_ratio: int = 4
     rope_base: float = 100.0
-    head: DPTConfig | LinearConfig = DPTConfig()
+    head: DPTConfig | LinearConfig | UNetConfig = DPTConfig()
     ray_form: RayForm = RayForm.OFFICIAL
     state_codes: bool = False
 
@@ -120,6 +143,11 @@ class CUT3RConfig:
         if self.depth % 4:
             raise ValueError(
                 f"decoder depth must be a multiple of 4 (the heads read levels 1/2, 3/4, 1), got {self.depth}"
+            )
+        if isinstance(self.head, UNetConfig) and self.patch != 2 ** len(self.head.widths):
+            raise ValueError(
+                f"heads of {len(self.head.widths)} widths halve the image to patches of {2 ** len(self.head.widths)} pixels, "
+                f"but patch={self.patch}; give log2(patch) widths"
             )
 
     @classmethod
@@ -165,7 +193,7 @@ class CUT3RConfig:
             state_heads=4,
             state_tokens=48,
             slots=8,
-            head=LinearConfig(),
+            head=UNetConfig(),
             ray_form=RayForm.DIRECTION,
             state_codes=True,
         )
@@ -185,10 +213,9 @@ class CUT3RConfig:
         """
         try:
             values = json.loads(text)
-            head = dict(values.pop("head"))
-            kind = {kind.__name__: kind for kind in (DPTConfig, LinearConfig)}[head.pop("kind")]
-            if "levels" in head:
-                head["levels"] = tuple(head["levels"])
+            head: dict[str, Any] = dict(values.pop("head"))
+            kind = {kind.__name__: kind for kind in (DPTConfig, LinearConfig, UNetConfig)}[head.pop("kind")]
+            head = {name: tuple(value) if isinstance(value, list) else value for name, value in head.items()}
             return cls(**(values | {"head": kind(**head), "ray_form": RayForm(values["ray_form"])}))
         except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError) as error:
             raise ValueError(

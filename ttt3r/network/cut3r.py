@@ -10,7 +10,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ttt3r.network.config import CUT3RConfig, DPTConfig
+from ttt3r.network.config import CUT3RConfig, DPTConfig, UNetConfig
 from ttt3r.network.decoder import Decoder
 from ttt3r.network.encoder import PatchEncoder
 from ttt3r.network.heads import Heads
@@ -102,7 +102,12 @@ class CUT3R(nn.Module):
             # Under autocast products are made in half precision; what is kept from frame to frame stays as the memory is.
             candidate=decoded.candidate.to(memory.state.dtype),
             pose=self.pose_memory.write(summary, camera_token, memory.pose).to(memory.pose.dtype),
-            features=Features(levels if self._reads_all_levels else levels[-1:], camera_token[:, 0], tokens.grid),
+            features=Features(
+                levels if self._reads_all_levels else levels[-1:],
+                camera_token[:, 0],
+                tokens.grid,
+                tokens.image if self._heads_see_image else None,
+            ),
             embedded=embedded,
             state_attention=decoded.state_attention,
             image_attention=decoded.image_attention,
@@ -121,4 +126,8 @@ class CUT3R(nn.Module):
 
     @property
     def _reads_all_levels(self) -> bool:
-        return isinstance(self.config.head, DPTConfig)
+        return isinstance(self.config.head, DPTConfig | UNetConfig)
+
+    @property
+    def _heads_see_image(self) -> bool:
+        return isinstance(self.config.head, UNetConfig)

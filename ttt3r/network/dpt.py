@@ -1,7 +1,5 @@
 """Dense prediction heads: tokens to maps at the resolution of the image."""
 
-from collections.abc import Sequence
-
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -9,6 +7,7 @@ from torch.nn import functional
 
 from ttt3r.network.blocks import MLP
 from ttt3r.network.config import CUT3RConfig, DPTConfig
+from ttt3r.types import Features
 
 
 class ResidualUnit(nn.Module):
@@ -84,10 +83,14 @@ class DPT(nn.Module):
         self.conv2 = nn.Conv2d(features // 2, head.last, 3, padding=1)
         self.conv3 = nn.Conv2d(head.last, channels, 1)
 
-    def forward(
-        self, levels: Sequence[Float[Tensor, "batch patch _"]], grid: tuple[int, int]
-    ) -> Float[Tensor, "batch channels height width"]:
+    @property
+    def last(self) -> nn.Conv2d:
+        """The layer that makes the values."""
+        return self.conv3
+
+    def forward(self, features: Features) -> Float[Tensor, "batch channels height width"]:
         """Raw values per pixel; the heads turn them into points, confidences or colours."""
+        levels, grid = features.levels, features.grid
         maps = [
             level(rearrange(tokens, "batch (row column) feature -> batch feature row column", row=grid[0]))
             for level, tokens in zip(self.levels, levels, strict=True)
@@ -107,9 +110,13 @@ class PatchMLP(nn.Module):
         self.patch = config.patch
         self.mlp = MLP(config.width, config.mlp_ratio * config.width, channels * config.patch**2)
 
-    def forward(
-        self, levels: Sequence[Float[Tensor, "batch patch _"]], grid: tuple[int, int]
-    ) -> Float[Tensor, "batch channels height width"]:
+    @property
+    def last(self) -> nn.Linear:
+        """The layer that makes the values."""
+        return self.mlp.fc2
+
+    def forward(self, features: Features) -> Float[Tensor, "batch channels height width"]:
         """Raw values per pixel; only the last level is read."""
-        raw = rearrange(self.mlp(levels[-1]), "batch (row column) values -> batch values row column", row=grid[0])
+        values = self.mlp(features.levels[-1])
+        raw = rearrange(values, "batch (row column) values -> batch values row column", row=features.grid[0])
         return functional.pixel_shuffle(raw, self.patch)

@@ -1,6 +1,6 @@
 """The readout: camera, points in two frames of reference, confidences and colours. Nothing here feeds back into the memory."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from einops import rearrange
@@ -10,9 +10,10 @@ from torch.nn import functional
 
 from ttt3r.geometry import pose_encoding_to_camera
 from ttt3r.network.blocks import MLP, ModulatedBlock
-from ttt3r.network.config import CUT3RConfig, DPTConfig
+from ttt3r.network.config import CUT3RConfig, DPTConfig, UNetConfig
 from ttt3r.network.dpt import DPT, PatchMLP
 from ttt3r.network.rope import Grid, rotary_table
+from ttt3r.network.unet import UNet
 from ttt3r.types import Features, Outputs, Reconstruction
 
 TRANSFORM_BLOCKS = 2  # from the camera's frame to the world, in every published network
@@ -26,9 +27,9 @@ class Heads(nn.Module):
         self.config = config
         width, ratio = config.width, config.mlp_ratio
         self.camera = MLP(width, ratio * width, 7)
-        self.points_camera = _dense_head(config, channels=4)
-        self.points_world = _dense_head(config, channels=4)
-        self.color = _dense_head(config, channels=3)
+        self.points_camera = _point_head(config)
+        self.points_world = _point_head(config)
+        self.color = _token_head(config, channels=3)
         self.world_transform = nn.ModuleList(
             [ModulatedBlock(width, config.heads, ratio) for _ in range(TRANSFORM_BLOCKS)]
         )
@@ -37,41 +38,38 @@ class Heads(nn.Module):
         """Read out what was asked for, in float32."""
         # At least float32 under autocast; a network that was converted as a whole keeps its own precision.
         dtype = self.camera.fc1.weight.dtype
-        grid, z = features.grid, features.pose_token.to(dtype)
-        levels = [level.to(dtype) for level in features.levels]
+        z = features.pose_token.to(dtype)
+        features = replace(features, levels=tuple(level.to(dtype) for level in features.levels))
         camera = points_camera = confidence_camera = points_world = confidence_world = color = None
         if Outputs.CAMERA in outputs:
             with torch.autocast(z.device.type, enabled=False):  # three digits would be half a degree
                 camera = pose_encoding_to_camera(pose_activation(self.camera(z)))
         if Outputs.POINTS_CAMERA in outputs:
-            points_camera, confidence_camera = self._points(
-                self.points_camera(levels, grid).to(dtype), camera_frame=True
-            )
+            points_camera, confidence_camera = self._points(self.points_camera(features).to(dtype), camera_frame=True)
         if Outputs.POINTS_WORLD in outputs:
-            moved = self._to_world(levels, z, grid)
-            points_world, confidence_world = self._points(self.points_world(moved, grid).to(dtype), camera_frame=False)
+            moved = self._to_world(features, z)
+            points_world, confidence_world = self._points(self.points_world(moved).to(dtype), camera_frame=False)
         if Outputs.COLOR in outputs:
-            color = color_activation(self.color(levels, grid).to(dtype))
+            color = color_activation(self.color(features).to(dtype))
         return Reconstruction(camera, points_camera, confidence_camera, points_world, confidence_world, color)
 
     @torch.no_grad()
     def face_forward(self) -> None:
         """For a start from random weights: put points before the camera, about a unit away, instead of around it."""
         for dense in (self.points_camera, self.points_world):
-            last = dense.conv3 if isinstance(dense, DPT) else dense.get_submodule("mlp.fc2")
-            assert isinstance(last, nn.Conv2d | nn.Linear)
-            assert last.bias is not None
-            per_value = last.bias.shape[0] // 4  # values of a pixel, or of a patch of pixels, value by value
-            last.bias[2 * per_value : 3 * per_value] += 0.7
+            bias = dense.last.bias
+            assert bias is not None
+            per_value = bias.shape[0] // 4  # values of a pixel, or of a patch of pixels, value by value
+            bias[2 * per_value : 3 * per_value] += 0.7
 
-    def _to_world(self, levels: Sequence[Tensor], z: Tensor, grid: tuple[int, int]) -> list[Tensor]:
-        """The levels, the last one moved from the camera's frame to the world as the camera token says."""
+    def _to_world(self, features: Features, z: Tensor) -> Features:
+        """The features, the last level moved from the camera's frame to the world as the camera token says."""
         dim = self.config.width // self.config.heads
-        table = rotary_table(Grid.of_patches(grid), dim, self.config.rope_base, z.device)
-        last = levels[-1]
+        table = rotary_table(Grid.of_patches(features.grid), dim, self.config.rope_base, z.device)
+        last = features.levels[-1]
         for block in self.world_transform:
             last = block(last, z, table)
-        return [*levels[:-1], last]
+        return replace(features, levels=(*features.levels[:-1], last))
 
     def _points(self, raw: Tensor, *, camera_frame: bool) -> tuple[Tensor, Tensor]:
         raw = rearrange(raw, "batch value height width -> batch height width value")
@@ -82,7 +80,15 @@ class Heads(nn.Module):
         return point_activation(xyz), 1 + confidence.exp()
 
 
-def _dense_head(config: CUT3RConfig, channels: int) -> nn.Module:
+def _point_head(config: CUT3RConfig) -> DPT | PatchMLP | UNet:
+    """Three coordinates and a confidence for each pixel."""
+    if isinstance(config.head, UNetConfig):
+        return UNet(config, config.head, channels=4)
+    return _token_head(config, channels=4)
+
+
+def _token_head(config: CUT3RConfig, channels: int) -> DPT | PatchMLP:
+    """A head that reads tokens only: colours must come from what was understood, and be there for a question as well."""
     if isinstance(config.head, DPTConfig):
         return DPT(config, config.head, channels)
     return PatchMLP(config, channels)

@@ -7,6 +7,7 @@ from ttt3r.training.losses import LossWeights as LossWeights
 from ttt3r.training.losses import frame_loss as frame_loss
 from ttt3r.training.module import TrainingModule as TrainingModule
 from ttt3r.training.nano import nano_recipe as nano_recipe
+from ttt3r.training.nano import refinement as refinement
 from ttt3r.training.recipe import Recipe as Recipe
 from ttt3r.training.recipe import Stage as Stage
 
@@ -19,5 +20,6 @@ __all__ = [
     "TrainingModule",
     "frame_loss",
     "nano_recipe",
+    "refinement",
     "train",
 ]

@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger
 
-from ttt3r.network import CUT3R, CUT3RConfig, save_network
+from ttt3r.network import CUT3R, CUT3RConfig, load_network, save_network
 from ttt3r.reconstructor import Reconstructor
 from ttt3r.training.clips import check_shares
 from ttt3r.training.module import TrainingModule
@@ -99,6 +99,10 @@ def _keep_to_the_recipe(out: Path, text: str) -> None:
     recipe.write_text(text)
 
 
+def _origin(start: str | Path | None) -> str:
+    return "" if start is None else f"started from {start}\n"
+
+
 def _check_room(out: Path, config: CUT3RConfig) -> None:
     """See that two checkpoints fit on the disk: the old one is kept until the new one is whole."""
     with torch.device("meta"):
@@ -118,21 +122,34 @@ def train(
     recipe: Recipe,
     out: Path,
     machine: Machine = Machine(),
+    start: str | Path | None = None,
 ) -> CUT3R:
     """Train a network from scratch, or go on where an earlier call with the same folder was stopped.
+
+    Args:
+        config: sizes of the network.
+        rule: active in training.
+        recipe: the run.
+        out: folder of the training.
+        machine: how it is run.
+        start: what `load_network` takes: weights to begin with, instead of random ones.
 
     Writes `out/last.ckpt` every few minutes, `out/logs/version_N/metrics.csv` (one for each time that it was started), and
     `out/network/` (averaged weights in half precision), which `load_network` reads.
 
     Raises:
         OSError: at once, if the folder cannot be written to, or its disk has no room for two checkpoints.
-        ValueError: if a batch cannot be dealt to the devices in equal shares, or the folder holds another training.
+        ValueError: if a batch cannot be dealt to the devices in equal shares, the folder holds another training, or the network
+            to start from has other sizes.
     """
     check_shares(recipe, machine.devices)
+    network = CUT3R.random(config, recipe.seed) if start is None else load_network(start)
+    if network.config != config:
+        raise ValueError(f"the network {start} has other sizes than asked for: {network.config} instead of {config}")
     out.mkdir(parents=True, exist_ok=True)
     _check_room(out, config)
-    _keep_to_the_recipe(out, f"{config.to_json()}\n{rule!r}\n{asdict(recipe)}\n")
-    module = TrainingModule(CUT3R.random(config, recipe.seed).train(), rule, recipe, machine.workers)
+    _keep_to_the_recipe(out, f"{config.to_json()}\n{rule!r}\n{asdict(recipe)}\n{_origin(start)}")
+    module = TrainingModule(network.train(), rule, recipe, machine.workers)
     trainer = lightning.Trainer(
         max_steps=recipe.steps,
         accelerator="auto",
