@@ -110,3 +110,18 @@ def test_the_pages_name_every_command_and_every_file_of_a_run(workshop):
 
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 170
+
+
+def test_every_picture_says_what_draws_it():
+    silent = []
+    for page in (ROOT / "docs").rglob("*.md"):
+        if page.parent.name == "tutorials":  # their pictures come from the code that stands above
+            continue
+        lines = page.read_text().splitlines()
+        for number, line in enumerate(lines):
+            caption = " ".join(lines[number + 1 : number + 7])
+            if line.startswith("![") and not re.search(
+                r"`(python )?(docs/figures|benchmarks)/\w+\.py|out/\w+/\w+\.png", caption
+            ):
+                silent.append(f"{page.relative_to(ROOT)}:{number + 1}")
+    assert silent == []

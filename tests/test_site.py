@@ -1,6 +1,6 @@
 """The built documentation, as a reader meets it: every link leads somewhere, and every page behaves in a browser from disk.
 
-Needs `make docs` before; the screenshots are left in the temporary folder of the test (`--basetemp` chooses it).
+Needs `make docs` before. The screenshots of all pages are left in `out/screenshots`, to be looked at.
 """
 
 import shutil
@@ -75,8 +75,9 @@ def chromium():
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_pages_behave_in_a_browser_from_disk(chromium, width, tmp_path_factory):
-    folder = tmp_path_factory.mktemp(f"pages_{width}")
+def test_pages_behave_in_a_browser_from_disk(chromium, width):
+    folder = SITE.parent / "out" / "screenshots" / width
+    folder.mkdir(parents=True, exist_ok=True)
     page = chromium.new_page(viewport={"width": WIDTHS[width], "height": 900})
     heard, asked = [], []
     page.on("console", lambda message: heard.append(message.text) if message.type == "error" else None)

@@ -8,6 +8,7 @@ import torch
 from ttt3r import Frame, Outputs, Reconstructor, rollout
 from ttt3r.network import CUT3R, CUT3RConfig, LinearConfig, UNetConfig, load_network, save_network
 from ttt3r.rollout import rollout_rules
+from ttt3r.tree import named_tensors
 from ttt3r.update_rules import ConfidenceAware, FullOverwrite
 
 CONFIG = replace(CUT3RConfig.tiny(), patch=8, head=UNetConfig((8, 12, 16)))
@@ -24,18 +25,23 @@ def frames():
     return torch.rand(5, 2, 3, 40, 24, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
 
+def fields_of(answer):
+    """The outputs by name."""
+    return dict(named_tensors(answer))
+
+
 @torch.no_grad()
 def test_points_see_the_image_and_colours_do_not(network, frames):
     features = network.propose(network.encode(Frame(frames[0])), network.initial_memory(2)).features
     assert features.image is not None
     assert torch.equal(features.image, frames[0])
     other = replace(features, image=frames[1])
-    before, after = network.readout(features), network.readout(other)
-    assert before.points_camera.shape == before.points_world.shape == (2, 40, 24, 3)
-    assert float((before.points_camera - after.points_camera).abs().max()) > 1e-3
-    assert float((before.points_world - after.points_world).abs().max()) > 1e-3
-    assert torch.equal(before.color, after.color)
-    assert (before.points_camera[..., 2] >= 0).all()
+    before, after = (fields_of(network.readout(seen)) for seen in (features, other))
+    assert before["points_camera"].shape == before["points_world"].shape == (2, 40, 24, 3)
+    for name in ("points_camera", "points_world"):
+        assert float((before[name] - after[name]).abs().max()) > 1e-3
+    assert torch.equal(before["color"], after["color"])
+    assert (before["points_camera"][..., 2] >= 0).all()
 
 
 @torch.no_grad()
@@ -76,11 +82,9 @@ def test_a_saved_network_is_the_same(network, frames, tmp_path):
     again = load_network(tmp_path / "network")
     assert again.config == CONFIG
     with torch.no_grad():
-        first, second = (next(rollout(Reconstructor(n, FullOverwrite()), frames)) for n in (network, again))
-    found = [step.reconstruction.points_camera for step in (first, second)]
-    assert found[0] is not None
-    assert found[1] is not None
-    assert torch.equal(*found)
+        steps = [next(rollout(Reconstructor(one, FullOverwrite()), frames)) for one in (network, again)]
+    first, second = (fields_of(step.reconstruction)["points_camera"] for step in steps)
+    assert torch.equal(first, second)
 
 
 def test_sizes_that_do_not_fit_are_named():
