@@ -18,7 +18,7 @@ from ttt3r.export import PointSelection, RunFolder
 from ttt3r.guard import BadStep, ChunkTooLarge
 from ttt3r.network import CUT3R, CUT3RConfig
 from ttt3r.reconstructor import Reconstructor
-from ttt3r.runner import RunOptions, run
+from ttt3r.runner import RunOptions, fitting_chunk, run
 from ttt3r.types import Outputs
 from ttt3r.update_rules import ConfidenceAware
 
@@ -75,6 +75,22 @@ def test_a_run_says_what_it_read(model, photos, tmp_path):
         "skipped": [],
     }
     assert depth_files(tmp_path / "out") == 9
+
+
+def test_a_chunk_left_open_is_chosen_at_the_first_frame(model, photos, tmp_path):
+    go(model, photos, tmp_path / "one", chunk=1)
+    go(model, photos, tmp_path / "open", chunk=None)
+    first, second = ((tmp_path / name / "trajectory.txt").read_bytes() for name in ("one", "open"))
+    assert first == second
+    image = next(iter(source_of(photos))).image
+    assert fitting_chunk(model.network, image, Outputs.ALL) == 1  # on a CPU
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_with_room_takes_several_frames_together():
+    network = CUT3R.random(CUT3RConfig.tiny(), seed=1).to("cuda")
+    assert fitting_chunk(network, torch.zeros(1, 3, 48, 64), Outputs.ALL, most=12) == 12
 
 
 @pytest.mark.parametrize("chunk", [1, 4])

@@ -9,16 +9,18 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ttt3r.data import FrameSource, SourceFrame
 from ttt3r.export import FrameRecord, RunFolder, RunStatus
-from ttt3r.reconstructor import Reconstructor
+from ttt3r.reconstructor import Reconstructor, RecurrentNetwork, look
 from ttt3r.rollout import rollout
-from ttt3r.types import Memory, Outputs, Step
+from ttt3r.types import Frame, Memory, Outputs, Step
 from ttt3r.update_rules import AttentionRecord
 from ttt3r.update_rules.resets import ResetPolicy
 
@@ -30,7 +32,7 @@ class RunOptions:
     Args:
         reset_every: restart the memory every so many frames, or as a policy says.
         outputs: which heads run.
-        chunk: frames encoded and read out together.
+        chunk: frames encoded and read out together; `None` for as many as `fitting_chunk` finds room for.
         checkpoint_every: frames between two saves of the memory.
 
     Raises:
@@ -39,13 +41,13 @@ class RunOptions:
 
     reset_every: int | ResetPolicy | None = None
     outputs: Outputs = Outputs.CAMERA | Outputs.POINTS_CAMERA
-    chunk: int = 1
+    chunk: int | None = 1
     checkpoint_every: int = 50
 
     def __post_init__(self) -> None:
         for name in ("chunk", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1 frame, got {getattr(self, name)}")
+            if (frames := getattr(self, name)) is not None and frames < 1:
+                raise ValueError(f"{name} must be at least 1 frame, got {frames}")
 
 
 def run(
@@ -75,13 +77,16 @@ def run(
     status = RunStatus.FAILED
     notes: dict[str, Any] = {}
     try:
+        images, chunk = feed.images(), options.chunk
+        if chunk is None and (first := next(images, None)) is not None:
+            images, chunk = chain([first], images), fitting_chunk(model.network, first, options.outputs)
         steps = rollout(
             model,
-            feed.images(),
+            images,
             memory=memory,
             reset_every=options.reset_every,
             outputs=options.outputs,
-            chunk=options.chunk,
+            chunk=chunk or 1,
         )
         for step in steps:
             item = feed.waiting.popleft()
@@ -104,6 +109,34 @@ def run(
         notes["source"] = {"name": source.name, "first_frame": feed.first, "last_frame": feed.last}
         notes["skipped"] = [list(pair) for pair in source.skipped]
         folder.finish(status, notes)
+
+
+@torch.no_grad()
+def fitting_chunk(
+    network: RecurrentNetwork, image: Float[Tensor, "batch rgb=3 height width"], outputs: Outputs, most: int = 16
+) -> int:
+    """How many frames together take half of a GPU's free memory, measured on copies of one; 1 on a CPU, which gains little.
+
+    Args:
+        network: on the device where it will run.
+        image: a frame of the stream, in [-1, 1], one sequence.
+        outputs: which heads run.
+        most: no more than this.
+    """
+    device = network.initial_memory(1).state.device
+    if device.type != "cuda":
+        return 1
+    one, two = (_peak(network, image.to(device), outputs, count) for count in (1, 2))
+    room = torch.cuda.mem_get_info(device)[0] / 2 - one
+    return max(1, min(most, 1 + int(room / max(two - one, 1))))
+
+
+def _peak(network: RecurrentNetwork, image: Tensor, outputs: Outputs, count: int) -> int:
+    """Bytes beyond what the network holds already while `count` frames are encoded and read out together."""
+    torch.cuda.reset_peak_memory_stats(image.device)
+    before = torch.cuda.memory_allocated(image.device)
+    look(network, Frame(image.expand(count, -1, -1, -1)), network.initial_memory(count), outputs)
+    return torch.cuda.max_memory_allocated(image.device) - before
 
 
 def _attention(step: Step) -> Tensor | None:

@@ -4,7 +4,7 @@ Results are written frame by frame; an interrupted or failed run keeps what it h
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from jsonargparse import ArgumentParser
 from rich.console import Console
@@ -34,7 +34,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     parser.add_argument("--outputs", choices=[*choosing.OUTPUTS], default="points", help="which heads run")
-    parser.add_argument("--chunk", type=int, default=1, help="frames encoded and read out together")
+    parser.add_argument(
+        "--chunk",
+        type=int | Literal["auto"],
+        default=1,
+        help="frames encoded and read out together; auto: what a GPU has room for (a live stream wants 1)",
+    )
     parser.add_argument("--checkpoint-every", type=int, default=50, help="frames between two saves of the memory")
     parser.add_argument("--min-confidence", type=float, default=1.5, help="least confidence of a point in the cloud")
     parser.add_argument("--points", type=int, default=1_000_000, help="most points in the cloud")
@@ -56,7 +61,10 @@ def execute(settings: Any, console: Console) -> int:
     """Run `ttt3r run`."""
     rule: StateUpdateRule = AttentionRecorded(settings.rule) if settings.record_gains else settings.rule
     options = RunOptions(
-        settings.reset_every, choosing.OUTPUTS[settings.outputs], settings.chunk, settings.checkpoint_every
+        settings.reset_every,
+        choosing.OUTPUTS[settings.outputs],
+        None if settings.chunk == "auto" else settings.chunk,
+        settings.checkpoint_every,
     )
     if settings.resume and _is_complete(settings, rule):
         console.print(f"the run in [bold]{settings.out}[/] is complete: nothing to do", highlight=False)
