@@ -1,7 +1,8 @@
-"""The learning curves on the model card: `python docs/figures/make_training.py [TRAINING_FOLDER]`.
+"""The learning curves on the model card: `python docs/figures/make_training.py [TRAINING_FOLDER [--after STEPS]]`.
 
 With the folder of a training (`ttt3r train --out FOLDER`), its logs are condensed into `docs/numbers/training.csv` first, means
-over a hundred steps each. Without, the picture is drawn again from that file.
+over a hundred steps each; `--after` keeps the steps of the training that this one started from. Without a folder, the picture
+is drawn again from that file.
 """
 
 import argparse
@@ -17,23 +18,32 @@ HERE = Path(__file__).parent
 CURVES = HERE.parent / "numbers" / "training.csv"
 SHOWN = ("rotation", "translation", "points_camera", "color", "asked_color", "effective_rank")
 BLOCK = 100
-STAGES = (700, 2300, 5700)
+STAGES = (700, 2300, 5700, 11_700)
 
 
-def condense(folder: Path) -> None:
-    """Means over blocks of steps from all legs of a training; a step that was made twice counts as made last."""
+def condense(folder: Path, after: int) -> None:
+    """Means over blocks of steps from all legs of a training; a step that was made twice counts as made last.
+
+    Args:
+        folder: of the training.
+        after: steps of an earlier training that it started from; their means in `CURVES` are kept.
+    """
     rows: dict[int, dict[str, str]] = {}
     for file in sorted(folder.glob("logs/version_*/metrics.csv"), key=lambda path: int(path.parent.name.split("_")[1])):
         with open(file) as opened:
             rows |= {int(row["step"]): row for row in csv.DictReader(opened)}
+    earlier: list[list[str]] = []
+    if after:
+        with open(CURVES) as opened:
+            earlier = [row for row in list(csv.reader(opened))[1:] if int(row[0]) <= after]
     CURVES.parent.mkdir(exist_ok=True)
     with open(CURVES, "w", newline="") as opened:
         writer = csv.writer(opened)
-        writer.writerow(["step", *SHOWN])
+        writer.writerows([["step", *SHOWN], *earlier])
         for end in range(BLOCK, max(rows) + BLOCK + 1, BLOCK):
             inside = [row for step, row in rows.items() if end - BLOCK <= step < end]
             if inside:
-                writer.writerow([end, *(f"{_mean(inside, name):.4f}" for name in SHOWN)])
+                writer.writerow([after + end, *(f"{_mean(inside, name):.4f}" for name in SHOWN)])
 
 
 def _mean(rows: list[dict[str, str]], name: str) -> float:
@@ -65,7 +75,7 @@ def draw(path: Path) -> Figure:
         for stage in STAGES:
             axes.axvline(stage, color=INK, linewidth=0.8, linestyle=":")
         axes.set_ylim(bottom=0)
-        axes.set_xlabel("step (dotted: longer clips begin)")
+        axes.set_xlabel("step (dotted: a stage begins)")
         quiet_axes(axes)
     handles, names = panels[0].get_legend_handles_labels()
     more, others = away.get_legend_handles_labels()
@@ -82,9 +92,10 @@ def main() -> None:
     """Condense if a training is given, then draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?", help="of a training")
+    parser.add_argument("--after", type=int, default=0, help="steps of the training that this one started from")
     settings = parser.parse_args()
     if settings.folder is not None:
-        condense(settings.folder)
+        condense(settings.folder, settings.after)
     draw(HERE / "training.png")
 
 
