@@ -1,6 +1,7 @@
 """Training through time on a micro network: it learns, it is reproducible, it goes on where it stopped."""
 
 import csv
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from ttt3r.geometry import rotation_degrees
 from ttt3r.network import CUT3R, CUT3RConfig, load_network, save_network
 from ttt3r.reconstructor import Reconstructor
 from ttt3r.rollout import rollout
+from ttt3r.training.alone import alone_in
 from ttt3r.training.clips import TrainingClips, batch_at
 from ttt3r.training.fitting import Machine, train
 from ttt3r.training.losses import (
@@ -249,6 +251,14 @@ def test_a_loss_without_all_outputs_is_refused(truth):
 def test_bad_settings_are_named_before_work_starts(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="nothing is locked elsewhere")
+def test_a_folder_holds_one_training_at_a_time(tmp_path):
+    with alone_in(tmp_path), pytest.raises(ValueError, match="another training is at work"):
+        train(MICRO, FullOverwrite(), recipe(1), tmp_path, Machine(workers=0))
+    with alone_in(tmp_path):  # given back
+        pass
 
 
 def test_an_unwritable_folder_is_named_at_once(tmp_path):

@@ -13,6 +13,7 @@ from lightning.pytorch.loggers import CSVLogger
 
 from ttt3r.network import CUT3R, CUT3RConfig, load_network, save_network
 from ttt3r.reconstructor import Reconstructor
+from ttt3r.training.alone import alone_in
 from ttt3r.training.clips import check_shares
 from ttt3r.training.module import TrainingModule
 from ttt3r.training.recipe import Recipe
@@ -126,6 +127,9 @@ def train(
 ) -> CUT3R:
     """Train a network from scratch, or go on where an earlier call with the same folder was stopped.
 
+    Writes `out/last.ckpt` every few minutes, `out/logs/version_N/metrics.csv` (one for each time that it was started), and
+    `out/network/` (averaged weights in half precision), which `load_network` reads.
+
     Args:
         config: sizes of the network.
         rule: active in training.
@@ -134,13 +138,10 @@ def train(
         machine: how it is run.
         start: what `load_network` takes: weights to begin with, instead of random ones.
 
-    Writes `out/last.ckpt` every few minutes, `out/logs/version_N/metrics.csv` (one for each time that it was started), and
-    `out/network/` (averaged weights in half precision), which `load_network` reads.
-
     Raises:
         OSError: at once, if the folder cannot be written to, or its disk has no room for two checkpoints.
-        ValueError: if a batch cannot be dealt to the devices in equal shares, the folder holds another training, or the network
-            to start from has other sizes.
+        ValueError: if a batch cannot be dealt to the devices in equal shares, the folder holds another training or one that is
+            at work, or the network to start from has other sizes.
     """
     check_shares(recipe, machine.devices)
     network = CUT3R.random(config, recipe.seed) if start is None else load_network(start)
@@ -164,5 +165,6 @@ def train(
         enable_model_summary=False,
     )
     last = out / LAST
-    trainer.fit(module, ckpt_path=last if last.exists() else None, weights_only=True)
+    with alone_in(out):
+        trainer.fit(module, ckpt_path=last if last.exists() else None, weights_only=True)
     return averaged_network(module)
