@@ -13,8 +13,8 @@ One word per axis, the same in signatures, documentation, tests and plots:
 | `height`, `width` | pixels; `rgb=3`, `xyz=3` |
 | `patch` | image tokens, row by row |
 | `feature` | width of the encoder's tokens |
-| `state` | memory tokens |
-| `channel` | width of the memory tokens and of the decoder |
+| `state` | state tokens |
+| `channel` | width of the state tokens and of the decoder |
 | `slot`, `pair` | entries of the pose memory, and their width (key and value) |
 | `layer`, `head`, `dim` | layers, attention heads, channels of a head |
 | `key` | what the state attends to: the pose token first, then every patch |

@@ -47,7 +47,7 @@ print(len(frames), "frames of", tuple(frames[0].shape), "= (batch, rgb, height, 
 # ## A scene
 #
 # A model is a network with a rule. `rollout` yields one `Step` for each frame: what the network answered, the memory after
-# the frame, and the gain, that is, how much of the proposed change each memory token took.
+# the frame, and the gain, that is, how much of the proposed change each state token took.
 
 # %%
 model = ttt3r.Reconstructor(network, ConfidenceAware())

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 3. Where the learning rate comes from
 #
-# TTT3R reads a learning rate for each memory token out of the attention that the network computes anyway. Here you take it
+# TTT3R reads a learning rate for each state token out of the attention that the network computes anyway. Here you take it
 # apart: from queries and keys to logits, from logits to one number per token, with all shapes on the page; why the mean is
 # taken before the softmax, and what that costs; and why a token's rate is not its own business alone.
 
@@ -48,8 +48,8 @@ print("key  ", tuple(layers[0].key.shape), "= (batch, head, key, dim): the pose 
 # %% [markdown]
 # ## From logits to a gate
 #
-# Logits are inner products: how strongly does a memory token ask for what a patch offers? TTT3R takes the mean over layers,
-# heads and keys, and puts it through a sigmoid. One number for each memory token is left.
+# Logits are inner products: how strongly does a state token ask for what a patch offers? TTT3R takes the mean over layers,
+# heads and keys, and puts it through a sigmoid. One number for each state token is left.
 
 # %%
 logits = torch.stack([layer.query @ layer.key.transpose(-1, -2) for layer in layers])
@@ -70,10 +70,10 @@ print("the same:", torch.allclose(short.mean(dim=(0, 2)), mean, atol=1e-4))
 # %% [markdown]
 # ## What a token looks at
 #
-# The logits of a memory token over the patches are a small picture. Here are the token with the largest gate and the one
+# The logits of a state token over the patches are a small picture. Here are the token with the largest gate and the one
 # with the smallest. And the gates of all tokens over the frames: the first column is 1, since a first frame is taken whole.
 
-# %% figure="The image, logits of two memory tokens over its patches, and gates of all tokens over frames"
+# %% figure="The image, logits of two state tokens over its patches, and gates of all tokens over frames"
 picture = AttentionEvidence(layers).logit_map(Keys.PATCHES)[0]
 far = picture.abs().max().item()
 figure, axes = plt.subplots(1, 4, figsize=(9, 2.4), layout="constrained", width_ratios=[1, 1, 1, 1.2])
@@ -88,7 +88,7 @@ for panel in axes[:3]:
     panel.set(xticks=[], yticks=[])
 figure.colorbar(drawn, ax=axes[2], label="logit")
 shown = axes[3].imshow(torch.cat([step.gain[:1, :, 0] for step in steps]).T, aspect="auto", vmin=0, vmax=1)
-axes[3].set(xlabel="frame", ylabel="memory token")
+axes[3].set(xlabel="frame", ylabel="state token")
 figure.colorbar(shown, ax=axes[3], label="gate")
 plt.show()
 
@@ -117,7 +117,7 @@ for shift in (-2, 0, 2):
 # over the keys how much it prefers some patches. Both ignore the level. The figure shows that they are other questions, not
 # the same one twice.
 
-# %% figure="Entropy of the attention and standard deviation of the logits, against the gate, a dot for each memory token"
+# %% figure="Entropy of the attention and standard deviation of the logits, against the gate, a dot for each state token"
 attention = AttentionEvidence(layers)
 figure, axes = plt.subplots(1, 2, figsize=(7, 2.8), layout="constrained")
 others = {
@@ -134,9 +134,9 @@ plt.show()
 # %% [markdown]
 # ## What self-attention changes
 #
-# The step `S + G (candidate - S)` treats each token by itself. The network does not: before a memory token reads the image
-# it reads the *other* memory tokens, and the image tokens carry more from one to the other. So push one token of the
-# memory, and see whose candidate moves. Then the same in a copy of the network whose memory tokens do not read each other.
+# The step `S + G (candidate - S)` treats each token by itself. The network does not: before a state token reads the image
+# it reads the *other* state tokens, and the image tokens carry more from one to the other. So push one token of the
+# memory, and see whose candidate moves. Then the same in a copy of the network whose state tokens do not read each other.
 
 # %% figure="How much the candidate of each token moves when one token is pushed, with and without self-attention of the state"
 alone = copy.deepcopy(network)
@@ -170,7 +170,7 @@ plt.show()
 # So a gate of 0 holds a token's *own* content, and does not seal it: the next candidate of every other token has read it.
 # And a gate is read from queries that have seen the other tokens. The equation is per token; the learning is not.
 #
-# Compare the two shares: the difference is the work of self-attention among the memory tokens. What is left in the second
+# Compare the two shares: the difference is the work of self-attention among the state tokens. What is left in the second
 # picture goes through the image tokens: they read the memory, and the memory reads them. (A network that was trained
 # without self-attention would be another network; this copy only shows which way the influence goes.)
 #

@@ -121,7 +121,7 @@ for color, name in zip(COLORS, scores.gain, strict=False):
 left.set(xlabel="frames", ylabel="rotation error, degrees", title=f"mean over {WORLDS} houses")
 left.legend(fontsize=8)
 drawn = right.imshow(gains.T, aspect="auto", vmin=0, vmax=1)
-right.set(xlabel="frame", ylabel="memory token", title="gain of `surprised` in the first house")
+right.set(xlabel="frame", ylabel="state token", title="gain of `surprised` in the first house")
 figure.colorbar(drawn, ax=right)
 plt.show()
 print("mean gain:", round(books["surprised"][-1].gain_mean, 3), "-> its control is", control["its control"])

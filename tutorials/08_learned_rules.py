@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 8. Learned rules
 #
-# The rules so far were written by hand. Here a gate is *trained*: a small network that looks at a memory token and at the
+# The rules so far were written by hand. Here a gate is *trained*: a small network that looks at a state token and at the
 # frame, and says how much to take. The large network stays as it is. You will see how far back a gradient has to reach,
 # train the gate on streams longer than those that the network was trained on, and ask whether it has learned more than a
 # number.
@@ -133,7 +133,7 @@ for color, name in zip(COLORS, scores.gain, strict=False):
 left.set(xlabel="frames", ylabel="rotation error, degrees", title=f"mean over {worlds} houses")
 left.legend(fontsize=8)
 drawn = right.imshow(gains.T, aspect="auto", vmin=0, vmax=1)
-right.set(xlabel="frame", ylabel="memory token", title="gains of the trained gate")
+right.set(xlabel="frame", ylabel="state token", title="gains of the trained gate")
 figure.colorbar(drawn, ax=right)
 plt.show()
 

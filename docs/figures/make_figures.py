@@ -276,7 +276,7 @@ def draw_gain(path: Path, clip: Clip) -> None:
     right = figure.add_axes((0.605, 0.22, 0.315, 0.655))
     heat = gains["ttt3r"][1:].T
     shown = right.imshow(heat, aspect="auto", cmap="cividis", extent=(0.5, len(frames) - 0.5, len(heat) - 0.5, -0.5))
-    right.set_ylabel("memory token")
+    right.set_ylabel("state token")
     right.set_title("ttt3r: each token has its own", fontsize=12, color=INK, loc="left", weight="bold")
     scale = figure.colorbar(shown, cax=figure.add_axes((0.935, 0.22, 0.012, 0.655)))
     scale.ax.tick_params(colors=INK, labelsize=9)

@@ -1,4 +1,4 @@
-"""FILT3R: a small Kalman filter for every memory token, with the candidate as its measurement."""
+"""FILT3R: a small Kalman filter for every state token, with the candidate as its measurement."""
 
 from dataclasses import dataclass
 from typing import ClassVar

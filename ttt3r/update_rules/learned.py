@@ -155,7 +155,7 @@ class LearnedRule(nn.Module, GatedUpdateRule):
 
 
 class MemoryFrameMLP(nn.Module):
-    """Logits from a memory token and what was seen of the frame: W_o gelu(W_s s + W_x x + b) + b_o.
+    """Logits from a state token and what was seen of the frame: W_o gelu(W_s s + W_x x + b) + b_o.
 
     That is an MLP over [s; x], with x multiplied once per frame where it is the same for all tokens.
     """
@@ -169,7 +169,7 @@ class MemoryFrameMLP(nn.Module):
     def forward(
         self, memory: Float[Tensor, "batch state channel"], frame: Float[Tensor, "batch read feature"]
     ) -> Float[Tensor, "batch state output"]:
-        """One row of logits for each memory token; `frame` is one for all of them, or one for each."""
+        """One row of logits for each state token; `frame` is one for all of them, or one for each."""
         return self.output(functional.gelu(self.from_memory(memory) + self.from_frame(frame)))
 
     def start_at(self, logit: float) -> None:

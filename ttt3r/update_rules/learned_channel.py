@@ -1,4 +1,4 @@
-"""Learned, one gain for each channel of each memory token, in the form of Mem3R."""
+"""Learned, one gain for each channel of each state token, in the form of Mem3R."""
 
 from typing import ClassVar
 
@@ -9,7 +9,7 @@ from ttt3r.update_rules.learned import LearnedRule, MemoryFrameMLP
 
 
 class LearnedChannel(LearnedRule):
-    """A learned gain for each memory token and channel, from the token and the mean frame token.
+    """A learned gain for each state token and channel, from the token and the mean frame token.
 
         S_t = S_{t-1} + g (candidate_t - S_{t-1}),     g_{s,c} = sigmoid( MLP[ n(S_s); mean_i n(E(X)_i) ] )_c
 

@@ -1,4 +1,4 @@
-"""Learned, the update gate of a recurrent unit whose memory tokens each read the frame, as in GRS-SLAM3R."""
+"""Learned, the update gate of a recurrent unit whose state tokens each read the frame, as in GRS-SLAM3R."""
 
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ from ttt3r.update_rules.learned import LearnedRule, MemoryFrameMLP
 
 
 class LearnedGRU(LearnedRule):
-    """The update gate of a GRU: each memory token reads the frame by attention and decides, channel by channel.
+    """The update gate of a GRU: each state token reads the frame by attention and decides, channel by channel.
 
         S_t = S_{t-1} + U (candidate_t - S_{t-1}),     U_s = sigmoid( MLP[ n(S_s); r_s ] )
         r_s = sum_i softmax_i( (W_q n(S_s)) . (W_k n(E(X)_i)) / sqrt(h) ) W_v n(E(X)_i)

@@ -9,7 +9,7 @@ from ttt3r.update_rules.learned import LearnedRule, MemoryFrameMLP
 
 
 class LearnedScalar(LearnedRule):
-    """A learned gain for the frame as a whole, from the mean memory token and the mean frame token.
+    """A learned gain for the frame as a whole, from the mean state token and the mean frame token.
 
         S_t = S_{t-1} + g (candidate_t - S_{t-1}),     g = sigmoid( MLP[ mean_s n(S_s); mean_i n(E(X)_i) ] )
 

@@ -1,4 +1,4 @@
-"""Learned, one gain for each memory token: which of them the frame concerns."""
+"""Learned, one gain for each state token: which of them the frame concerns."""
 
 from typing import ClassVar
 
@@ -9,12 +9,12 @@ from ttt3r.update_rules.learned import LearnedRule, MemoryFrameMLP
 
 
 class LearnedToken(LearnedRule):
-    """A learned gain for each memory token, from the token and the mean frame token.
+    """A learned gain for each state token, from the token and the mean frame token.
 
         S_t = S_{t-1} + g (candidate_t - S_{t-1}),     g_s = sigmoid( MLP[ n(S_s); mean_i n(E(X)_i) ] )
 
     n normalises a token; E(X) are the frame's tokens as they enter the decoder; the MLP has one hidden layer and is the same
-    for all memory tokens. The learned counterpart of TTT3R's gate, which has the same form and no weights.
+    for all state tokens. The learned counterpart of TTT3R's gate, which has the same form and no weights.
 
     No published rule by itself: it is Mem3R's gate (`LearnedChannel`) with one number for each token.
     Reference: *Mem3R*, 2026, https://arxiv.org/abs/2604.07279.

@@ -1,4 +1,4 @@
-"""TTT3R: each memory token learns at a rate that its agreement with the image sets."""
+"""TTT3R: each state token learns at a rate that its agreement with the image sets."""
 
 from dataclasses import dataclass
 from typing import ClassVar
