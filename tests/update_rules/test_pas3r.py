@@ -96,17 +96,12 @@ def test_the_image_reaches_each_rule_as_it_was_fed():
     assert seen[-1] is None
 
 
-def test_the_decoder_is_not_burdened_with_the_image(monkeypatch):
-    proposed = []
-    real = CUT3R.propose
-    monkeypatch.setattr(
-        CUT3R, "propose", lambda self, tokens, *rest: proposed.append(tokens) or real(self, tokens, *rest)
-    )
+def test_what_waits_for_the_heads_holds_no_image_unless_they_look_at_it():
     tokens = NETWORK.encode(pictures()[0])
     memory, write = NETWORK.initial_memory(1), torch.ones(1, dtype=torch.bool)
-    recur(NETWORK, [FullOverwrite(), ConfidenceAware()], tokens, [memory, memory], [write, write])
+    found = recur(NETWORK, [FullOverwrite(), ConfidenceAware()], tokens, [memory, memory], [write, write])
     assert tokens.image is not None
-    assert [one.image for one in proposed] == [None]
+    assert [one.features.image for one in found] == [None, None]
 
 
 def test_a_question_in_the_stream_leaves_no_trace():
