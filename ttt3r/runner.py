@@ -20,7 +20,7 @@ from ttt3r.data import FrameSource, SourceFrame
 from ttt3r.export import FrameRecord, RunFolder, RunStatus
 from ttt3r.reconstructor import Reconstructor, RecurrentNetwork, look
 from ttt3r.rollout import rollout
-from ttt3r.types import Frame, Memory, Outputs, Step
+from ttt3r.types import Frame, Memory, Needs, Outputs, Step
 from ttt3r.update_rules import AttentionRecord
 from ttt3r.update_rules.resets import ResetPolicy
 
@@ -32,7 +32,8 @@ class RunOptions:
     Args:
         reset_every: restart the memory every so many frames, or as a policy says.
         outputs: which heads run.
-        chunk: frames encoded and read out together; `None` for as many as `fitting_chunk` finds room for.
+        chunk: frames encoded and read out together; `None` for as many as `fitting_chunk` finds room for (one, if
+            the rule looks at the answer).
         checkpoint_every: frames between two saves of the memory.
 
     Raises:
@@ -79,7 +80,8 @@ def run(
     try:
         images, chunk = feed.images(), options.chunk
         if chunk is None and (first := next(images, None)) is not None:
-            images, chunk = chain([first], images), fitting_chunk(model.network, first, options.outputs)
+            looks = Needs.READOUT in model.rule.needs  # and so needs every answer before the next frame
+            images, chunk = chain([first], images), 1 if looks else fitting_chunk(model.network, first, options.outputs)
         steps = rollout(
             model,
             images,
