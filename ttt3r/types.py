@@ -35,6 +35,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ttt3r import tree
+from ttt3r.files import replacing
 from ttt3r.geometry import transform_points
 
 
@@ -213,11 +214,9 @@ class Memory:
 
     def save(self, path: str | Path) -> None:
         """Write the memory to a safetensors file: replaced as a whole, so that a kill leaves the old one or the new one."""
-        path = Path(path)
-        partial = path.with_name(path.name + ".partial")
         tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tree.named_tensors(self)}
-        save_file(tensors, partial, metadata={"memory": json.dumps(tree.describe(self))})
-        partial.replace(path)
+        with replacing(Path(path)) as partial:
+            save_file(tensors, partial, metadata={"memory": json.dumps(tree.describe(self))})
 
     @classmethod
     def load(cls, path: str | Path, device: torch.device | str = "cpu") -> "Memory":

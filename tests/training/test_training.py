@@ -10,11 +10,11 @@ import torch
 
 from ttt3r import tree
 from ttt3r.data.procedural import ClipTruth, WorldConfig, sample_clips
+from ttt3r.files import locked
 from ttt3r.geometry import rotation_degrees
 from ttt3r.network import CUT3R, CUT3RConfig, load_network, save_network
 from ttt3r.reconstructor import Reconstructor
 from ttt3r.rollout import rollout
-from ttt3r.training.alone import alone_in
 from ttt3r.training.clips import TrainingClips, batch_at
 from ttt3r.training.fitting import Machine, train
 from ttt3r.training.losses import (
@@ -255,9 +255,9 @@ def test_bad_settings_are_named_before_work_starts(make, message):
 
 @pytest.mark.skipif(os.name != "posix", reason="nothing is locked elsewhere")
 def test_a_folder_holds_one_training_at_a_time(tmp_path):
-    with alone_in(tmp_path), pytest.raises(ValueError, match="another training is at work"):
+    with locked(tmp_path, "training"), pytest.raises(ValueError, match="another training is at work"):
         train(MICRO, FullOverwrite(), recipe(1), tmp_path, Machine(workers=0))
-    with alone_in(tmp_path):  # given back
+    with locked(tmp_path, "training"):  # given back
         pass
 
 

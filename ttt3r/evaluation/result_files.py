@@ -8,8 +8,6 @@ Numbers are written so that reading gives back the same bits. Any number of proc
 
 import json
 import math
-import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 
 from ttt3r.evaluation.rows import ResultRow, Status, UnitResult
 from ttt3r.evaluation.units import AGAIN, Unit
+from ttt3r.files import replacing
 
 FORMAT = 1
 
@@ -52,10 +51,12 @@ class ResultFolder:
         for unit, result in units.items():
             name = unit.file_name
             if unit in arrays:
-                _atomically(self.units / f"{name}.npz", arrays[unit])
+                with replacing(self.units / f"{name}.npz") as partial:
+                    arrays[unit](partial)
                 result = replace(result, arrays=f"{name}.npz")
             text = json.dumps(_to_json(unit.key, together, result), indent=1) + "\n"
-            _atomically(self.units / f"{name}.json", lambda path, text=text: _write_text(path, text))
+            with replacing(self.units / f"{name}.json") as partial:
+                partial.write_text(text, "utf-8")
 
     def find(self, unit: Unit) -> UnitResult | None:
         """The result of a unit if it is there, complete and of use; else it is to be run (again)."""
@@ -162,20 +163,3 @@ def _from_json(content: Mapping[str, Any], folder: Path | None = None) -> UnitRe
 def _number(value: float) -> float | str:
     """JSON has no NaN and no infinity; these become text."""
     return value if math.isfinite(value) else repr(value)
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, "utf-8")
-
-
-def _atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Write to a file beside, then put it in place: whoever reads sees the old file or the whole new one."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    try:
-        write(Path(name))
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

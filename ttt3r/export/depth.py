@@ -8,6 +8,8 @@ from jaxtyping import Float, Float32, UInt16
 from PIL import Image, PngImagePlugin
 from torch import Tensor
 
+from ttt3r.files import replacing
+
 UNITS_PER_METRE = 1000.0
 LARGEST = 65535
 
@@ -43,7 +45,8 @@ def write_depth(
     arrays = {"depth": exact}
     if confidence is not None:
         arrays["confidence"] = confidence.detach().cpu().float().numpy()
-    np.savez(folder / f"{name}.npz", **arrays)  # pyright: ignore[reportArgumentType] (the stub mistakes names for flags)
+    with replacing(folder / f"{name}.npz") as partial:
+        np.savez(partial, **arrays)  # pyright: ignore[reportArgumentType] (the stub mistakes names for flags)
     text = PngImagePlugin.PngInfo()
     text.add_text("units_per_metre", f"{units_per_metre:g}")
     text.add_text("invalid", "0")

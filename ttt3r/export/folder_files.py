@@ -8,6 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from ttt3r.export.run_record import FILE
+from ttt3r.files import LOCK, is_partial
 
 MEMORY = "memory.safetensors"
 _TOP = {
@@ -24,7 +25,7 @@ _TOP = {
 _COLMAP = ("cameras.txt", "images.txt", "points3D.txt")
 _FRAME = re.compile(r"frame_(\d{6,})\.(png|npz|npz\.partial|jpg)")
 _CLOUD = re.compile(r"points_\d{6,}\.npz(\.partial)?")
-# What a kill in the middle of a save leaves behind; the first form is that of safetensors.
+# What a kill in the middle of a save left behind in releases before `ttt3r.files`; the first form is that of safetensors.
 _LEFTOVER = re.compile(
     r"\.tmp[A-Za-z0-9]{6}|(points_\d{6,}\.npz|" + "|".join(map(re.escape, sorted(_TOP))) + r")\.partial"
 )
@@ -55,7 +56,7 @@ def prepare(path: Path, overwrite: bool) -> None:
     except OSError as error:
         reason = error.strerror or str(error)
         raise type(error)(f"cannot write to the output folder {path} ({reason}); choose another with --out") from error
-    if not any(path.iterdir()):
+    if not any(file.name != LOCK for file in path.iterdir()):
         return
     if not (path / FILE).is_file():
         raise FileExistsError(f"{path} is not empty and holds no run of ttt3r; choose an empty folder with --out")
@@ -97,8 +98,9 @@ def remove_clouds_but(path: Path, kept: str | None) -> None:
 
 def remove_leftovers(path: Path) -> None:
     """Delete the unfinished files that a kill in the middle of a save leaves behind."""
-    for file in path.iterdir():
-        if _LEFTOVER.fullmatch(file.name) and file.is_file():
+    folders = [path, *(path / name for name in ("depth", "gains"))]
+    for file in (file for folder in folders if folder.is_dir() for file in folder.iterdir()):
+        if (is_partial(file.name) or _LEFTOVER.fullmatch(file.name)) and file.is_file():
             file.unlink()
 
 

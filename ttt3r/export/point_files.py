@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ttt3r.export.points import PointCloud
+from ttt3r.files import replacing
 
 _VERTEX = np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3), ("confidence", "<f4")])
 
@@ -23,12 +24,9 @@ def write_ply(path: str | Path, cloud: PointCloud) -> None:
         "property float confidence",
         "end_header",
     ]
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
+    with replacing(Path(path)) as partial, partial.open("wb") as file:
         file.write("".join(f"{line}\n" for line in header).encode("ascii"))
         file.write(vertices.tobytes())
-    partial.replace(path)
 
 
 def write_glb(path: str | Path, cloud: PointCloud) -> None:
@@ -48,7 +46,5 @@ def write_glb(path: str | Path, cloud: PointCloud) -> None:
     opaque = np.full((len(cloud), 1), 255, np.uint8)
     points = trimesh.PointCloud(cloud.xyz * to_gltf, colors=np.concatenate([cloud.rgb, opaque], axis=1))
     data = trimesh.Scene({"points": points}).export(file_type="glb")
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(data)  # pyright: ignore[reportArgumentType] (bytes for this file type)
-    partial.replace(path)
+    with replacing(Path(path)) as partial:
+        partial.write_bytes(data)  # pyright: ignore[reportArgumentType] (bytes for this file type)

@@ -14,6 +14,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Int32, Shaped, UInt8, UInt64
 from torch import Tensor
 
+from ttt3r.files import replacing
+
 
 @dataclass(frozen=True)
 class PointSelection:
@@ -161,15 +163,12 @@ class PointCloud:
 
     def save(self, path: str | Path) -> None:
         """Write the cloud and its selection to an NPZ, replaced as a whole, so that `load` can go on from it."""
-        path = Path(path)
-        partial = path.with_name(path.name + ".partial")
         arrays = {name: getattr(self, name) for name in ("xyz", "rgb", "confidence", "frame", "pixel")}
         settings = {
             f"selection_{name}": np.array(np.nan if v is None else v) for name, v in asdict(self.selection).items()
         }
-        with partial.open("wb") as file:
+        with replacing(Path(path)) as partial, partial.open("wb") as file:
             np.savez(file, **arrays, **settings)  # pyright: ignore[reportArgumentType]
-        partial.replace(path)
 
     @classmethod
     def load(cls, path: str | Path) -> "PointCloud":

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from ttt3r.files import replacing
+
 
 @dataclass(frozen=True)
 class RowFile:
@@ -37,6 +39,5 @@ class RowFile:
             found = max(len(complete) - len(self.header), 0)
             raise ValueError(f"{self.path} has {found} rows, but {rows} frames were done; start again with --overwrite")
         kept = complete[: rows + len(self.header)]
-        partial = self.path.with_name(self.path.name + ".partial")
-        partial.write_bytes(b"".join(line + b"\n" for line in kept))
-        partial.replace(self.path)
+        with replacing(self.path) as partial:
+            partial.write_bytes(b"".join(line + b"\n" for line in kept))

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from ttt3r._version import __version__
+from ttt3r.files import replacing
 
 FILE = "run.json"
 
@@ -77,12 +78,10 @@ class RunRecord:
 
     def save(self, folder: Path) -> None:
         """Write `run.json`, replaced as a whole."""
-        path = folder / FILE
-        partial = path.with_name(FILE + ".partial")
         content = asdict(self)
         content["seconds_per_frame"] = self.seconds / self.frames if self.frames else None
-        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        partial.replace(path)
+        with replacing(folder / FILE) as partial:
+            partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> "RunRecord":

@@ -9,6 +9,8 @@ from einops import rearrange
 from jaxtyping import Float, Float32
 from torch import Tensor
 
+from ttt3r.files import replacing
+
 FOLDER = "gains"
 
 
@@ -68,12 +70,10 @@ class TokenGains:
     def save(self, path: Path) -> None:
         """Write an NPZ: float16 `gain` and `attention`, and `grid`; replaced as a whole."""
         path.parent.mkdir(exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
-        with partial.open("wb") as file:
+        with replacing(path) as partial, partial.open("wb") as file:
             np.savez_compressed(
                 file, gain=self.gain.astype(np.float16), attention=self.attention.astype(np.float16), grid=self.grid
             )
-        partial.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> "TokenGains":

@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ttt3r.files import replacing
 from ttt3r.network.config import CUT3RConfig
 from ttt3r.network.cut3r import CUT3R
 from ttt3r.network.official import is_dead, normalise_names, official_name, read_architecture
@@ -69,8 +70,11 @@ def save_network(network: CUT3R, folder: str | Path, dtype: torch.dtype = torch.
     """Write `model.safetensors`, with weights of the given type, and `config.json`. Loading makes them float32 again."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / CONFIG).write_text(network.config.to_json() + "\n")
-    save_file({name: tensor.to(dtype).contiguous() for name, tensor in network.state_dict().items()}, folder / WEIGHTS)
+    weights = {name: tensor.to(dtype).contiguous() for name, tensor in network.state_dict().items()}
+    with replacing(folder / CONFIG) as partial:
+        partial.write_text(network.config.to_json() + "\n", encoding="utf-8")
+    with replacing(folder / WEIGHTS) as partial:
+        save_file(weights, partial)
 
 
 def build(config: CUT3RConfig, weights: Mapping[str, Tensor]) -> CUT3R:

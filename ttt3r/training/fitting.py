@@ -1,7 +1,9 @@
 """One call from nothing to a network in a folder; a killed run goes on from its last checkpoint."""
 
+import os
 import shutil
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,9 +13,9 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger
 
+from ttt3r.files import locked
 from ttt3r.network import CUT3R, CUT3RConfig, load_network, save_network
 from ttt3r.reconstructor import Reconstructor
-from ttt3r.training.alone import alone_in
 from ttt3r.training.clips import check_shares
 from ttt3r.training.module import TrainingModule
 from ttt3r.training.recipe import Recipe
@@ -165,6 +167,8 @@ def train(
         enable_model_summary=False,
     )
     last = out / LAST
-    with alone_in(out):
+    # One process holds the folder for all that train together.
+    first = os.environ.get("LOCAL_RANK", "0") == "0"
+    with locked(out, "training") if first else nullcontext():
         trainer.fit(module, ckpt_path=last if last.exists() else None, weights_only=True)
     return averaged_network(module)

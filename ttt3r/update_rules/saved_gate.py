@@ -9,6 +9,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ttt3r.files import replacing
+
 KEY = "ttt3r.rule"
 """Entry of the file's metadata that names class and sizes."""
 
@@ -31,10 +33,9 @@ class SavedGate:
     def write(self, path: Path) -> None:
         """Write the file, replaced as a whole."""
         facts = {"rule": self.rule, "channel": self.channel, "hidden": self.hidden}
-        partial = path.with_name(path.name + ".partial")
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()}
-        save_file(tensors, partial, metadata={KEY: json.dumps(facts)})
-        partial.replace(path)
+        with replacing(path) as partial:
+            save_file(tensors, partial, metadata={KEY: json.dumps(facts)})
 
     @classmethod
     def read(cls, path: Path, rule: str) -> "SavedGate":

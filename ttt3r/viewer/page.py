@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from ttt3r.files import replacing
 from ttt3r.viewer.drawing import Drawing
 from ttt3r.viewer.serving import start, stop
 from ttt3r.viewer.settings import ViewSettings
@@ -51,7 +52,6 @@ def write_page(path: str | Path, stage: Stage, settings: ViewSettings = ViewSett
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent} for {path.name}; make it first")
     content = as_page(stage, settings, speed).encode()
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    with replacing(path) as partial:
+        partial.write_bytes(content)
     return len(content)

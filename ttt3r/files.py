@@ -1,0 +1,109 @@
+"""Files and folders that may be written by several processes, killed at any moment, or come from other machines."""
+
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+LOCK = ".lock"
+"""Name of the lock file in a folder that is written. It stays when the work is done; it is empty and locks nothing then."""
+
+_PARTIAL = re.compile(r"\.[0-9a-f]{12}\.partial(\.[A-Za-z0-9]{1,12})?")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Replace a file as a whole: write to the path that is given, and it takes the place of `path` at the end.
+
+    Whoever reads `path` meanwhile, or after a kill or a power cut, finds the old file or the whole new one. The new file is on
+    the disk before it takes the old one's place, and has the permissions of any new file of this user. If the block raises,
+    the old file stays and nothing is left behind. The temporary name is short, of this process alone, and ends like `path`.
+
+    Args:
+        path: the file; its folder must exist.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    partial = path.with_name(f".{secrets.token_hex(6)}.partial{path.suffix}")
+    try:
+        with partial.open("xb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+        yield partial
+        os.chmod(partial, mode)  # some writers put a file of their own, closed to others, in its place
+        _sync(partial)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def is_partial(name: str) -> bool:
+    """Whether a file name is one that `replacing` gives to an unfinished file."""
+    return _PARTIAL.fullmatch(name) is not None
+
+
+@contextmanager
+def locked(folder: Path, work: str, cure: str = "wait for it, or choose another folder with --out") -> Iterator[None]:
+    """Within: this process alone writes to the folder. The lock ends with the process, however it ends.
+
+    On a file system that knows no locks nothing is locked.
+
+    Args:
+        folder: the folder; must exist.
+        work: what holds the lock, for the message of another that comes: "run", "training".
+        cure: the end of that message.
+
+    Raises:
+        ValueError: if another process holds the folder.
+    """
+    lock = FileLock(folder / LOCK, timeout=0, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ValueError(f"another {work} is at work in {folder}; {cure}") from None
+    except NotImplementedError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def read_text(path: Path) -> str:
+    """The text of a UTF-8 file of any origin: without a byte-order mark, each line end a line feed.
+
+    Raises:
+        OSError: if it cannot be read.
+        ValueError: if it is not text in UTF-8 (or UTF-16 with a byte-order mark).
+    """
+    content = path.read_bytes()
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path} is not text in UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8"
+        ) from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # a folder cannot be opened there
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
