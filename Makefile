@@ -8,7 +8,7 @@ NETWORK ?= nano
 DEMO_RULES := cut3r,ttt3r,ttt3r@8,constant:rate=0.3,frozen
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs tutorials figures wheel-test clean .venv
+.PHONY: help demo test lint docs docs-test tutorials figures wheel-test clean .venv
 
 help: ## show this list
 	@echo "usage: make TARGET [PYTHON=python3.12]"
@@ -57,6 +57,10 @@ wheel-test: $(VENV)/.installed ## build the wheel, install it elsewhere, use it 
 docs: $(VENV)/.installed-docs ## build the documentation strictly into site/
 	@echo "== Documentation, strict -> site/index.html"
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+docs-test: docs ## build the documentation and look at it: links, pages in a browser, equations, notebooks
+	@echo "== Tests of the documentation"
+	TTT3R_TYPECHECK=1 $(BIN)/python -m pytest -n $(WORKERS) -m docs
 
 tutorials: $(VENV)/.installed-docs ## run all tutorials in full and write their pages and notebooks into docs/tutorials/
 	$(BIN)/python tutorials/render.py

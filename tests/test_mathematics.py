@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("latex2mathml")
 pytest.importorskip("mkdocs")
+pytestmark = pytest.mark.docs
 HOOK = Path(__file__).resolve().parent.parent / "docs" / "hooks" / "mathematics.py"
 
 

@@ -16,7 +16,7 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync", "--no-first-run"]
 WIDTHS = {"desktop": 1280, "phone": 390}
 
-pytestmark = pytest.mark.skipif(not PAGES, reason="the documentation is not built: make docs")
+pytestmark = [pytest.mark.docs, pytest.mark.skipif(not PAGES, reason="the documentation is not built: make docs")]
 
 
 class Page(HTMLParser):

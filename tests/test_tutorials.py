@@ -78,10 +78,14 @@ def render():
     return runpy.run_path(str(ROOT / "tutorials" / "render.py"))
 
 
-@every_tutorial
-def test_the_notebook_is_the_script(tutorial, render):
-    import nbformat
+@pytest.fixture(scope="module")
+def nbformat():
+    return pytest.importorskip("nbformat")
 
+
+@pytest.mark.docs
+@every_tutorial
+def test_the_notebook_is_the_script(tutorial, render, nbformat):
     written = page(tutorial).with_suffix(".ipynb").read_text()
     assert written == nbformat.writes(render["notebook_of"](tutorial)) + "\n", "make tutorials"
     assert '"outputs": []' in written
@@ -95,9 +99,9 @@ def notebook_with(render, tmp_path, *outputs, kind="# %%"):
     return script, notebook
 
 
-def test_a_page_has_words_code_outputs_and_figures(render, tmp_path):
-    from nbformat.v4 import new_output
-
+@pytest.mark.docs
+def test_a_page_has_words_code_outputs_and_figures(render, nbformat, tmp_path):
+    new_output = nbformat.v4.new_output
     printed = new_output("stream", name="stdout", text="1\n")
     drawn = new_output("display_data", {"image/png": "aGVsbG8="})
     made = notebook_with(render, tmp_path, printed, drawn, kind='# %% figure="A line that goes up"')
@@ -107,9 +111,9 @@ def test_a_page_has_words_code_outputs_and_figures(render, tmp_path):
     assert figures == {"42_1.png": b"hello"}
 
 
-def test_a_page_refuses_warnings_and_figures_without_words(render, tmp_path):
-    from nbformat.v4 import new_output
-
+@pytest.mark.docs
+def test_a_page_refuses_warnings_and_figures_without_words(render, nbformat, tmp_path):
+    new_output = nbformat.v4.new_output
     with pytest.raises(ValueError, match="wrote to stderr: careful"):
         render["page_of"](*notebook_with(render, tmp_path, new_output("stream", name="stderr", text="careful")))
     with pytest.raises(ValueError, match="has no words"):
