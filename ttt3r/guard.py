@@ -31,6 +31,32 @@ class ChunkTooLarge(MemoryError):
     """The frames that were to be encoded or read out together did not fit into memory."""
 
 
+def check_memory(memory: Memory, fresh: Memory, rule: StateUpdateRule) -> None:
+    """Compare a memory that a stream is to go on from with one that network and rule would begin with.
+
+    Raises:
+        ValueError: if it was made by another network or rule.
+    """
+    cure = f"go on with the network and the rule that it was made with (now {type(rule).__name__}), or begin anew"
+    for name in ("state", "pose"):
+        given, own = getattr(memory, name), getattr(fresh, name)
+        if given.shape[1:] != own.shape[1:] or given.dtype != own.dtype:
+            raise ValueError(f"the memory's {name} is {tree.form(given)}, the network's is {tree.form(own)}; {cure}")
+    if type(memory.rule) is not type(fresh.rule):
+        raise ValueError(
+            f"the memory carries a {type(memory.rule).__name__}, not a {type(fresh.rule).__name__}; {cure}"
+        )
+    given, own = (dict(tree.named_tensors(kept.rule)) for kept in (memory, fresh))
+    if given.keys() != own.keys():
+        raise ValueError(f"the rule carries {sorted(own)}, the memory {sorted(given)}; {cure}")
+    for name, tensor in own.items():
+        axes = zip(
+            given[name].shape[1:], tensor.shape[1:], strict=False
+        )  # an axis of one may grow with the first frame
+        if given[name].ndim != tensor.ndim or any(mine not in (1, length) for length, mine in axes):
+            raise ValueError(f"the memory's {name} is {tree.form(given[name])}, the rule's {tree.form(tensor)}; {cure}")
+
+
 def check_step(step: Step, rule: StateUpdateRule, good: Mapping[str, Memory]) -> None:
     """Stop at a frame whose result is not finite or whose gain leaves its rule's bounds; one look at the device.
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ttt3r import tree
 from ttt3r.grouping import Frames, groups
-from ttt3r.guard import check_step, is_shortage, shortage
+from ttt3r.guard import check_memory, check_step, is_shortage, shortage
 from ttt3r.reconstructor import Reconstructor, Recurrence, RecurrentNetwork, begin, recur, restart
 from ttt3r.types import Features, Frame, Memory, Needs, Outputs, Reconstruction, Step, Tokens
 from ttt3r.update_rules.base import StateUpdateRule
@@ -90,6 +90,9 @@ def rollout_rules(
     lanes: dict[str, Memory] | None = dict(memories) if memories is not None else None
     if lanes is not None and set(lanes) != set(rules):
         raise ValueError(f"memories are given for {sorted(lanes)}, rules for {sorted(rules)}; they must be the same")
+    for name, memory in (lanes or {}).items():
+        with torch.no_grad():
+            check_memory(memory, begin(network, rules[name], memory.batch), rules[name])
     done = 0
     index = 0 if lanes is None else int(next(iter(lanes.values())).seen.max())
     for group in groups(frames, chunk, detach_every):

@@ -6,9 +6,10 @@ row by row of the batch where sequences differ. Anything that is not a tensor (a
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 import torch
+from beartype.door import is_bearable
 from jaxtyping import Bool, Shaped
 from torch import Tensor
 
@@ -159,6 +160,31 @@ def rebuild(description: Any, tensors: Mapping[str, Tensor], classes: Mapping[st
         case {"value": (None | bool() | int() | float() | str()) as value}:
             return value
     raise ValueError(f"cannot read the structure {str(description)[:80]!r}; the file was not written by this project")
+
+
+def require_types(tree: Any, name: str = "") -> None:
+    """Check every field of the dataclasses in a tree against its annotation: tensors by dtype and number of axes.
+
+    Raises:
+        ValueError: naming the first field that does not fit.
+    """
+    if isinstance(tree, Tensor):
+        return
+    prefix = f"{name}." if name else ""
+    if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
+        try:
+            hints = get_type_hints(type(tree))
+        except NameError:  # a class that names another by a text which means nothing outside its function
+            hints = {}
+        for field in dataclasses.fields(tree):
+            value = getattr(tree, field.name)
+            if not is_bearable(value, hints.get(field.name, Any)):
+                what = form(value) if isinstance(value, Tensor) else type(value).__name__
+                raise ValueError(f"{prefix}{field.name} is {what}, which does not fit a {type(tree).__name__}")
+            require_types(value, prefix + field.name)
+    parts = enumerate(tree) if isinstance(tree, tuple) else tree.items() if isinstance(tree, dict) else ()
+    for key, part in parts:
+        require_types(part, f"{prefix}{key}")
 
 
 def form(tensor: Shaped[Tensor, "*shape"]) -> str:

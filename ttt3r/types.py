@@ -30,13 +30,14 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Bool, Float, Int
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from ttt3r import tree
 from ttt3r.files import replacing
 from ttt3r.geometry import transform_points
+from ttt3r.untrusted import parse_json, reading
 
 
 class Needs(enum.Flag):
@@ -226,24 +227,36 @@ class Memory:
             ValueError: if the file is no saved memory, or if it holds the state of a rule whose class is not imported
                 (import the module that defines the rule, then load again).
         """
-        try:
+        path = Path(path)
+        with reading(path, "a saved memory", "give a file that Memory.save wrote"):
             with safe_open(path, framework="pt") as file:
                 description = (file.metadata() or {}).get("memory")
+                if description is None or len(description) > _MOST_DESCRIPTION:
+                    raise ValueError("it holds no short description of a memory")
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        except SafetensorError as error:
-            raise ValueError(f"{path} is not a saved memory ({error}); give a file that Memory.save wrote") from error
-        if description is None:
-            raise ValueError(f"{path} holds tensors but no memory; give a file that Memory.save wrote")
-        known = {tree.class_name(kind): kind for kind in (cls, RuleState, *_descendants(RuleState))}
-        try:
-            memory = tree.rebuild(json.loads(description), tensors, known)
-        except (TypeError, RecursionError, json.JSONDecodeError) as error:
-            raise ValueError(
-                f"{path} is not a saved memory ({type(error).__name__}); give what Memory.save wrote"
-            ) from error
-        if not isinstance(memory, cls):
-            raise ValueError(f"{path} holds a {type(memory).__name__} and no memory; give what Memory.save wrote")
+            known = {tree.class_name(kind): kind for kind in (cls, RuleState, *_descendants(RuleState))}
+            memory = tree.rebuild(parse_json(description), tensors, known)
+            if not isinstance(memory, cls):
+                raise ValueError(f"it holds a {type(memory).__name__} and no memory")
+            memory._require_sound()
         return tree.to(memory, device)
+
+    def _require_sound(self) -> None:
+        """Refuse parts of another type or shape, different batches, and counts that no stream has."""
+        tree.require_types(self)
+        parts = list(tree.named_tensors(self))
+        wrong = [name for name, tensor in parts if tensor.ndim == 0 or len(tensor) != len(self.age)]
+        if wrong or not len(self.age):
+            raise ValueError(f"its parts hold different numbers of sequences ({', '.join(wrong[:3]) or 'none at all'})")
+        counts = torch.stack([self.age.long(), self.seen.long()])
+        if bool((counts < 0).any()) or bool((counts > 2**40).any()) or bool((self.age > self.seen).any()):
+            raise ValueError(f"age {self.age.tolist()[:4]} and frames seen {self.seen.tolist()[:4]} cannot be")
+        for name in ("state", "pose", "chunk_to_world"):
+            if not bool(getattr(self, name).isfinite().all()):
+                raise ValueError(f"{name} holds numbers that are not finite")
+
+
+_MOST_DESCRIPTION = 2**20  # characters
 
 
 def _descendants(kind: type) -> list[type]:

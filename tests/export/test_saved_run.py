@@ -125,7 +125,7 @@ def test_a_missing_file_is_named(name, written):
         ("run.json", b"{", "run.json is not the record"),
         ("trajectory.txt", b"# nothing\n0 0 0 0 0 0 0 1\n", "holds 1 cameras, but run.json says 3"),
         ("gains.csv", b"frame,name\n0,a\n", "gains.csv is not the table"),
-        (f"points_{FRAMES:06d}.npz", b"broken", "no saved cloud"),
+        (f"points_{FRAMES:06d}.npz", b"broken", "not a saved cloud"),
     ],
 )
 def test_a_damaged_file_is_named(name, content, words, written):
@@ -136,7 +136,7 @@ def test_a_damaged_file_is_named(name, content, words, written):
 
 def test_a_damaged_depth_map_is_named(written):
     (written / "depth/frame_000001.npz").write_bytes(b"broken")
-    with pytest.raises(ValueError, match=r"frame_000001\.npz is no saved depth map"):
+    with pytest.raises(ValueError, match=r"frame_000001\.npz is not a saved depth map"):
         SavedRun.open(written).depth(1)
 
 

@@ -347,13 +347,13 @@ def test_files_that_hold_no_learned_rule_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="no weights at .*train a rule"):
         LearnedToken(weights=tmp_path / "none.safetensors")
     (tmp_path / "text").write_text("no weights")
-    with pytest.raises(ValueError, match="holds no learned rule"):
+    with pytest.raises(ValueError, match="is not a file of learned weights"):
         LearnedToken(weights=tmp_path / "text")
     torch.save(LearnedToken(channel=8).state_dict(), tmp_path / "pickle.pt")
-    with pytest.raises(ValueError, match="holds no learned rule"):
+    with pytest.raises(ValueError, match="is not a file of learned weights"):
         LearnedToken(weights=tmp_path / "pickle.pt")
     save_file({"a": torch.zeros(2)}, tmp_path / "other.safetensors")
-    with pytest.raises(ValueError, match="holds no learned rule"):
+    with pytest.raises(ValueError, match="is not a file of learned weights"):
         LearnedToken(weights=tmp_path / "other.safetensors")
     facts = {"ttt3r.rule": '{"rule": "LearnedToken", "channel": 8, "hidden": 4}'}
     save_file({"gate.a": torch.zeros(2)}, tmp_path / "torn.safetensors", metadata=facts)

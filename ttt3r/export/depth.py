@@ -9,6 +9,7 @@ from PIL import Image, PngImagePlugin
 from torch import Tensor
 
 from ttt3r.files import replacing
+from ttt3r.untrusted import reading, real
 
 UNITS_PER_METRE = 1000.0
 LARGEST = 65535
@@ -63,10 +64,13 @@ def read_depth(path: str | Path) -> Float32[np.ndarray, "height width"]:
     Raises:
         ValueError: if the PNG does not name its scale.
     """
-    with Image.open(path) as image:
-        scale = image.info.get("units_per_metre")
-        if scale is None:
+    path = Path(path)
+    with reading(path, "a depth map of a run", "was it written by write_depth?"), Image.open(path) as image:
+        if "units_per_metre" not in image.info:
+            raise ValueError("it does not say its scale, PNG text 'units_per_metre'")
+        scale = real(float(image.info["units_per_metre"]), "units_per_metre", 1e-9, 1e9)
+        if image.mode not in ("I;16", "I") or max(image.size) > 2**16:
             raise ValueError(
-                f"{path} does not say its scale (PNG text 'units_per_metre'); was it written by write_depth?"
+                f"it is {image.width} x {image.height} pixels of mode {image.mode}, expected 16 bits of grey"
             )
-        return (np.asarray(image).astype(np.float64) / float(scale)).astype(np.float32)
+        return (np.asarray(image).astype(np.float64) / scale).astype(np.float32)

@@ -7,6 +7,8 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from ttt3r.export.point_selection import PointSelection
+from ttt3r.export.points import PointCloud
 from ttt3r.export.run_record import FILE
 from ttt3r.files import LOCK, is_partial
 
@@ -39,6 +41,24 @@ def stem(frame: int) -> str:
 def cloud_name(frames: int) -> str:
     """File of the cloud after `frames` frames."""
     return f"points_{frames:06d}.npz"
+
+
+def load_cloud(path: Path, frames: int, selection: PointSelection) -> PointCloud:
+    """The cloud that a run saved after so many frames; empty after none.
+
+    Raises:
+        FileNotFoundError: if it is not there.
+        ValueError: if it is damaged, or of another run.
+    """
+    if frames == 0:
+        return PointCloud.empty(selection)
+    file = path / cloud_name(frames)
+    if not file.exists():
+        raise FileNotFoundError(f"{file}, the cloud at the last checkpoint, is missing; start again with --overwrite")
+    cloud = PointCloud.load(file)
+    if cloud.selection != selection or (len(cloud) and cloud.frame.max() >= frames):
+        raise ValueError(f"{file} is not the cloud of this run at {frames} frames; start again with --overwrite")
+    return cloud
 
 
 def prepare(path: Path, overwrite: bool) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,10 @@ from torch import Tensor
 
 from ttt3r import geometry
 from ttt3r.export.rows import RowFile
+from ttt3r.untrusted import read_table, reading, real, whole
 
+MOST_PIXELS = 2**16
+"""More than a side of any prepared image."""
 HEADER = ("frame,name,width,height,fx,fy,cx,cy",)
 
 
@@ -69,17 +73,21 @@ class IntrinsicsWriter:
 
 
 def read_intrinsics(path: str | Path) -> dict[int, Pinhole]:
-    """Camera per frame number of a file that `IntrinsicsWriter` wrote."""
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        return {
-            int(row["frame"]): Pinhole(
-                int(row["width"]),
-                int(row["height"]),
-                (float(row["fx"]), float(row["fy"])),
-                (float(row["cx"]), float(row["cy"])),
-            )
-            for row in csv.DictReader(file)
-        }
+    """Camera per frame number of a file that `IntrinsicsWriter` wrote.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        ValueError: if it holds something else.
+    """
+    path = Path(path)
+    with reading(path, "the table of cameras that a run writes", "run again with --overwrite"):
+        return {int(row["frame"]): _pinhole(row) for row in csv.DictReader(io.StringIO(read_table(path)))}
+
+
+def _pinhole(row: Mapping[str, str]) -> Pinhole:
+    width, height = (whole(int(row[name]), name, 1, MOST_PIXELS) for name in ("width", "height"))
+    fx, fy, cx, cy = (real(float(row[name]), name, -1e9, 1e9) for name in ("fx", "fy", "cx", "cy"))
+    return Pinhole(width, height, (fx, fy), (cx, cy))
 
 
 def csv_row(*cells: object) -> str:

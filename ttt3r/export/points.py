@@ -14,37 +14,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Int32, Shaped, UInt8, UInt64
 from torch import Tensor
 
+from ttt3r.export.point_selection import PointSelection
 from ttt3r.files import replacing
-
-
-@dataclass(frozen=True)
-class PointSelection:
-    """Which points of a stream enter the cloud.
-
-    Args:
-        min_confidence: least confidence of a point; the network's confidences start at 1.
-        min_quantile: share of each frame's points that is dropped besides, those of least confidence, in [0, 1).
-        budget: most points that are kept.
-        voxel_size: at most one point per cube of this side (metres); `None` for no such limit.
-        seed: of the sampling.
-
-    Raises:
-        ValueError: for a setting out of its range.
-    """
-
-    min_confidence: float = 1.5
-    min_quantile: float = 0.0
-    budget: int = 1_000_000
-    voxel_size: float | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.min_quantile < 1:
-            raise ValueError(f"min_quantile must be in [0, 1), got {self.min_quantile}; 0 drops nothing")
-        if self.budget < 1:
-            raise ValueError(f"a point budget must be at least 1, got {self.budget}")
-        if self.voxel_size is not None and not self.voxel_size > 0:
-            raise ValueError(f"voxel_size must be positive (metres), got {self.voxel_size}; None switches it off")
+from ttt3r.untrusted import ArrayForm, read_arrays, reading
 
 
 @dataclass(frozen=True)
@@ -172,17 +144,47 @@ class PointCloud:
 
     @classmethod
     def load(cls, path: str | Path) -> "PointCloud":
-        """Read a cloud that `save` wrote; the file is data only."""
-        with np.load(path, allow_pickle=False) as file:
-            voxel = float(file["selection_voxel_size"])
-            selection = PointSelection(
-                min_confidence=float(file["selection_min_confidence"]),
-                min_quantile=float(file["selection_min_quantile"]),
-                budget=int(file["selection_budget"]),
-                voxel_size=None if np.isnan(voxel) else voxel,
-                seed=int(file["selection_seed"]),
-            )
-            return cls(selection, *(file[name] for name in ("xyz", "rgb", "confidence", "frame", "pixel")))
+        """Read a cloud that `save` wrote; the file is data only, and checked before it is read.
+
+        Raises:
+            FileNotFoundError: if there is none.
+            ValueError: if it holds something else.
+        """
+        path = Path(path)
+        with reading(path, "a saved cloud", "run again with --overwrite"):
+            arrays = read_arrays(path, _ARRAYS | {f"selection_{name}": form for name, form in _SELECTION.items()})
+            facts = {name: arrays[f"selection_{name}"].item() for name in _SELECTION}
+            facts["voxel_size"] = None if np.isnan(facts["voxel_size"]) else facts["voxel_size"]
+            cloud = cls(PointSelection.from_facts(facts), *(arrays[name] for name in _ARRAYS))
+            cloud._require_sound()
+        return cloud
+
+    def _require_sound(self) -> None:
+        """Refuse what `add` never makes: points without a place, and frames or pixels that are not."""
+        for name in ("xyz", "confidence"):
+            if not np.isfinite(getattr(self, name)).all():
+                raise ValueError(f"{name} holds numbers that are not finite")
+        if len(self) and min(self.frame.min(), self.pixel.min()) < 0:
+            raise ValueError("a frame or a pixel has a number below 0")
+        if (np.diff(self.frame) < 0).any():
+            raise ValueError("its points are not in the order of their frames")
+
+
+_NUMBER, _COUNT = ArrayForm("number"), ArrayForm("int64")
+_SELECTION = {
+    "min_confidence": _NUMBER,
+    "min_quantile": _NUMBER,
+    "budget": _COUNT,
+    "voxel_size": _NUMBER,
+    "seed": _COUNT,
+}
+_ARRAYS = {
+    "xyz": ArrayForm("float32", ("point", 3)),
+    "rgb": ArrayForm("uint8", ("point", 3)),
+    "confidence": ArrayForm("float32", ("point",)),
+    "frame": ArrayForm("int32", ("point",)),
+    "pixel": ArrayForm("int32", ("point",)),
+}
 
 
 class GrowingCloud:

@@ -26,14 +26,14 @@ from torch import Tensor
 
 from ttt3r import geometry
 from ttt3r.export import folder_files, token_gains
-from ttt3r.export.colmap import ColmapView, write_colmap
+from ttt3r.export.colmap import write_run_colmap
 from ttt3r.export.depth import write_depth
-from ttt3r.export.intrinsics import IntrinsicsWriter, Pinhole, csv_row, read_intrinsics
+from ttt3r.export.intrinsics import IntrinsicsWriter, Pinhole, csv_row
 from ttt3r.export.point_files import write_glb, write_ply
 from ttt3r.export.points import GrowingCloud, PointCloud, PointSelection
 from ttt3r.export.rows import RowFile
 from ttt3r.export.run_record import RunRecord, RunStatus
-from ttt3r.export.trajectory import TrajectoryWriter, read_trajectory
+from ttt3r.export.trajectory import TrajectoryWriter
 from ttt3r.types import Memory, Reconstruction
 
 GAINS_HEADER = ("frame,name,timestamp,gain_mean,gain_std",)
@@ -140,6 +140,8 @@ class RunFolder:
         folder_files.remove_leftovers(self.path)
         saved = self.path / folder_files.MEMORY
         memory = Memory.load(saved, device) if saved.exists() else None
+        if memory is not None and memory.batch != 1:
+            raise ValueError(f"{saved} holds {memory.batch} sequences, a run has one; start again with --overwrite")
         self.truncate(int(memory.seen[0]) if memory is not None else 0)
         self._save_record(RunStatus.RUNNING, self._record.extra)
         return memory
@@ -151,10 +153,8 @@ class RunFolder:
             FileNotFoundError: if no cloud was saved at that frame.
             ValueError: if fewer frames were written.
         """
-        empty = PointCloud.empty(self.cloud.selection)
-        self._growing = GrowingCloud(
-            PointCloud.load(self.path / folder_files.cloud_name(frames)) if frames > 0 else empty
-        )
+        cloud = folder_files.load_cloud(self.path, frames, self.cloud.selection)
+        self._growing = GrowingCloud(cloud)
         for rows in (self._trajectory, self._intrinsics, self._gains):
             rows.truncate(frames)
         folder_files.remove_from(self.path, frames)
@@ -236,21 +236,9 @@ class RunFolder:
                 write_glb(self.path / "points.glb", self.cloud)
             else:
                 notes["points.glb"] = "left out: pip install 'ttt3r[export]'"
-        self._write_colmap(notes)
+        if (reason := write_run_colmap(self.path, self.frames, self.cloud)) is not None:
+            notes["colmap"] = reason
         self._save_record(status, notes)
-
-    def _write_colmap(self, notes: dict[str, Any]) -> None:
-        trajectory, intrinsics = self.path / "trajectory.txt", self.path / "intrinsics.csv"
-        if self.frames == 0 or not (trajectory.exists() and intrinsics.exists()):
-            return
-        cameras = read_intrinsics(intrinsics)
-        if any(camera.focal[0] <= 0 for camera in cameras.values()):
-            notes["colmap"] = "left out: no focal length was found in some frames (depth behind the camera)"
-            return
-        _, poses = read_trajectory(trajectory)
-        name = folder_files.stem
-        views = [ColmapView(f"{name(i)}.jpg", cameras[i], poses[i]) for i in range(self.frames)]
-        write_colmap(self.path / "colmap", views, self.cloud)
 
     def _save_record(self, status: RunStatus, extra: Mapping[str, Any]) -> None:
         now = time.monotonic()

@@ -5,7 +5,7 @@ import enum
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,13 @@ import numpy as np
 import torch
 
 from ttt3r._version import __version__
+from ttt3r.export.point_selection import PointSelection
 from ttt3r.files import replacing
+from ttt3r.untrusted import read_json, reading, real, shown, whole
 
 FILE = "run.json"
+MOST_FRAMES = 10**9
+"""More than any run has: a year at 30 frames a second."""
 
 
 class RunStatus(enum.StrEnum):
@@ -96,12 +100,25 @@ class RunRecord:
             raise FileNotFoundError(
                 f"{folder} holds no {FILE}, so there is no run to resume; start it without --resume"
             )
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+        with reading(path, "the record of a run", "start again with --overwrite"):
+            content = _table(read_json(path), "the content")
             content.pop("seconds_per_frame", None)
-            return cls(**{**content, "status": RunStatus(content["status"])})
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ValueError(f"{path} is not the record of a run ({error}); start again with --overwrite") from error
+            if missing := {field.name for field in fields(cls)} - content.keys():
+                raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+            record = cls(**{**content, "status": RunStatus(content["status"])})
+            record._require_sound()
+        return record
+
+    def _require_sound(self) -> None:
+        """Refuse values of another type, or that no run has."""
+        for name in ("settings", "points", "versions", "extra"):
+            _table(getattr(self, name), name)
+        for name in ("device", "started"):
+            if not isinstance(getattr(self, name), str):
+                raise ValueError(f"{name}={shown(getattr(self, name))} must be a text")
+        whole(self.frames, "frames", 0, MOST_FRAMES)
+        real(self.seconds, "seconds", 0, 1e12)
+        PointSelection.from_facts(self.points)
 
     def demand(self, settings: Mapping[str, Any], points: Mapping[str, Any]) -> None:
         """Check that a run goes on as it began.
@@ -118,6 +135,13 @@ class RunRecord:
             raise ValueError(
                 f"a resumed run must keep its settings, but these differ: {changes}; repeat the old ones or --overwrite"
             )
+
+
+def _table(value: Any, name: str) -> dict[str, Any]:
+    """The value, if it is an object of JSON."""
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} is {shown(value)}, expected an object")
+    return value
 
 
 def _as_json(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ Small tables are read when the run is opened; images, depth maps and gains of to
 """
 
 import csv
-import zipfile
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,14 +15,15 @@ from jaxtyping import Float, Float32, UInt8
 from PIL import Image
 
 from ttt3r.export import folder_files, token_gains
-from ttt3r.export.intrinsics import Pinhole, read_intrinsics
+from ttt3r.export.intrinsics import MOST_PIXELS, Pinhole, read_intrinsics
 from ttt3r.export.points import PointCloud
 from ttt3r.export.run_record import FILE, RunRecord, RunStatus
 from ttt3r.export.token_gains import TokenGains
 from ttt3r.export.trajectory import read_trajectory
+from ttt3r.untrusted import ArrayForm, read_arrays, read_table, reading, real
 
-_DAMAGED = (zipfile.BadZipFile, KeyError, ValueError, EOFError)
-"""What reading an NPZ raises that is none, or was cut short."""
+_GAINS = ("gain_mean", "gain_std")
+_DEPTH = {"depth": ArrayForm("float32", ("row", "column")), "confidence": ArrayForm("float32", ("row", "column"))}
 
 
 @dataclass(frozen=True)
@@ -78,19 +79,22 @@ class SavedRun:
         record = RunRecord.load(path)
         if record.frames == 0:
             raise ValueError(_nothing_finished(path, record.status))
-        timestamps, cameras = read_trajectory(_required(path / "trajectory.txt"))
+        timestamps, cameras = _read_cameras(_required(path / "trajectory.txt"))
         if len(cameras) < record.frames:
             raise ValueError(
                 f"{path / 'trajectory.txt'} holds {len(cameras)} cameras, but {FILE} says {record.frames} frames; "
                 "was it changed? run again with --overwrite"
             )
         intrinsics, gains = path / "intrinsics.csv", path / "gains.csv"
+        pinholes = read_intrinsics(intrinsics) if intrinsics.exists() else {}
+        if pinholes and not pinholes.keys() >= set(range(record.frames)):
+            raise ValueError(f"{intrinsics} lacks frames of the {record.frames} in {FILE}; run again with --overwrite")
         return cls(
             path,
             record,
             timestamps[: record.frames],
             cameras[: record.frames],
-            read_intrinsics(intrinsics) if intrinsics.exists() else {},
+            pinholes,
             _read_gains(gains, record.frames) if gains.exists() else None,
         )
 
@@ -120,17 +124,20 @@ class SavedRun:
         file = self.path / folder_files.cloud_name(self.frames)
         if not file.exists() and not self.pinholes and not (self.path / "points.ply").exists():
             return PointCloud.empty()
-        try:
-            return PointCloud.load(_required(file))
-        except _DAMAGED as error:
-            raise ValueError(f"{file} is no saved cloud ({error}); run again with --overwrite") from error
+        cloud = PointCloud.load(_required(file))
+        if len(cloud) and cloud.frame.max() >= self.frames:
+            raise ValueError(f"{file} holds points of frames that {FILE} does not; run again with --overwrite")
+        return cloud
 
     def image(self, frame: int) -> UInt8[np.ndarray, "height width rgb=3"] | None:
         """The prepared image; `None` if the file is not there."""
         file = self.path / "images" / f"{folder_files.stem(self._known(frame))}.jpg"
         if not file.exists():
             return None
-        with Image.open(file) as image:
+        with reading(file, "a prepared image", "run again with --overwrite"), Image.open(file) as image:
+            known = self.pinholes.get(frame)
+            if max(image.size) > MOST_PIXELS or (known is not None and image.size != (known.width, known.height)):
+                raise ValueError(f"it is {image.width} x {image.height} pixels")
             return np.asarray(image.convert("RGB"))
 
     def depth(self, frame: int) -> Float32[np.ndarray, "height width"] | None:
@@ -150,11 +157,12 @@ class SavedRun:
         file = self.path / "depth" / f"{folder_files.stem(self._known(frame))}.npz"
         if not file.exists():
             return None
-        try:
-            with np.load(file, allow_pickle=False) as arrays:
-                return arrays.get(name)
-        except _DAMAGED as error:
-            raise ValueError(f"{file} is no saved depth map ({error}); run again with --overwrite") from error
+        with reading(file, "a saved depth map", "run again with --overwrite"):
+            arrays = read_arrays(file, _DEPTH, optional=("confidence",))
+            known = self.pinholes.get(frame)
+            if known is not None and arrays["depth"].shape != (known.height, known.width):
+                raise ValueError(f"it is {arrays['depth'].shape}, the image {(known.height, known.width)}")
+            return arrays.get(name)
 
     def _token_file(self, frame: int) -> Path:
         return self.path / token_gains.FOLDER / f"{folder_files.stem(frame)}.npz"
@@ -206,12 +214,19 @@ def _required(file: Path) -> Path:
     return file
 
 
+def _read_cameras(path: Path) -> tuple[Float[np.ndarray, " frame"], Float[np.ndarray, "frame 4 4"]]:
+    with reading(path, "the trajectory that a run writes", "run again with --overwrite"):
+        read_table(path)  # its size, and whether it is text
+        timestamps, cameras = read_trajectory(path)
+        if not (np.isfinite(timestamps).all() and np.isfinite(cameras).all()):
+            raise ValueError("it holds numbers that are not finite, or a rotation of length 0")
+        return timestamps, cameras
+
+
 def _read_gains(path: Path, frames: int) -> MeanGains:
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))[:frames]
-    try:
-        mean = np.array([float(row["gain_mean"]) for row in rows])
-        spread = np.array([float(row["gain_std"]) for row in rows])
-        return MeanGains(tuple(row["name"] for row in rows), mean, spread)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is not the table that a run writes ({error}); run again with --overwrite") from error
+    with reading(path, "the table that a run writes", "run again with --overwrite"):
+        rows = list(csv.DictReader(io.StringIO(read_table(path))))[:frames]
+        if len(rows) < frames:
+            raise ValueError(f"{len(rows)} rows for {frames} frames")
+        mean, spread = (np.array([real(float(row[name]), name, -1e9, 1e9) for row in rows]) for name in _GAINS)
+        return MeanGains(tuple(str(row["name"]) for row in rows), mean, spread)

@@ -1,6 +1,5 @@
 """What every state token took of a frame, and where in the image it looked: one small NPZ a frame, on request."""
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from ttt3r.files import replacing
+from ttt3r.untrusted import ArrayForm, read_arrays, reading
 
 FOLDER = "gains"
 
@@ -83,15 +83,20 @@ class TokenGains:
             FileNotFoundError: if there is none.
             ValueError: if it holds something else.
         """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                rows, columns = (int(number) for number in file["grid"])
-                gain, attention = file["gain"].astype(np.float32), file["attention"].astype(np.float32)
-        except FileNotFoundError:
-            raise
-        except (KeyError, ValueError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{path} holds no gains of tokens ({error}); run again with --record-gains") from error
-        return cls(gain, attention, (rows, columns))
+        with reading(path, "the gains of tokens", "run again with --record-gains"):
+            arrays = read_arrays(path, _ARRAYS)
+            gain, attention = (arrays[name].astype(np.float32) for name in ("gain", "attention"))
+            rows, columns = map(int, arrays["grid"])
+            if min(rows, columns) < 1 or not (np.isfinite(gain).all() and np.isfinite(attention).all()):
+                raise ValueError(f"its grid is {rows} x {columns}, or it holds numbers that are not finite")
+            return cls(gain, attention, (rows, columns))
+
+
+_ARRAYS = {
+    "gain": ArrayForm("float16", ("state",)),
+    "attention": ArrayForm("float16", ("state", "patch")),
+    "grid": ArrayForm("int64", (2,)),
+}
 
 
 def of_frame(

@@ -5,14 +5,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ttt3r.files import replacing
+from ttt3r.untrusted import parse_json, reading, shown, tensor_forms, whole
 
 KEY = "ttt3r.rule"
 """Entry of the file's metadata that names class and sizes."""
+MOST_WIDTH = 16384
+"""More than the width of any such network."""
+_MOST_FACTS = 4096  # characters
 
 
 @dataclass(frozen=True)
@@ -51,24 +55,37 @@ class SavedGate:
         """
         if not path.is_file():
             raise FileNotFoundError(f"no weights at {path}; train a rule and write them with rule.save({str(path)!r})")
-        try:
+        with reading(path, "a file of learned weights", "rule.save(...) writes such files"):
             with safe_open(path, framework="pt") as file:
-                facts = json.loads((file.metadata() or {})[KEY])
+                text = (file.metadata() or {}).get(KEY, "")
+            facts = parse_json(text[:_MOST_FACTS]) if text else None
+            if not isinstance(facts, dict) or not isinstance(facts.get("rule"), str):
+                raise ValueError(f"it names no rule, found {shown(facts)}")
+            sizes = [whole(facts.get(name), name, 1, MOST_WIDTH) for name in ("channel", "hidden")]
+            if odd := [name for name, form in tensor_forms(path).items() if not form.is_float]:
+                raise ValueError(f"{shown(odd[0])} holds no floats")
+            with safe_open(path, framework="pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-            found = cls(str(facts["rule"]), int(facts["channel"]), int(facts["hidden"]), tensors)
-        except (SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path} holds no learned rule ({error}); rule.save(...) writes such files") from error
+            found = cls(facts["rule"], *sizes, tensors)
         if found.rule != rule:
-            raise ValueError(f"{path} holds a {found.rule}, not a {rule}; name that rule instead")
+            raise ValueError(f"{path} holds a {shown(found.rule)[1:-1]}, not a {rule}; name that rule instead")
         return found
 
-    def put_into(self, module: nn.Module) -> None:
-        """Copy the weights into a rule of these sizes.
+    def require_fit(self, gate: nn.Module) -> None:
+        """Compare names and shapes with those of a gate of these sizes, which may be on the device `meta`.
 
         Raises:
-            ValueError: if names or shapes differ.
+            ValueError: if they differ.
         """
-        try:
-            module.load_state_dict(dict(self.tensors))
-        except RuntimeError as error:
-            raise ValueError(f"the saved weights do not fit a {self.rule} ({error}); save the rule again") from error
+        expected = {f"gate.{name}": tuple(tensor.shape) for name, tensor in gate.state_dict().items()}
+        found = {name: tuple(tensor.shape) for name, tensor in self.tensors.items()}
+        for name in sorted(expected.keys() | found.keys()):
+            if expected.get(name) != found.get(name):
+                raise ValueError(
+                    f"the saved weights do not fit a {self.rule} of channel={self.channel}, hidden={self.hidden}: "
+                    f"{shown(name)} is {found.get(name, 'absent')}, expected {expected.get(name, 'none')}; save the rule again"
+                )
+
+    def put_into(self, module: nn.Module) -> None:
+        """Copy the weights into a rule that they fit."""
+        module.load_state_dict(dict(self.tensors))

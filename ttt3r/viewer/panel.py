@@ -121,7 +121,7 @@ class Panel:
         millimetres = 1000 * stage.point_size
         tokens = [f"token {number}" for number in range(stage.tokens)]
         with gui.add_folder("Time"):
-            step = gui.add_slider("Step", 0, max(stage.steps - 1, 1), 1, 0, disabled=stage.steps == 1)
+            step = gui.add_slider("Step", 0, max(stage.steps - 1, 1), 1, stage.steps - 1, disabled=stage.steps == 1)
             play = gui.add_checkbox("Play", False)
             buttons = gui.add_button_group("Go", ["first", "back", "on", "last"])
             speed = gui.add_slider("Steps a second", 1, 30, 1, 8)

@@ -6,6 +6,8 @@ import io
 import socket
 from typing import TYPE_CHECKING
 
+from ttt3r.viewer.visitors import only_from_here
+
 if TYPE_CHECKING:
     import viser
 
@@ -16,8 +18,10 @@ FIRST_PORT = 8080
 def start(port: int | None) -> "viser.ViserServer":
     """A server on 127.0.0.1, at this port or at the first free one from 8080. It never opens a public address.
 
+    Requests for another host name, and websockets from pages of other places, are refused (see `visitors`).
+
     Raises:
-        ImportError: if viser is not installed.
+        ImportError: if viser is not installed, or is of a release that cannot be guarded.
         OSError: if the port is taken or may not be used.
         ValueError: if it is no port.
     """
@@ -36,8 +40,15 @@ def start(port: int | None) -> "viser.ViserServer":
     chosen = _first_free() if port is None else port
     if port is not None:
         _require_free(port)
-    with contextlib.redirect_stdout(io.StringIO()):  # it announces itself; the command line does so in its own words
-        return LocalServer(host=HOST, port=chosen, label="ttt3r", verbose=False)
+    # It announces itself; the command line does so in its own words.
+    with contextlib.redirect_stdout(io.StringIO()), only_from_here() as checked:
+        server = LocalServer(host=HOST, port=chosen, label="ttt3r", verbose=False)
+    if not checked.is_set():
+        stop(server)
+        raise ImportError(
+            "this release of viser cannot be kept to this machine; install another: pip install 'viser==1.1.1'"
+        )
+    return server
 
 
 def stop(server: "viser.ViserServer") -> None:
@@ -48,7 +59,11 @@ def stop(server: "viser.ViserServer") -> None:
 
 def tunnel(port: int) -> str:
     """The ssh line that brings a remote viewer to a browser at home."""
-    return f"ssh -N -L {port}:{HOST}:{port} {getpass.getuser()}@{socket.gethostname()}"
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container may run under a number that has no name
+        user = "USER"
+    return f"ssh -N -L {port}:{HOST}:{port} {user}@{socket.gethostname()}"
 
 
 def address(port: int) -> str:
