@@ -15,6 +15,7 @@ from ttt3r.data.images import ResizePolicy
 from ttt3r.data.layout import Layout, Place, children
 from ttt3r.data.layouts import LAYOUTS
 from ttt3r.data.recording import Recording
+from ttt3r.data.rigid import with_rigid_poses
 from ttt3r.data.selection import FrameSelection
 from ttt3r.data.source import Sampling
 from ttt3r.data.survey import survey
@@ -93,10 +94,15 @@ def recording_of(layout: Layout, place: Place) -> Recording:
         BadSequence: if it cannot be read at all.
     """
     try:
-        recording = layout.read(place.folder)
+        recording = _read(layout, place.folder)
     except (OSError, ValueError) as error:
         raise BadSequence([unreadable(str(place.folder), error)]) from error
     return replace(recording, name=place.name, scene=place.scene, findings=survey(recording))
+
+
+def _read(layout: Layout, folder: Path) -> Recording:
+    """What every layout's reader is followed by."""
+    return with_rigid_poses(layout.read(folder))
 
 
 def open_place(
@@ -152,7 +158,7 @@ def open_recording(layout: Layout, folder: Path, forgiving: bool) -> Recording:
         FileNotFoundError: if a file is missing that something lists, unless `forgiving` and the rest will do.
         ValueError: if a file is malformed, likewise.
     """
-    recording = layout.read(folder)
+    recording = _read(layout, folder)
     recording = replace(recording, findings=survey(recording))
     errors = [finding for finding in recording.findings if finding.severity is Severity.ERROR]
     if errors and not (forgiving and recording.with_truth()):

@@ -41,8 +41,8 @@ def _poses(recording: Recording, records: Sequence[Record]) -> list[Finding]:
                 Problem.LOST_POSES,
                 name,
                 Severity.ERROR,
-                f"none of the {len(lost)} poses of {name} is finite",
-                "the tracking was lost throughout: take another sequence",
+                f"none of the {len(lost)} poses of {name} is finite and a rigid motion",
+                "take another sequence, or write its poses again",
             )
         ]
     found = []
@@ -51,7 +51,9 @@ def _poses(recording: Recording, records: Sequence[Record]) -> list[Finding]:
         cure = "they are left out, or judged by depth only"
         found.append(Finding(Problem.MISSING_POSES, name, Severity.WARNING, detail, cure))
     if lost:
-        detail = f"{len(lost)} of {total} poses of {name} are NaN or infinite ({_some(lost)})"
+        detail = (
+            f"{len(lost)} of {total} poses of {name} are lost: NaN, infinite, all zero or not rigid ({_some(lost)})"
+        )
         cure = "these frames are not judged by their camera; some published protocols drop the whole sequence"
         found.append(Finding(Problem.LOST_POSES, name, Severity.WARNING, detail, cure))
     return found
