@@ -8,7 +8,6 @@ Where there is no `rgb.txt`, the names of the files in `rgb/` and `depth/` are t
 See https://cvg.cit.tum.de/data/datasets/rgbd-dataset/file_formats
 """
 
-import re
 from functools import partial
 from pathlib import Path
 
@@ -54,9 +53,9 @@ def read_list(path: Path) -> tuple[Float[np.ndarray, " frame"], list[Path]]:
 
 
 def _rows(path: Path) -> list[tuple[float, Path]]:
-    rows = [re.split(r"[\s,]+", line, maxsplit=1) for line in read_lines(path)]
+    rows = [line.split() if "," not in line.split()[0] else line.split(",", 1) for line in read_lines(path)]
     try:
-        return [(float(time), path.parent / file.replace("\\", "/")) for time, file in rows]
+        return [(float(time), path.parent / file.strip().replace("\\", "/")) for time, file in rows]
     except ValueError as error:
         raise ValueError(f"{path} must have rows of two entries, timestamp file ({error}); copy it again") from error
 
