@@ -21,7 +21,7 @@ import numpy as np
 
 from ttt3r.data import colmap_text, transforms_json
 from ttt3r.data.depth import DepthFiles
-from ttt3r.data.files import ImageFiles, natural_key
+from ttt3r.data.files import ImageFiles, natural_order
 from ttt3r.data.findings import Finding, Problem, Severity, unreadable
 from ttt3r.data.images import IMAGE_SUFFIXES
 from ttt3r.data.layout import Layout, image_files, named_after_folder
@@ -55,7 +55,7 @@ def _pictures(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     found = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.name[0] != "."]
-    return sorted(found, key=natural_key)
+    return natural_order(found)
 
 
 def _images_of(folder: Path) -> Files:

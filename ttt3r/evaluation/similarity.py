@@ -92,8 +92,8 @@ def umeyama(
 def demand_motion(predicted: Float[np.ndarray, "frame 4 4"], truth: Float[np.ndarray, "frame 4 4"]) -> None:
     """Refuse cameras whose alignment would be decided by the rounding of their positions, wherever they point.
 
-    With w1 >= w2 the two largest standard deviations of positions: all stand in one place if w1 is below rounding, on one line if
-    w2 / w1 is below `STRAIGHT` (truth) or `STRAIGHT_PREDICTION`. `umeyama` itself refuses only what is exactly so, as published.
+    With w1 >= w2 the two largest standard deviations of positions: all stand in one place if w1 is below rounding, on one line
+    if w2 / w1 is below `STRAIGHT` (truth) or `STRAIGHT_PREDICTION`. `umeyama` refuses only what is exactly so, as published.
 
     Raises:
         DegenerateTrajectory: if so, with the name of the path.

@@ -183,8 +183,8 @@ def last_window_error(
 ) -> float:
     """Drift: root mean square distance of the last frames, after an alignment fitted on the first frames alone.
 
-    An alignment over all frames spreads the drift over the whole path and so hides it. The first frames are those from which the
-    camera moves (`moving_window`): where it stands still nothing can be aligned.
+    An alignment over all frames spreads the drift over the whole path and so hides it. The first frames are those from which
+    the camera moves (`moving_window`): where it stands still nothing can be aligned.
 
     Args:
         predicted: `camera_to_world`.
