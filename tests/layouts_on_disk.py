@@ -149,7 +149,7 @@ def kitti_odometry(root: Path) -> None:
 
 
 NRGBD_K = np.array([[400.0, 0, 320], [0, 400, 240], [0, 0, 1]])  # the principal point is that of the benchmark
-NRGBD_SIZE = (400, 300)
+NRGBD_SIZE = (640, 480)
 
 
 def nrgbd(root: Path) -> None:

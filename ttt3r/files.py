@@ -76,8 +76,12 @@ def locked(folder: Path, work: str, cure: str = "wait for it, or choose another 
         lock.release()
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, errors: str = "strict") -> str:
     """The text of a UTF-8 file of any origin: without a byte-order mark, each line end a line feed.
+
+    Args:
+        path: the file.
+        errors: as for `bytes.decode`; "replace" where bytes that are no UTF-8 do no harm, as in comments.
 
     Raises:
         OSError: if it cannot be read.
@@ -86,7 +90,7 @@ def read_text(path: Path) -> str:
     content = path.read_bytes()
     encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
-        text = content.decode(encoding)
+        text = content.decode(encoding, errors)
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{path} is not text in UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8"

@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from ttt3r import geometry
+from ttt3r.evaluation.measures_trajectory import Cameras, StrictTrajectory
 from ttt3r.evaluation.relative import frame_pairs, relative_errors
+from ttt3r.evaluation.rows import Status
 from ttt3r.evaluation.similarity import (
     FirstCameraAlignment,
     NoAlignment,
@@ -20,6 +22,7 @@ from ttt3r.evaluation.trajectory import (
     absolute_errors,
     associate,
     last_window_error,
+    moving_window,
     path_length,
     rotation_angle,
     trajectory_errors,
@@ -255,6 +258,64 @@ def test_the_last_window_shows_the_drift_that_alignment_hides():
     np.testing.assert_allclose(last_window_error(predicted, truth, first=50, last=30), 1.0)
     assert trajectory_errors(predicted, truth, SE3Alignment()).ate < 0.51
     assert np.isnan(last_window_error(predicted[:79], truth[:79], first=50, last=30))
+
+
+def _handheld(frames, seed=0):
+    """A path of about 2 cm a frame, and a prediction of it that is off by 5 mm and by a similarity."""
+    rng = np.random.default_rng(seed)
+    truth = _random(frames)
+    angle = np.linspace(0, 4, frames)
+    truth[:, :3, 3] = np.stack([2 * np.cos(angle), 2 * np.sin(angle), 0.3 * np.sin(3 * angle)], axis=1)
+    predicted = _random_similarity().cameras(truth)
+    predicted[:, :3, 3] += 0.002 * rng.normal(size=(frames, 3))  # 5 mm in true metres: the similarity has scale 2.5
+    return predicted, truth
+
+
+def test_drift_is_not_aligned_on_a_standing_start():
+    """120 frames at one place, with 0.1 mm of tracker noise, before 200 frames of walking: the drift is still millimetres."""
+    predicted, truth = _handheld(320)
+    rng = np.random.default_rng(1)
+    for path, noise in ((truth, 1e-4), (predicted, 0.002)):
+        path[:120, :3, 3] = path[120, :3, 3] + noise * rng.normal(size=(120, 3))
+    motion = Sim3Alignment().fit(predicted[:50], truth[:50])  # as if the camera moved
+    assert ErrorStatistics.of(absolute_errors(predicted[-50:], truth[-50:], motion)).rmse > 0.5
+    assert trajectory_errors(predicted, truth).ate < 0.01
+    assert last_window_error(predicted, truth) < 0.05
+    found = StrictTrajectory()(Cameras(predicted, truth))
+    assert found.value("drift") == last_window_error(predicted, truth)
+    late = StrictTrajectory()(Cameras(predicted[60:190], truth[60:190]))  # moves for 70 frames of 130
+    assert next(number for number in late.numbers if number.metric == "drift").status is Status.TOO_SHORT
+
+
+def test_a_camera_that_moves_at_once_is_aligned_on_its_first_frames():
+    predicted, truth = _handheld(200)
+    assert moving_window(truth, 50, 50) in [slice(i, i + 50) for i in range(6)]
+    assert moving_window(truth[:100], 50, 50) == slice(0, 50)
+    assert moving_window(truth[:99], 50, 50) is None
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("digits", [17, 9, 6, 4])
+def test_a_path_that_is_straight_in_any_direction_is_degenerate(seed, digits):
+    """Whether rounding leaves a second singular value does not matter: nothing but it would decide the roll."""
+    cameras = _random(60, seed)
+    direction = np.random.default_rng(seed).normal(size=3)
+    cameras[:, :3, 3] = np.linspace(0, 5, 60)[:, None] * direction / np.linalg.norm(direction) + [3, -2, 1]
+    cameras[:, :3, 3] = cameras[:, :3, 3].round(digits)
+    noisy = cameras.copy()
+    noisy[:, :3, 3] += 0.01 * np.random.default_rng(seed).normal(size=(60, 3))
+    still = cameras.copy()
+    still[:, :3, 3] = (cameras[:1, :3, 3] + 1e-8 * np.random.default_rng(seed).normal(size=(60, 3))).astype(np.float32)
+    for predicted, truth in ((noisy, cameras), (cameras.astype(np.float32), noisy), (noisy, still), (still, noisy)):
+        if digits < 9 and truth is noisy and predicted is not still:
+            continue  # a prediction is not rounded to the digits of a file
+        found = {number.metric: number for number in StrictTrajectory()(Cameras(predicted, truth)).numbers}
+        assert found["ate"].status is Status.DEGENERATE
+        assert "rounding" in found["ate"].note
+        assert found["rpe_rotation_degrees"].status is Status.OK
+    two = StrictTrajectory()(Cameras(noisy[:2], noisy[:2]))
+    assert two.numbers[0].status is Status.DEGENERATE
+    assert "2 positions fix no rotation" in two.numbers[0].note
 
 
 @pytest.mark.shared

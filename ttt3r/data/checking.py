@@ -1,12 +1,16 @@
 """Whether depths are metres and poses are camera to world: what only the pixels tell."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
 from ttt3r.data.clip import Clip
+from ttt3r.data.depth import demand_shape
 from ttt3r.data.findings import Finding, Problem, Severity, unreadable
+from ttt3r.data.images import image_size
 from ttt3r.data.poses import from_opengl, inverse
 from ttt3r.data.recording import Record, Recording
 
@@ -23,15 +27,17 @@ SURE_ERROR = 0.02
 
 
 def check_depth(recording: Recording, records: Sequence[Record], looked_at: int = LOOKED_AT) -> list[Finding]:
-    """What is wrong with a few depth maps: unreadable, empty, or with a median that is hardly one of metres."""
+    """What is wrong with a few depth maps: unreadable, empty, not of the image's shape, or with a median hardly metres."""
     files = [record.depth for record in records if record.depth is not None]
     if not files:
         return []
     chosen = [files[i] for i in np.unique(np.linspace(0, len(files) - 1, looked_at).astype(np.int64))]
     source, found, valid = recording.depth_source(tuple(chosen)), [], []
+    size = _size(records)
     for index, path in enumerate(chosen):
         try:
             depth = source.read(index)
+            found += [] if depth is None or size is None else check_shape(depth.shape, size, path)
         except (OSError, ValueError) as error:
             found.append(unreadable(str(path), error))
             continue
@@ -40,6 +46,23 @@ def check_depth(recording: Recording, records: Sequence[Record], looked_at: int 
     if not valid:
         return found
     return [*found, *_scale(recording, np.concatenate(valid), len(valid))]
+
+
+def _size(records: Sequence[Record]) -> tuple[int, int] | None:
+    """Width and height of the first image; `None` if it cannot be read, which others say."""
+    try:
+        return image_size(records[0].image)
+    except (OSError, ValueError):
+        return None
+
+
+def check_shape(depth: tuple[int, ...], image: tuple[int, int], path: Path) -> list[Finding]:
+    """A finding if a depth map of (height, width) cannot be of an image of (width, height)."""
+    try:
+        demand_shape(depth, image, f"depth map {path}")
+    except ValueError as error:
+        return [replace(unreadable(str(path), error), what=Problem.DEPTH_SIZE)]
+    return []
 
 
 def _scale(recording: Recording, valid: Float[np.ndarray, " pixel"], maps: int) -> list[Finding]:
@@ -59,6 +82,24 @@ def _scale(recording: Recording, valid: Float[np.ndarray, " pixel"], maps: int) 
     return [Finding(Problem.DEPTH_SCALE, name, Severity.WARNING, detail + hint, cure)]
 
 
+def check_intrinsics(K: Float[np.ndarray, "3 3"], size: tuple[int, int], name: str) -> list[Finding]:
+    """A finding if the principal point is not near the middle of images of (width, height): it may be of another size."""
+    across, down = ((2 * K[axis, 2] + 1) / size[axis] for axis in range(2))
+    if (
+        0.5 < across < 1.5
+        and 0.5 < down < 1.5
+        and (0.8 < (across * down) ** 0.5 < 1.25 or abs(across / down - 1) > 0.1)
+    ):
+        return []
+    detail = (
+        f"the principal point of {name} is ({K[0, 2]:.4g}, {K[1, 2]:.4g}) in images of {size[0]} x {size[1]} pixels"
+    )
+    alike = across > 0 and abs(across / down - 1) < 0.1
+    hint = f", as it would be in the middle of {across * size[0]:.0f} x {down * size[1]:.0f}" if alike else ""
+    cure = "scale the intrinsics to the images"
+    return [Finding(Problem.CAMERA_MODEL, name, Severity.WARNING, detail + hint, cure)]
+
+
 def reprojection_error(clip: Clip, here: int, there: int, poses: Float[np.ndarray, "frame 4 4"] | None = None) -> float:
     """Median relative difference between the depth of frame `here`, moved by the poses, and the depth measured `there`.
 
@@ -74,11 +115,14 @@ def reprojection_error(clip: Clip, here: int, there: int, poses: Float[np.ndarra
 
     Raises:
         BrokenImage: if a depth map cannot be decoded.
+        ValueError: if it cannot be of the image, by its size.
     """
-    K = clip.intrinsics if clip.depth_intrinsics is None else clip.depth_intrinsics
     poses = clip.camera_to_world if poses is None else poses
     first, second = clip.depth(here), clip.depth(there)
-    if K is None or poses is None or first is None or second is None:
+    if poses is None or first is None or second is None or first.shape != second.shape:
+        return float("nan")
+    K = clip.depth_camera((first.shape[1], first.shape[0]))
+    if K is None:
         return float("nan")
     v, u = np.nonzero(first)
     points = first[v, u] * (np.linalg.inv(K) @ np.stack([u, v, np.ones(len(u))]))
@@ -111,6 +155,7 @@ def check_poses(clip: Clip, places: int = LOOKED_AT) -> list[Finding]:
     others = {
         "the inverse poses (world to camera)": inverse(np.nan_to_num(poses)),
         "poses with OpenGL axes": from_opengl(poses),
+        "transposed rotations": _transposed(poses),
     }
     tried = {
         words: _median([reprojection_error(clip, i, j, other) for i, j in pairs]) for words, other in others.items()
@@ -122,6 +167,12 @@ def check_poses(clip: Clip, places: int = LOOKED_AT) -> list[Finding]:
     fits = f", and by {100 * best:.1f} % with {words}" if best < errors / 2 else ""
     cure = "check that poses are camera to world in metres, and which body they describe"
     return [Finding(Problem.POSES_DISAGREE, clip.name, Severity.WARNING, detail + fits, cure)]
+
+
+def _transposed(poses: Float[np.ndarray, "frame 4 4"]) -> Float[np.ndarray, "frame 4 4"]:
+    turned = poses.copy()
+    turned[:, :3, :3] = np.swapaxes(poses[:, :3, :3], 1, 2)
+    return turned
 
 
 def _median(errors: Sequence[float]) -> float:

@@ -7,6 +7,7 @@ from jaxtyping import Float
 
 from ttt3r.data.depth import DepthFiles as DepthFiles
 from ttt3r.data.depth import DepthSource as DepthSource
+from ttt3r.data.depth import demand_shape
 from ttt3r.data.findings import Finding
 from ttt3r.data.images import ResizePolicy
 from ttt3r.data.source import FrameSource
@@ -60,8 +61,20 @@ class Clip:
 
         Raises:
             BrokenImage: if the file cannot be decoded.
+            ValueError: if it cannot be of the image, by its size.
         """
-        return None if self.depth_files is None else self.depth_files.read(index)
+        depth = None if self.depth_files is None else self.depth_files.read(index)
+        if depth is not None and self.image_size is not None:
+            demand_shape(depth.shape, self.image_size, f"the depth map of frame {index} of {self.name}")
+        return depth
+
+    def depth_camera(self, size: tuple[int, int]) -> Float[np.ndarray, "3 3"] | None:
+        """Camera matrix of depth maps of (width, height): their own, else that of the images, scaled to their size."""
+        if self.depth_intrinsics is not None or self.intrinsics is None or self.image_size is None:
+            return self.intrinsics if self.depth_intrinsics is None else self.depth_intrinsics
+        across, down = (new / old for new, old in zip(size, self.image_size, strict=True))
+        scale = np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]])
+        return scale @ self.intrinsics
 
     def visible_depth(self, index: int) -> Float[np.ndarray, "height width"] | None:
         """The part of `depth(index)` that the prepared frame shows: a policy may have cut margins off, to the nearest pixel.

@@ -10,12 +10,14 @@ from pathlib import Path
 
 from ttt3r.data.checking import check_depth
 from ttt3r.data.clip import Clip
+from ttt3r.data.files import natural_key
 from ttt3r.data.findings import BadSequence, Finding, Problem, Severity, as_error, unreadable
 from ttt3r.data.images import ResizePolicy
 from ttt3r.data.layout import Layout, Place, children
 from ttt3r.data.layouts import LAYOUTS
 from ttt3r.data.recording import Recording
 from ttt3r.data.selection import FrameSelection
+from ttt3r.data.soundness import sound
 from ttt3r.data.source import Sampling
 from ttt3r.data.survey import survey
 
@@ -93,7 +95,7 @@ def recording_of(layout: Layout, place: Place) -> Recording:
         BadSequence: if it cannot be read at all.
     """
     try:
-        recording = layout.read(place.folder)
+        recording = sound(layout.read(place.folder))
     except (OSError, ValueError) as error:
         raise BadSequence([unreadable(str(place.folder), error)]) from error
     return replace(recording, name=place.name, scene=place.scene, findings=survey(recording))
@@ -126,23 +128,36 @@ def find_sequences(
 ) -> Iterator[tuple[Layout, Place]]:
     """The folders from a root downwards that one of the layouts recognises, in natural order; the first layout has it.
 
+    A folder that links lead to as well is found once: at its own place, or at the first link if that is outside of the root.
+
     Raises:
         FileNotFoundError: if there is no such folder.
     """
     folder = Path(root)
     if not folder.is_dir():
         raise FileNotFoundError(f"no folder at {folder}; give the folder of a dataset or of a sequence")
-    return _search(folder, layouts, depth)
+    own, places = folder.resolve(), dict[Path, tuple[Layout, Place]]()
+    for layout, place in _search(folder, layouts, depth, ()):
+        target = place.folder.resolve()
+        if target not in places or own / place.folder.relative_to(folder) == target:
+            places[target] = layout, place
+    return iter(sorted(places.values(), key=lambda found: [natural_key(Path(part)) for part in found[1].folder.parts]))
 
 
-def _search(folder: Path, layouts: Sequence[Layout], depth: int) -> Iterator[tuple[Layout, Place]]:
+def _search(
+    folder: Path, layouts: Sequence[Layout], depth: int, above: tuple[Path, ...]
+) -> Iterator[tuple[Layout, Place]]:
+    """Without walking in circles: a link to a folder `above` is passed over."""
+    target = folder.resolve()
+    if target in above:
+        return
     layout = next((layout for layout in layouts if layout.recognises(folder)), None)
     if layout is not None:
         identity = layout.identify(folder)
         yield layout, Place(identity.sequence, identity.scene, folder)
     elif depth:
         for child in children(folder):
-            yield from _search(child, layouts, depth - 1)
+            yield from _search(child, layouts, depth - 1, (*above, target))
 
 
 def open_recording(layout: Layout, folder: Path, forgiving: bool) -> Recording:
@@ -152,7 +167,7 @@ def open_recording(layout: Layout, folder: Path, forgiving: bool) -> Recording:
         FileNotFoundError: if a file is missing that something lists, unless `forgiving` and the rest will do.
         ValueError: if a file is malformed, likewise.
     """
-    recording = layout.read(folder)
+    recording = sound(layout.read(folder))
     recording = replace(recording, findings=survey(recording))
     errors = [finding for finding in recording.findings if finding.severity is Severity.ERROR]
     if errors and not (forgiving and recording.with_truth()):

@@ -13,6 +13,35 @@ from ttt3r.data.images import BrokenImage
 _TAG = 202021.25  # the first number of a .dpt and of a .cam file; tells the byte order
 
 
+SMALLEST = 16
+"""An image has at most so many times the width of its depth map: phones record 256 for 1920 or 4032."""
+
+
+def demand_shape(depth: tuple[int, ...], image: tuple[int, int], where: str) -> None:
+    """Refuse a depth map that cannot be one of the whole image at another resolution.
+
+    Args:
+        depth: (height, width) of the depth map.
+        image: (width, height) of the image.
+        where: which one, for the message.
+
+    Raises:
+        ValueError: if the sides have another ratio (2 % and one pixel are allowed for), or are smaller than 1 / `SMALLEST`.
+    """
+    (height, width), (image_width, image_height) = depth, image
+    across, down = width / image_width, height / image_height
+    alike = (
+        abs(across / down - 1) <= 0.02
+        or abs(height - across * image_height) <= 1
+        or abs(width - down * image_width) <= 1
+    )
+    if not alike or not 1 / SMALLEST <= across <= SMALLEST:
+        raise ValueError(
+            f"{where} has {width} x {height} pixels for an image of {image_width} x {image_height}, which it cannot belong to; "
+            "give depth maps of the image's shape, or take them away"
+        )
+
+
 class DepthSource(ABC):
     """Measured depth of a sequence, frame by frame."""
 

@@ -1,20 +1,66 @@
 """Streams of image files: folders, globs and lists."""
 
 import glob
+import itertools
 import re
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
 from ttt3r.data.images import HEIC_SUFFIXES, IMAGE_SUFFIXES, open_image
 from ttt3r.data.source import FrameReader, RawFrame
 
+_WHOLE = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?", re.IGNORECASE)  # a stem that is nothing but a number
+_DECIMAL = re.compile(r"(?<![0-9.])[0-9]+\.([0-9]+)$")  # at the end of a stem; no part of 1.2.3 or IMG.1.2
+_VERSION = re.compile(r"(?<![a-z])v(er(sion)?)?[ _-]?$")  # before it: v1.10 comes after v1.9
 
-def natural_key(path: Path) -> tuple[tuple[str | int, ...], str]:
-    """Sorting key by which `frame_2` stands before `frame_10`: numbers count as numbers, the name decides the rest."""
-    parts = re.split(r"([0-9]+)", path.name.lower())
-    return tuple(int(part) if place % 2 else part for place, part in enumerate(parts)), str(path)
+
+def natural_order(paths: Iterable[Path]) -> list[Path]:
+    """Files sorted by the numbers in their names: `frame_2` before `frame_10`, and times by value, `0.25` before `0.5`.
+
+    The number at the end of a stem is a decimal, unless the names count behind the dot (`1.9`, `1.10`: no time is written so).
+    Where all stems are nothing but numbers, signs and exponents count, too.
+    """
+    paths = list(paths)
+    decimals = _are_decimals([path.stem.lower() for path in paths])
+    if decimals and all(_WHOLE.fullmatch(path.stem) for path in paths):
+        return sorted(paths, key=lambda path: (Decimal(path.stem), natural_key(path)))
+    return sorted(paths, key=partial(natural_key, decimals=decimals))
+
+
+def natural_key(path: Path, decimals: bool = True) -> tuple[tuple[str | int | Decimal, ...], str]:
+    """Sorting key by which `frame_2` stands before `frame_10`: numbers count as numbers, the name decides the rest.
+
+    Args:
+        path: the file.
+        decimals: whether the number at the end of the stem is a decimal; `natural_order` finds out.
+    """
+    name = path.name.lower()
+    found = _decimal(path.stem.lower()) if decimals else None
+    head, tail = (name, []) if found is None else (name[: found.start()], [Decimal(found[0]), name[found.end() :]])
+    parts = re.split(r"([0-9]+)", head)
+    return (*(int(part) if place % 2 else part for place, part in enumerate(parts)), *tail), str(path)
+
+
+def _decimal(stem: str) -> re.Match[str] | None:
+    found = _DECIMAL.search(stem)
+    return None if found is None or _VERSION.search(stem[: found.start()]) else found
+
+
+def _are_decimals(stems: Iterable[str]) -> bool:
+    digits = {found[1] for stem in stems if (found := _decimal(stem))}
+    counted = any(len(text) > 1 and text.endswith("0") for text in digits)
+    return not counted or len({len(text) for text in digits}) == 1
+
+
+def times_of(paths: Sequence[Path]) -> list[float] | None:
+    """The times in seconds that name files (`1305031102.175304.png`), if they name them all and grow: else `None`."""
+    if len(paths) < 2 or not all(_WHOLE.fullmatch(path.stem) and "." in path.stem for path in paths):
+        return None
+    times = [float(path.stem) for path in paths]
+    return times if all(now < after for now, after in itertools.pairwise(times)) else None
 
 
 def images_in(folder: Path) -> list[Path]:
@@ -52,7 +98,7 @@ def _images(found: Sequence[Path], where: Path | str) -> list[Path]:
             f"{where} holds {len(heic)} HEIC images ({heic[0]}), which cannot be read; convert them to JPEG"
         )
     images = [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
-    return sorted(images, key=natural_key)
+    return natural_order(images)
 
 
 def _inventory(found: Sequence[Path]) -> str:
@@ -68,7 +114,7 @@ def _known() -> str:
 
 
 class ImageFiles(FrameReader):
-    """Image files in the given order. Timestamps are seconds; without any, the position in the list.
+    """Image files in the given order. Timestamps are seconds; without any, the times that name the files, else their places.
 
     Raises:
         FileNotFoundError: if a file is missing.
@@ -87,7 +133,8 @@ class ImageFiles(FrameReader):
                 raise ValueError(f"{path} is no image that can be read; expected {_known()} files")
         self._name = name
         self._paths = tuple(paths)
-        self._timestamps = tuple(float(i) for i in (range(len(paths)) if timestamps is None else timestamps))
+        times = times_of(paths) if timestamps is None else timestamps
+        self._timestamps = tuple(float(i) for i in (range(len(paths)) if times is None else times))
 
     @property
     def name(self) -> str:

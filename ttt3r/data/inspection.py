@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ttt3r.data.checking import check_depth, check_poses
+from ttt3r.data.checking import check_depth, check_intrinsics, check_poses, check_shape
 from ttt3r.data.dataset import recording_of
 from ttt3r.data.findings import BadSequence, Finding, unreadable
 from ttt3r.data.images import CropToPatches, open_image
@@ -50,10 +50,12 @@ def inspect_sequence(layout: Layout, place: Place, every_file: bool = False) -> 
         size = open_image(records[0].image).size if records else None
     except (OSError, ValueError) as error:
         findings.append(unreadable(str(records[0].image), error))
+    if size is not None and recording.intrinsics is not None:
+        findings += check_intrinsics(recording.intrinsics, size, recording.name)
     findings += check_depth(recording, records)
     findings += _check_poses(recording)
     if every_file:
-        findings += _broken_files(recording)
+        findings += _broken_files(recording, size)
     return Inspection(
         place,
         len(records),
@@ -77,7 +79,7 @@ def _check_poses(recording: Recording) -> list[Finding]:
         return []
 
 
-def _broken_files(recording: Recording) -> Iterable[Finding]:
+def _broken_files(recording: Recording, size: tuple[int, int] | None) -> Iterable[Finding]:
     records = recording.records()
     depth = recording.depth_source(tuple(record.depth for record in records))
     for index, record in enumerate(records):
@@ -86,6 +88,8 @@ def _broken_files(recording: Recording) -> Iterable[Finding]:
         except (OSError, ValueError) as error:
             yield unreadable(str(record.image), error)
         try:
-            depth.read(index)
+            map_of_frame = depth.read(index)
+            if map_of_frame is not None and record.depth is not None and size is not None:
+                yield from check_shape(map_of_frame.shape, size, record.depth)
         except (OSError, ValueError) as error:
             yield unreadable(str(record.depth), error)

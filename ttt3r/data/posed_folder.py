@@ -21,12 +21,19 @@ import numpy as np
 
 from ttt3r.data import colmap_text, transforms_json
 from ttt3r.data.depth import DepthFiles
-from ttt3r.data.files import ImageFiles, natural_key
+from ttt3r.data.files import ImageFiles, natural_order
 from ttt3r.data.findings import Finding, Problem, Severity, unreadable
 from ttt3r.data.images import IMAGE_SUFFIXES
 from ttt3r.data.layout import Layout, image_files, named_after_folder
 from ttt3r.data.pairing import ByNumber, ByTime, Pairing
-from ttt3r.data.poses import camera_to_world, read_intrinsics, read_matrix_rows, read_numbers
+from ttt3r.data.poses import (
+    camera_to_world,
+    check_quaternions,
+    read_intrinsics,
+    read_matrix_rows,
+    read_numbers,
+    read_trajectory_rows,
+)
 from ttt3r.data.recording import Files, Poses, Recording
 
 IMAGE_FOLDERS = ("images", "rgb", "color", "")
@@ -48,7 +55,7 @@ def _pictures(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     found = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.name[0] != "."]
-    return sorted(found, key=natural_key)
+    return natural_order(found)
 
 
 def _images_of(folder: Path) -> Files:
@@ -98,14 +105,12 @@ def _by_trajectory(folder: Path, empty: Recording) -> Recording:
         gone = FileNotFoundError(f"{folder} has no file of poses; it needs {POSED_FOLDER.needs}")
         return replace(empty, depths=_depths(folder, images), findings=(unreadable(str(folder), gone),))
     try:
-        columns = read_numbers(path).shape[1]
-        if columns != 8:
+        if read_numbers(path).shape[1] != 8:
             matrices = read_matrix_rows(path)
             return _by_rank(path, matrices, empty, _depths(folder, images))
-        rows = read_numbers(path)
-        finite = np.isfinite(rows).all(axis=1)
-        matrices = np.full((len(rows), 4, 4), np.nan)
-        matrices[finite] = camera_to_world(rows[finite, 1:])
+        rows = read_trajectory_rows(path)
+        matrices = camera_to_world(rows[:, 1:])
+        empty = replace(empty, findings=tuple(check_quaternions(rows[:, 1:], str(path))))
     except ValueError as error:
         return replace(empty, depths=_depths(folder, images), findings=(unreadable(str(path), error),))
     timed, pairing = _timed(images, rows[:, 0])
@@ -143,7 +148,7 @@ def _by_rank(path: Path, matrices: np.ndarray, empty: Recording, depths: Files) 
         )
         cure = "they are taken one after the other: name the images by the times of the poses"
         found = [Finding(Problem.MISSING_POSES, str(path), Severity.WARNING, detail, cure)]
-    return replace(empty, poses=poses, depths=depths, findings=tuple(found))
+    return replace(empty, poses=poses, depths=depths, findings=(*empty.findings, *found))
 
 
 def images(folder: Path) -> ImageFiles:

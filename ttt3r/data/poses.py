@@ -1,26 +1,35 @@
-"""Camera poses as files hold them. All become camera_to_world, metres, OpenCV axes, float64."""
+"""Camera poses as files hold them. All become camera_to_world, metres, OpenCV axes, float64.
+
+Whether they are rigid motions is looked at in one place for all formats: see `rigid.py`.
+"""
 
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
+from ttt3r.data.findings import Finding, Problem, Severity
+from ttt3r.files import read_text
+
 _CAM_TAG = 202021.25
+_LENGTH = 0.01  # a quaternion may be off from length 1 by so much without a word: files have few digits
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file that say something, without blanks around them; those that begin with # are comments."""
+    lines = (line.strip() for line in read_text(path, "replace").split("\n"))
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def read_numbers(path: Path) -> Float[np.ndarray, "row column"]:
-    """The numbers of a text file, row by row; lines that begin with # are comments.
+    """The numbers of a text file, row by row, between blanks, tabs or commas; what follows a # is a comment.
 
     Raises:
         ValueError: if the file holds anything else, rows of different lengths, or nothing.
     """
-    lines = [
-        line.split()
-        for line in path.read_text("utf-8", "replace").splitlines()
-        if line.strip() and not line.startswith("#")
-    ]
+    rows = [line.split("#", 1)[0].replace(",", " ").split() for line in read_lines(path)]
     try:
-        numbers = np.array(lines, dtype=np.float64)
+        numbers = np.array(rows, dtype=np.float64)
     except ValueError as error:
         raise ValueError(f"{path} must hold rows of numbers ({error}); copy it again") from error
     if numbers.ndim != 2:
@@ -49,15 +58,10 @@ def pinhole(fx: float, fy: float, cx: float, cy: float) -> Float[np.ndarray, "3 
 
 
 def camera_to_world(poses: Float[np.ndarray, "frame 7"]) -> Float[np.ndarray, "frame 4 4"]:
-    """Matrices of rows `tx ty tz qx qy qz qw`; the quaternions are normalised.
-
-    Raises:
-        ValueError: if a quaternion is zero.
-    """
+    """Matrices of rows `tx ty tz qx qy qz qw`; the quaternions are normalised. NaN for 0 0 0 0, which is no rotation."""
     norm = np.linalg.norm(poses[:, 3:], axis=1)
-    if (norm == 0).any():
-        raise ValueError(f"pose {int(np.argmin(norm))} has the quaternion 0 0 0 0; a rotation has one of length 1")
-    x, y, z, w = (poses[:, 3:] / norm[:, None]).T
+    usable = np.isfinite(norm) & (norm > 0)
+    x, y, z, w = (np.where(usable[:, None], poses[:, 3:], np.nan) / np.where(usable, norm, 1)[:, None]).T
     matrices = np.tile(np.eye(4), (len(poses), 1, 1))
     matrices[:, :3, 0] = np.stack([1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y)], axis=1)
     matrices[:, :3, 1] = np.stack([2 * (x * y - w * z), 1 - 2 * (x * x + z * z), 2 * (y * z + w * x)], axis=1)
@@ -71,6 +75,18 @@ def from_opengl(camera_to_world: Float[np.ndarray, "frame 4 4"]) -> Float[np.nda
     return camera_to_world * np.array([1.0, -1, -1, 1])
 
 
+def check_quaternions(poses: Float[np.ndarray, "frame 7"], where: str) -> list[Finding]:
+    """A finding if quaternions of rows `tx ty tz qx qy qz qw` are far from length 1, which `camera_to_world` makes good."""
+    length = np.linalg.norm(poses[:, 3:], axis=1)
+    odd = np.flatnonzero(np.isfinite(length) & (length != 0) & (np.abs(length - 1) > _LENGTH))
+    if not len(odd):
+        return []
+    detail = f"{len(odd)} of {len(poses)} quaternions of {where} are not of length 1, such as that of row {odd[0] + 1}"
+    detail += f" with {length[odd[0]]:.4g}"
+    cure = "they are normalised; check that the columns are tx ty tz qx qy qz qw"
+    return [Finding(Problem.NOT_RIGID, where, Severity.WARNING, detail, cure)]
+
+
 def inverse(poses: Float[np.ndarray, "frame 4 4"]) -> Float[np.ndarray, "frame 4 4"]:
     """World to camera as camera to world, and back: (R, t) becomes (R^T, -R^T t)."""
     rotation = np.swapaxes(poses[:, :3, :3], 1, 2)
@@ -81,16 +97,27 @@ def inverse(poses: Float[np.ndarray, "frame 4 4"]) -> Float[np.ndarray, "frame 4
 
 
 def read_trajectory(path: Path) -> tuple[Float[np.ndarray, " pose"], Float[np.ndarray, "pose 4 4"]]:
-    """Times in seconds and camera_to_world of a trajectory file; rows that are not finite are left out.
+    """Times in seconds and camera_to_world of a trajectory file; rows that are not finite, or no rotation, are left out.
 
     Raises:
         ValueError: if the rows are not `timestamp tx ty tz qx qy qz qw`.
     """
+    rows = read_trajectory_rows(path)
+    poses = camera_to_world(rows[:, 1:])
+    known = np.isfinite(rows).all(axis=1) & np.isfinite(poses).all(axis=(1, 2))
+    return rows[known, 0], poses[known]
+
+
+def read_trajectory_rows(path: Path) -> Float[np.ndarray, "pose 8"]:
+    """The rows `timestamp tx ty tz qx qy qz qw` of a trajectory file as they are.
+
+    Raises:
+        ValueError: if they are of another length.
+    """
     rows = read_numbers(path)
     if rows.shape[1] != 8:
         raise ValueError(f"{path} must have rows of 8 numbers, timestamp tx ty tz qx qy qz qw; got {rows.shape[1]}")
-    rows = rows[np.isfinite(rows).all(axis=1)]
-    return rows[:, 0], camera_to_world(rows[:, 1:])
+    return rows
 
 
 def read_matrix(path: Path) -> Float[np.ndarray, "4 4"]:
@@ -115,7 +142,7 @@ def read_matrix_rows(path: Path) -> Float[np.ndarray, "pose 4 4"]:
     if rows.shape[1] not in (12, 16):
         raise ValueError(f"{path} must have rows of 12 or 16 numbers, a 3x4 or 4x4 matrix; got {rows.shape[1]}")
     matrices = np.tile(np.eye(4), (len(rows), 1, 1))
-    matrices[:, :3] = rows[:, :12].reshape(-1, 3, 4)
+    matrices[:, : rows.shape[1] // 4] = rows.reshape(len(rows), -1, 4)
     return matrices
 
 
@@ -136,10 +163,10 @@ def read_matrix_blocks(path: Path) -> Float[np.ndarray, "pose 4 4"]:
 def read_cam(path: Path) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "4 4"]]:
     """Camera matrix (pixels) and camera_to_world of a `.cam` file of MPI Sintel.
 
-    The file holds a float32 tag, K (9 float64) and world to camera (12 float64), little endian.
+    The file holds a float32 tag, K (9 float64) and world to camera (12 float64), little endian. NaN if that has no inverse.
 
     Raises:
-        ValueError: if the file is cut short, no `.cam` file, or its matrix has no inverse.
+        ValueError: if the file is cut short or no `.cam` file.
     """
     data = path.read_bytes()
     if len(data) < 4 + 21 * 8 or np.frombuffer(data, "<f4", 1)[0] != _CAM_TAG:
@@ -147,6 +174,8 @@ def read_cam(path: Path) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "4
     numbers = np.frombuffer(data, "<f8", 21, offset=4)
     world_to_camera = np.eye(4)
     world_to_camera[:3] = numbers[9:].reshape(3, 4)
-    return numbers[:9].reshape(3, 3).copy(), np.linalg.inv(
-        world_to_camera
-    )  # rotations of six digits are not quite such
+    K = numbers[:9].reshape(3, 3).copy()
+    try:
+        return K, np.linalg.inv(world_to_camera)  # rotations of six digits are not quite such
+    except np.linalg.LinAlgError:
+        return K, np.full((4, 4), np.nan)

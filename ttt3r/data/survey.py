@@ -2,9 +2,14 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from ttt3r.data.findings import Finding, Problem, Severity
 from ttt3r.data.pairing import ByNumber
 from ttt3r.data.recording import Record, Recording
+
+JUMP = 100
+"""So many times the usual step between neighbours is a jump, from 10 m on."""
 
 
 def survey(recording: Recording) -> tuple[Finding, ...]:
@@ -13,6 +18,8 @@ def survey(recording: Recording) -> tuple[Finding, ...]:
     return (
         *recording.findings,
         *_poses(recording, records),
+        *_jumps(recording, records),
+        *_twice(recording),
         *_depths(recording, records),
         *_without_image(recording),
         *_order(recording),
@@ -41,8 +48,8 @@ def _poses(recording: Recording, records: Sequence[Record]) -> list[Finding]:
                 Problem.LOST_POSES,
                 name,
                 Severity.ERROR,
-                f"none of the {len(lost)} poses of {name} is finite",
-                "the tracking was lost throughout: take another sequence",
+                f"none of the {len(lost)} poses of {name} is finite and a rigid motion",
+                "take another sequence, or write its poses again",
             )
         ]
     found = []
@@ -51,9 +58,42 @@ def _poses(recording: Recording, records: Sequence[Record]) -> list[Finding]:
         cure = "they are left out, or judged by depth only"
         found.append(Finding(Problem.MISSING_POSES, name, Severity.WARNING, detail, cure))
     if lost:
-        detail = f"{len(lost)} of {total} poses of {name} are NaN or infinite ({_some(lost)})"
+        detail = (
+            f"{len(lost)} of {total} poses of {name} are lost: NaN, infinite, all zero or not rigid ({_some(lost)})"
+        )
         cure = "these frames are not judged by their camera; some published protocols drop the whole sequence"
         found.append(Finding(Problem.LOST_POSES, name, Severity.WARNING, detail, cure))
+    return found
+
+
+def _jumps(recording: Recording, records: Sequence[Record]) -> list[Finding]:
+    """Where the camera goes `JUMP` times as far as it usually does from one image to the next."""
+    cameras = [record.camera_to_world for record in records if record.tracked]
+    places = np.array([camera[:3, 3] for camera in cameras if camera is not None]).reshape(-1, 3)
+    steps = np.linalg.norm(np.diff(places, axis=0), axis=1)
+    far = np.flatnonzero(steps > max(JUMP * float(np.median(steps)), 10.0)) if len(steps) > 2 else []
+    if not len(far):
+        return []
+    known = [record for record in records if record.tracked]
+    detail = (
+        f"the camera of {recording.name} jumps {len(far)} times between neighbours, such as {steps[far[0]]:.4g} m from "
+        f"{known[far[0]].image.name} to {known[far[0] + 1].image.name}, where {np.median(steps):.2g} m is usual"
+    )
+    return [Finding(Problem.IMPLAUSIBLE_POSES, recording.name, Severity.WARNING, detail, "check these poses")]
+
+
+def _twice(recording: Recording) -> list[Finding]:
+    """Entries of one list with the same time or number: which of them belongs to an image is a matter of chance."""
+    found = []
+    kinds = {"images": recording.images, "poses": recording.poses, "depth maps": recording.depths}
+    for kind, entries in kinds.items():
+        stamps, counts = np.unique(entries.stamps[np.isfinite(entries.stamps)], return_counts=True)
+        if not (counts > 1).any():
+            continue
+        detail = f"{int((counts > 1).sum())} times stand twice or more among the {kind} of {recording.name}, such as"
+        cure = "keep one of each"
+        stamp = f"{stamps[np.argmax(counts > 1)]:.6f}".rstrip("0").rstrip(".")
+        found.append(Finding(Problem.GIVEN_TWICE, recording.name, Severity.WARNING, f"{detail} {stamp}", cure))
     return found
 
 

@@ -22,8 +22,16 @@ from ttt3r.data.layout import Layout, image_files, named_after_folder, present
 from ttt3r.data.pairing import MAX_GAP as MAX_GAP
 from ttt3r.data.pairing import ByTime
 from ttt3r.data.pairing import associate as associate
-from ttt3r.data.poses import camera_to_world as camera_to_world
-from ttt3r.data.poses import pinhole, read_intrinsics
+from ttt3r.data.poses import (
+    camera_to_world as camera_to_world,
+)
+from ttt3r.data.poses import (
+    check_quaternions,
+    pinhole,
+    read_intrinsics,
+    read_lines,
+    read_trajectory_rows,
+)
 from ttt3r.data.poses import read_trajectory as read_trajectory
 from ttt3r.data.recording import Files, Poses, Recording
 
@@ -45,13 +53,9 @@ def read_list(path: Path) -> tuple[Float[np.ndarray, " frame"], list[Path]]:
 
 
 def _rows(path: Path) -> list[tuple[float, Path]]:
-    rows = [
-        line.split()
-        for line in path.read_text("utf-8", "replace").splitlines()
-        if line.strip() and not line.startswith("#")
-    ]
+    rows = [line.split() if "," not in line.split()[0] else line.split(",", 1) for line in read_lines(path)]
     try:
-        return [(float(time), path.parent / file) for time, file in rows]
+        return [(float(time), path.parent / file.strip().replace("\\", "/")) for time, file in rows]
     except ValueError as error:
         raise ValueError(f"{path} must have rows of two entries, timestamp file ({error}); copy it again") from error
 
@@ -121,15 +125,16 @@ def _read_poses(folder: Path) -> tuple[Poses, list[Finding]]:
     path = folder / "groundtruth.txt"
     if not path.is_file():
         raise FileNotFoundError(f"{folder} has images but no groundtruth.txt; run it as a folder of images instead")
-    times, poses = read_trajectory(path)
-    rows = sum(
-        bool(line.strip()) and not line.startswith("#") for line in path.read_text("utf-8", "replace").splitlines()
-    )
-    if rows == len(times):
-        return Poses(poses, times), []
-    detail = f"{rows - len(times)} of {rows} rows of {path} are NaN or infinite"
+    rows = read_trajectory_rows(path)
+    odd = check_quaternions(rows[:, 1:], str(path))
+    poses = camera_to_world(rows[:, 1:])
+    known = np.isfinite(rows).all(axis=1) & np.isfinite(poses).all(axis=(1, 2))
+    if known.all():
+        return Poses(poses, rows[:, 0]), odd
+    detail = f"{len(rows) - known.sum()} of {len(rows)} rows of {path} are NaN, infinite or have the quaternion 0 0 0 0"
     cure = "they are left out, so that images near them have no pose"
-    return Poses(poses, times), [Finding(Problem.LOST_POSES, str(path), Severity.WARNING, detail, cure)]
+    lost = Finding(Problem.LOST_POSES, str(path), Severity.WARNING, detail, cure)
+    return Poses(poses[known], rows[known, 0]), [*odd, lost]
 
 
 def _unlisted_depth(folder: Path, depths: Files) -> list[Finding]:

@@ -14,6 +14,7 @@ from ttt3r.data import Clip
 from ttt3r.evaluation.accounting import GainAccount, GainMoment, GainSummary, equal_gain_constants
 from ttt3r.evaluation.comparison import Comparison, ComparisonRow
 from ttt3r.evaluation.depth import MedianScale, depth_errors, resize_depth
+from ttt3r.evaluation.similarity import demand_motion
 from ttt3r.evaluation.trajectory import DegenerateTrajectory, trajectory_errors
 from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.rollout import rollout_rules
@@ -189,6 +190,7 @@ def _row(clip: Clip, rule: str, done: _Pass, length: int, control_of: str) -> Co
     assert clip.camera_to_world is not None  # compare has seen to it
     try:
         truth = clip.camera_to_world[done.indices[:length]]
+        demand_motion(np.stack(trace.cameras[:length]), truth)
         errors = trajectory_errors(np.stack(trace.cameras[:length]), truth)
         ate, rpe_translation, rpe_rotation = errors.ate, errors.rpe_translation, errors.rpe_rotation_degrees
     except DegenerateTrajectory as error:

@@ -16,8 +16,9 @@ from ttt3r.evaluation.similarity import (
     SE3Alignment,
     Sim3Alignment,
     TrajectoryAlignment,
+    demand_motion,
 )
-from ttt3r.evaluation.trajectory import ErrorStatistics, absolute_errors, last_window_error, path_length
+from ttt3r.evaluation.trajectory import ErrorStatistics, absolute_errors, last_window_error, moving_window, path_length
 from ttt3r.evaluation.trajectory_official import official_trajectory_report
 
 
@@ -56,7 +57,8 @@ class StrictTrajectory(Measure[Cameras]):
 
     `ate` is after Sim(3), `ate/se3` after a rigid alignment, `ate/scale` with the first cameras laid on each other and the
     scale fitted; `ate_per_path` is `ate` over the length of the true path; `scale_error` is |ln s|; `drift` is the error of
-    the last window after an alignment on the first. Translations of RPE and segments are in true metres by the scale of Sim(3).
+    the last window after an alignment on the first in which the camera moves. Positions in one place or on one line, to
+    rounding, are degenerate. Translations of RPE and segments are in true metres by the scale of Sim(3).
 
     Args:
         distances: of the relative errors, frames; the first has no suffix if it is 1.
@@ -126,10 +128,15 @@ class StrictTrajectory(Measure[Cameras]):
                 Status.TOO_SHORT, f"two windows need {2 * self.window} frames with a true pose, not {len(truth)}"
             )
             return short, short
+        window = moving_window(truth, self.window, self.window)
+        if window is None:
+            reason = f"the camera moves too late: two windows need {2 * self.window} frames after that, of {len(truth)}"
+            return (lack := Lack(Status.TOO_SHORT, reason)), lack
         try:
+            demand_motion(predicted[window], truth[window])
             drift = last_window_error(predicted, truth, self.window, self.window)
         except DegenerateTrajectory as error:
-            return (lack := Lack(Status.DEGENERATE, str(error))), lack
+            return (lack := Lack(Status.DEGENERATE, f"the window on which drift is aligned: {error}")), lack
         return drift, drift / path_length(truth)
 
     def _segments(
@@ -155,6 +162,7 @@ def _suffix(delta: int) -> str:
 
 def _scale(predicted: Float[np.ndarray, "frame 4 4"], truth: Float[np.ndarray, "frame 4 4"]) -> float | Lack:
     try:
+        demand_motion(predicted, truth)
         return Sim3Alignment().fit(predicted, truth).scale
     except DegenerateTrajectory as error:
         return Lack(Status.DEGENERATE, str(error))

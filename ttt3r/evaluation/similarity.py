@@ -47,6 +47,12 @@ class Similarity:
         return Similarity(self.rotation @ first.rotation, self.points(first.translation), self.scale * first.scale)
 
 
+STRAIGHT = 1e-4
+"""A true path whose width is smaller than this share of its length counts as straight: 1 mm in 10 m, the digits of files."""
+
+STRAIGHT_PREDICTION = 1e-6
+"""The same of a prediction, whose rounding is that of float32."""
+
 STAY = Similarity(np.eye(3), np.zeros(3), 1.0)
 """The motion that moves nothing."""
 
@@ -81,6 +87,29 @@ def umeyama(
     rotation = u * signs @ vt
     scale = float((spread * signs).sum() / np.square(x - mean_x).sum(axis=1).mean()) if with_scale else 1.0
     return Similarity(rotation, mean_y - scale * rotation @ mean_x, scale)
+
+
+def demand_motion(predicted: Float[np.ndarray, "frame 4 4"], truth: Float[np.ndarray, "frame 4 4"]) -> None:
+    """Refuse cameras whose alignment would be decided by the rounding of their positions, wherever they point.
+
+    With w1 >= w2 the two largest standard deviations of positions: all stand in one place if w1 is below rounding, on one line
+    if w2 / w1 is below `STRAIGHT` (truth) or `STRAIGHT_PREDICTION`. `umeyama` refuses only what is exactly so, as published.
+
+    Raises:
+        DegenerateTrajectory: if so, with the name of the path.
+    """
+    for name, cameras, straight in (("true", truth, STRAIGHT), ("predicted", predicted, STRAIGHT_PREDICTION)):
+        places = cameras[:, :3, 3].astype(np.float64)
+        if len(places) < 3:
+            raise DegenerateTrajectory(f"{len(places)} positions fix no rotation; give three frames or more")
+        floor = 1e-6 * max(float(np.abs(places).max()), 1.0 if name == "true" else 0.0)
+        widths = np.linalg.svd(places - places.mean(axis=0), compute_uv=False) / len(places) ** 0.5
+        if widths[0] <= floor or widths[1] <= straight * widths[0]:
+            where = "in one place" if widths[0] <= floor else "on one line"
+            raise DegenerateTrajectory(
+                f"the {name} positions of {len(places)} frames lie {where} (their spread is {widths[0]:.2g} along and "
+                f"{widths[1]:.2g} across), so that rounding would decide the alignment; give frames with more motion"
+            )
 
 
 def demand_finite(values: Float[np.ndarray, "frame ..."], name: str) -> None:

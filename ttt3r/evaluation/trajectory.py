@@ -155,6 +155,25 @@ def associate(
     return (pairs[1], pairs[0]) if len(predicted) > len(truth) else pairs
 
 
+def moving_window(truth: Float[np.ndarray, "frame 4 4"], first: int, last: int) -> slice | None:
+    """The first frames on which drift is aligned, from the one in which the camera begins to move; `None` if there is no room.
+
+    It moves when it is a way off from where it began: five steps of mean length, or 2 % of the farthest if that is less. Where
+    the two windows do not fit behind that, the first reaches back, by half its length at most.
+
+    Args:
+        truth: `camera_to_world`.
+        first: frames of this window.
+        last: frames at the end that are not to be in it.
+    """
+    places = truth[:, :3, 3].astype(np.float64)
+    distance = np.linalg.norm(places - places[:1], axis=1)
+    way = min(5 * path_length(truth) / max(1, len(places) - 1), 0.02 * float(distance.max(initial=0.0)))
+    begin = max(0, int(np.argmax(distance > way)) - 1) if len(places) else 0
+    start = min(begin, len(places) - first - last)
+    return slice(start, start + first) if start >= 0 and 2 * (begin - start) <= first else None
+
+
 def last_window_error(
     predicted: Float[np.ndarray, "frame 4 4"],
     truth: Float[np.ndarray, "frame 4 4"],
@@ -164,7 +183,8 @@ def last_window_error(
 ) -> float:
     """Drift: root mean square distance of the last frames, after an alignment fitted on the first frames alone.
 
-    An alignment over all frames spreads the drift over the whole path and so hides it.
+    An alignment over all frames spreads the drift over the whole path and so hides it. The first frames are those from which
+    the camera moves (`moving_window`): where it stands still nothing can be aligned.
 
     Args:
         predicted: `camera_to_world`.
@@ -174,7 +194,7 @@ def last_window_error(
         alignment: what is undone.
 
     Returns:
-        Metres; NaN if the two windows overlap.
+        Metres; NaN if the two windows overlap, or the camera moves too late.
 
     Raises:
         NotFinite: if a pose is not finite.
@@ -182,7 +202,8 @@ def last_window_error(
     """
     demand_finite(predicted, "predicted")
     demand_finite(truth, "true")
-    if len(truth) < first + last:
+    window = moving_window(truth, first, last)
+    if window is None:
         return math.nan
-    motion = alignment.fit(predicted[:first], truth[:first])
+    motion = alignment.fit(predicted[window], truth[window])
     return ErrorStatistics.of(absolute_errors(predicted[-last:], truth[-last:], motion)).rmse
