@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import re
 from argparse import SUPPRESS, Action
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -44,17 +45,18 @@ OUTPUTS = {
 def with_rule_classes(arguments: Sequence[str]) -> list[str]:
     """The arguments with the value of `--rule` as the full path of its class, so that `--rule.setting` finds its settings.
 
-    `--grid` and `--data` may be given several times; each adds to those before.
+    `--rule constant:rate=0.1`, as in a list of rules, becomes `--rule CLASS --rule.rate=0.1`. `--grid` and `--data` may be
+    given several times; each adds to those before.
 
     Raises:
-        ValueError: for an unknown rule, with the known ones and near matches.
+        ValueError: for an unknown rule, with the known ones and near matches, or a setting that is no `name=value`.
     """
     done, expects = [], False
     for argument in arguments:
         if expects:
-            done.append(_class_path(argument))
+            done += _class_and_settings(argument)
         elif argument.startswith("--rule="):
-            done.append("--rule=" + _class_path(argument.removeprefix("--rule=")))
+            done += ["--rule", *_class_and_settings(argument.removeprefix("--rule="))]
         elif (option := argument.partition("=")[0]) in REPEATABLE:
             done.append(f"{option}+{argument.removeprefix(option)}")
         else:
@@ -63,9 +65,15 @@ def with_rule_classes(arguments: Sequence[str]) -> list[str]:
     return done
 
 
-def _class_path(name: str) -> str:
+def _class_and_settings(text: str) -> list[str]:
+    """The path of a rule's class, and its settings as options."""
+    name, *settings = text.split(":")
+    if reset := re.search(r"@[^/=]*$", text):
+        raise ValueError(f"{text!r}: {reset[0]} is for lists of rules (--rules); leave it out, and see --reset-every")
+    if bare := [setting for setting in settings if "=" not in setting]:
+        raise ValueError(f"{text!r}: {bare[0]!r} is no setting; write name:setting=value")
     found = find_rule(name)
-    return f"{found.__module__}.{found.__qualname__}"
+    return [f"{found.__module__}.{found.__qualname__}", *(f"--rule.{setting}" for setting in settings)]
 
 
 def parse_rules(text: str) -> dict[str, StateUpdateRule]:

@@ -100,7 +100,9 @@ def read(arguments: Sequence[str]) -> Namespace:
     """
     parser = build_parser()
     refuse_repeats(arguments)
-    settings = parser.parse_args(with_rule_classes(config_first(arguments)))
+    words = with_rule_classes(config_first(arguments))
+    refuse_repeats(words)  # again: --rule constant:rate=0.1 --rule.rate 0.2
+    settings = parser.parse_args(words)
     if settings.command is not None:
         check_numbers(dict(settings[settings.command].items()))
     settings = parser.instantiate(settings)

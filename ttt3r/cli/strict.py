@@ -27,7 +27,7 @@ def refuse_repeats(arguments: Sequence[str]) -> None:
         if argument == "--":
             return
         option, equals, value = argument.partition("=")
-        if not option.startswith("--") or option in REPEATABLE:
+        if not option.startswith("--") or option.removesuffix("+") in REPEATABLE:
             continue
         if not equals:
             value = next((word for word in arguments[position + 1 : position + 2] if not word.startswith("--")), "")

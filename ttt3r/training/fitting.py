@@ -54,19 +54,24 @@ def _keep_to_the_recipe(out: Path, text: str) -> None:
         raise ValueError(
             f"{out} holds {begun[0]} of a training and no {recipe.name} that tells which; choose another folder with --out"
         )
-    before, now = read_text(recipe).splitlines() if begun else [], text.splitlines()
-    if begun and before != now:
-        for what, old, new in zip(("sizes", "rule", "recipe or seed"), before, now, strict=False):
-            if old != new and what == "rule":
-                raise ValueError(
-                    f"{out} holds a training with the rule {old}, asked for was {new}; "
-                    "go on with that rule (--rule), or choose another folder with --out"
-                )
-            if old != new:
-                raise ValueError(f"{out} holds a training with another {what}; choose another folder with --out")
-        raise ValueError(f"{out} holds a training with another recipe or start; choose another folder with --out")
+    before, now = _pieces(read_text(recipe)) if begun else _pieces(text), _pieces(text)
+    for what, old, new in zip(("sizes", "rule", "recipe or seed", "start"), before, now, strict=True):
+        if old != new and what == "rule":
+            raise ValueError(
+                f"{out} holds a training with another rule, {old} and not {new}; name that rule (--rule), or choose another "
+                "folder with --out"
+            )
+        if old != new:
+            raise ValueError(f"{out} holds a training with another {what}; choose another folder with --out")
     with replacing(recipe) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def _pieces(text: str) -> tuple[str, str, str, str]:
+    """Sizes, rule, recipe and start of a recipe file; the sizes are the one piece of several lines."""
+    sizes, _, rest = text.partition("\n}\n")
+    rule, recipe, start, *_ = [*rest.splitlines(), "", "", ""]
+    return sizes, rule, recipe, start
 
 
 def _told(rule: StateUpdateRule) -> str:
