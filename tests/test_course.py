@@ -52,10 +52,45 @@ def test_a_good_rule_gets_all_points_and_its_control_is_reported(grade):
 
 
 def test_a_broken_law_costs_its_share_and_is_named(grade):
-    (found,) = grade(CARELESS)
+    (found,) = grade(GOOD.replace("@dataclass(frozen=True)", "@dataclass(eq=False)"))
     assert 5 < found.points < 10
-    assert "samples_are_independent" in found.note
+    assert "settings_print_compare_and_hash" in found.note
+    assert "at most" not in found.note
+
+
+@pytest.mark.parametrize(
+    ("text", "law"),
+    [
+        (CARELESS, "samples are independent"),
+        (GOOD.replace("change - 5", "change - 5 + torch.rand(1)"), "results repeat"),
+        (GOOD.replace("change =", "state.mul_(1.001)\n        change ="), "inputs are never changed"),
+    ],
+    ids=["a leak in the batch", "chance", "inputs changed"],
+)
+def test_a_rule_whose_numbers_cannot_be_believed_gets_half_at_most(grade, text, law):
+    (found,) = grade(text)
+    assert found.points <= 5
+    assert "cannot be believed: " in found.note
+    assert law in found.note.partition(";")[0]
     assert found.control  # it runs all the same
+
+
+@pytest.mark.parametrize(
+    ("gain", "points"),
+    [
+        ("torch.full_like(state[..., :1], self.most)", 5),
+        ("torch.ones_like(state[..., :1])", 5),
+        ("torch.linspace(0, 1, state.shape[1]).to(state)[None, :, None].expand(len(state), -1, 1)", 5),
+        ("torch.full_like(state[..., :1], self.most) + 1e-6 * torch.tanh(candidate - state)", 5),
+        ("(1 / (1 + evidence.age.to(state)))[:, None, None].expand(-1, state.shape[1], -1)", 10),
+    ],
+    ids=["constant", "overwrite", "a pattern", "all but constant", "by age"],
+)
+def test_a_gain_that_depends_on_nothing_is_the_control_and_gets_half(grade, gain, points):
+    text = GOOD.replace("self.most * torch.sigmoid(change - 5)", gain)
+    (found,) = grade(text)
+    assert found.points == points, found
+    assert ("that is the control" in found.note) == (points == 5)
 
 
 def test_a_rule_that_fails_is_told_where(grade):

@@ -72,15 +72,12 @@ def test_examples_run(page, workshop, monkeypatch):
 
 @every_page
 def test_commands_are_understood(page, workshop, monkeypatch):
-    from ttt3r.cli.choosing import parse_rules, with_rule_classes
-    from ttt3r.cli.main import build_parser
+    from ttt3r.cli.choosing import parse_rules
+    from ttt3r.cli.main import read
 
     monkeypatch.chdir(workshop)
-    parser = build_parser()
-    parser.exit_on_error = False
     for line in commands(page):
-        words = shlex.split(line, comments=True)[1:]
-        settings = parser.instantiate(parser.parse_args(with_rule_classes(words)))
+        settings = read(shlex.split(line, comments=True)[1:])
         if settings.command == "compare":
             parse_rules(settings.compare.rules)
 
@@ -110,6 +107,13 @@ def test_the_pages_name_every_command_and_every_file_of_a_run(workshop):
 
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 170
+
+
+def test_the_front_pages_lead_to_tutorials_and_course():
+    for page in (ROOT / "README.md", ROOT / "docs/index.md", ROOT / "docs/getting-started.md"):
+        block = page.read_text().partition("## Learn\n")[2].partition("\n## ")[0]
+        for words in ("tutorials/01.md", "course/lab.md", "course/teacher.md", "pip install", "jupyterlab"):
+            assert words in block, f"{page}: {words}"
 
 
 def test_every_picture_says_what_draws_it():

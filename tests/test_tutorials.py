@@ -118,6 +118,17 @@ def test_a_page_refuses_warnings_and_figures_without_words(render, nbformat, tmp
         render["page_of"](*notebook_with(render, tmp_path, new_output("stream", name="stderr", text="careful")))
     with pytest.raises(ValueError, match="has no words"):
         render["page_of"](*notebook_with(render, tmp_path, new_output("display_data", {"image/png": "aGVsbG8="})))
+    coloured = new_output("stream", name="stdout", text="\x1b[32mgreen\x1b[0m")
+    with pytest.raises(ValueError, match="codes of a terminal"):
+        render["page_of"](*notebook_with(render, tmp_path, coloured))
+
+
+@every_tutorial
+def test_no_page_holds_codes_of_a_terminal(tutorial):
+    for file in (page(tutorial), page(tutorial).with_suffix(".ipynb")):
+        text = file.read_text()
+        assert "\x1b" not in text
+        assert not re.search(r"\\u001b\[|\[[0-9;]{1,8}m\b", text, re.IGNORECASE)
 
 
 @every_tutorial

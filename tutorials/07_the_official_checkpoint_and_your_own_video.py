@@ -103,9 +103,12 @@ print("the folder that the file wanted to make is there:", (folder / "broken_in"
 
 
 # %%
+PLAIN = {"FORCE_COLOR": ""}  # a notebook asks its commands for colours, which a captured text cannot show
+
+
 def ttt3r_command(*words: str, lines: int | None = None) -> None:
     print("$ ttt3r", *words)
-    settings = os.environ | {"COLUMNS": "100", "PYTHONPATH": os.pathsep.join(sys.path), "TTT3R_TYPECHECK": "0"}
+    settings = os.environ | PLAIN | {"COLUMNS": "100", "PYTHONPATH": os.pathsep.join(sys.path), "TTT3R_TYPECHECK": "0"}
     command = [sys.executable, "-m", "ttt3r", *words]
     done = subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True)
     if done.returncode:

@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "tutorials"
 SECONDS = 300
 """What a cell may take on a busy machine; a tutorial is meant to take less than 90 in all on an idle one."""
+ESCAPE = "\x1b"
+"""What the colours and moving bars of a terminal begin with; on a page they would be rubbish."""
 
 
 def notebook_of(script: Path) -> nbformat.NotebookNode:
@@ -66,7 +68,7 @@ def page_of(script: Path, executed: nbformat.NotebookNode) -> tuple[str, dict[st
     """The page in Markdown, and its figures by file name.
 
     Raises:
-        ValueError: for a figure without a description, or a warning in the output.
+        ValueError: for a figure without a description, or a warning or a terminal's colours in the output.
     """
     number = script.stem.partition("_")[0]
     where = f"*[As a notebook]({number}.ipynb){{ download }} · from the checkout: `python tutorials/{script.name}`*"
@@ -83,6 +85,10 @@ def page_of(script: Path, executed: nbformat.NotebookNode) -> tuple[str, dict[st
             if output.output_type == "stream" and output.name == "stderr":
                 raise ValueError(f"{script.name} wrote to stderr: {output.text.strip()[:500]}; mend it, or catch it")
             if output.output_type == "stream":
+                if ESCAPE in output.text:
+                    raise ValueError(
+                        f"{script.name} printed codes of a terminal: {output.text!r:.200}; run the command with FORCE_COLOR="
+                    )
                 parts.append(f'```text title="Output"\n{output.text.rstrip()}\n```')
             elif "image/png" in output.get("data", {}):
                 name = f"{number}_{len(figures) + 1}.png"

@@ -8,8 +8,10 @@ the grader reports that and goes on (Linux and macOS). **This is no sandbox.** A
 where that is acceptable, such as in a container without network.
 
 For each rule of a file: two points if its class can be made without arguments; five for the laws, in proportion to how many
-are kept; three for a run on the houses that ends with finite numbers. Whether the rule beats its control is *reported and not
-graded*: an idea that did not work, honestly measured, is worth the full points.
+are kept; three for a run on the houses that ends with finite numbers. Two things cap the points at five, half of all: a gain
+that is the same whatever is seen, since that is the control and not a rule; and a broken law without which no number of the
+rule can be believed, such as one sequence of a batch that changes another. Whether the rule beats its control is *reported and
+not graded*: an idea that did not work, honestly measured, is worth the full points.
 """
 
 import argparse
@@ -26,6 +28,9 @@ from pathlib import Path
 
 LOADS, LAWS, RUNS = 2.0, 5.0, 3.0
 """Points for a rule that can be made, for the laws, and for a run on the houses."""
+
+CAP = 5.0
+"""The most for a plain constant, and for a rule that breaks a law on which every number rests."""
 
 WORKER = Path(__file__).with_name("grade_worker.py")
 
@@ -124,14 +129,27 @@ def _grade(path: Path, row: dict[str, object]) -> Grade:
         + (LAWS * kept / tried if tried else 0.0)
         + (RUNS if row.get("ran") else 0.0)
     )
+    caps = _caps(row)
+    note = "; ".join(part for part in (*caps, str(row.get("note", ""))) if part)
     return Grade(
         path.name,
         str(row.get("rule", "")),
-        round(points, 1),
+        round(min(points, CAP) if caps else points, 1),
         f"{kept}/{tried}" if tried else "",
         str(row.get("control", "")),
-        " ".join(str(row.get("note", "")).split())[:1000],
+        " ".join(note.split())[:1000],
     )
+
+
+def _caps(row: dict[str, object]) -> list[str]:
+    """Why a rule gets no more than `CAP`, in the student's terms."""
+    found: list[str] = []
+    grave = row.get("grave")
+    if isinstance(grave, list) and grave:
+        found.append(f"at most {CAP:g} points, since its numbers cannot be believed: {', '.join(map(str, grave))}")
+    if row.get("depends") is False:
+        found.append(f"at most {CAP:g} points for a gain that is the same whatever is seen: that is the control")
+    return found
 
 
 def main(arguments: list[str] | None = None) -> int:

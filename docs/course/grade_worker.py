@@ -23,6 +23,19 @@ from ttt3r.update_rules.laws import LAWS, BrokenLaw
 
 Row = dict[str, object]
 
+GRAVE = (
+    "a_named_gain_is_the_one_taken",
+    "inputs_are_never_changed",
+    "an_unwritten_memory_is_untouched",
+    "samples_are_independent",
+    "results_repeat",
+    "nothing_is_kept_in_the_rule",
+)
+"""Laws without which no number of the rule can be believed: it is not the rule that was measured."""
+
+VARIES = 1e-3
+"""A gain that differs by less between houses and frames depends on nothing."""
+
 GRADING_SEED = HELD_OUT_SEED + 7_777
 """Other houses than those of the tutorials and of `ttt3r compare worlds`, on which students choose their settings."""
 
@@ -74,16 +87,32 @@ def _grade(name: str, rule: type[StateUpdateRule], path: Path, size: tuple[int, 
     except BrokenLaw as broken:
         untried = "not tried" in str(broken)
         row |= {"kept": 0 if untried else len(LAWS) - len(broken.laws), "laws": len(LAWS)}
+        row["grave"] = [law.replace("_", " ") for law in GRAVE if law in broken.laws]
         notes.append(str(broken))
     except Exception as error:
         row["laws"] = len(LAWS)
         notes.append(f"the laws could not be tried: {_told(error, path)}")
     _write(stream, row | {"note": "; ".join(notes)})
     try:
+        row["depends"] = _depends_on_evidence(rule(), size[1])
         row |= _compare(rule(), *size)
     except Exception as error:
         notes.append(f"the run on the houses failed: {_told(error, path)}")
     _write(stream, row | {"note": "; ".join(notes)})
+
+
+def _depends_on_evidence(rule: StateUpdateRule, length: int) -> bool:
+    """Whether the gain of any token is another one in another house or frame. The first frame is taken whole by the loop.
+
+    A gate over tokens that is the same whatever is seen is a constant too, and so is a fixed pattern of random numbers.
+    """
+    model = ttt3r.Reconstructor(ttt3r.load_network("nano"), rule)
+    clips = sample_clips(NANO_WORLD, batch=2, frames=max(length, 4), seed=GRADING_SEED)
+    with torch.no_grad():
+        steps = ttt3r.rollout(model, clips.image, outputs=ttt3r.Outputs.CAMERA)
+        gains = torch.stack([step.gain for step in steps if step.index > 0])  # (frame, batch, state, 1 or channel)
+    spread = gains.amax(dim=(0, 1)) - gains.amin(dim=(0, 1))
+    return float(spread.max()) > VARIES
 
 
 def _compare(rule: StateUpdateRule, worlds: int, length: int) -> Row:

@@ -128,7 +128,7 @@ def test_a_rule_of_an_installed_package(typed, here, monkeypatch):
         ("my_lab.MyRul", "did you mean MyRule?"),
         ("her_lab.MyRule", "no file her_lab.py in"),
         ("constant --rule.rate 7", "rate must lie in [0, 1], got 7"),
-        ("constant --rule.rat 0.5", "Option 'rat' is not accepted"),
+        ("constant --rule.rat 0.5", "no setting 'rat'; did you mean rate?"),
     ],
 )
 def test_unknown_rules_and_settings(refused, here, rule, expected):
@@ -226,13 +226,13 @@ def test_an_older_run_is_kept_unless_told_otherwise(typed, refused, here):
 
 
 def test_devices_and_numbers_that_do_not_exist(refused):
-    assert "no device 'abacus'; expected auto" in refused(f"{RUN} --out out --device abacus")
-    assert "chunk must be at least 1" in refused(f"{RUN} --out out --chunk 0")
-    assert "stride=0 must be at least 1" in refused(f"{RUN} --out out --stride 0")
-    assert "point budget must be at least 1" in refused(f"{RUN} --out out --points 0")
-    assert "size=7 is less than one 16-pixel patch" in refused(f"{RUN} --out out --size 7")
+    assert "no device 'abacus'; expected auto" in refused("run photos --network tiny-random --out out --device abacus")
+    assert "--chunk must be a whole number of at least 1" in refused(f"{RUN} --out out --chunk 0")
+    assert "--stride must be a whole number of at least 1" in refused(f"{RUN} --out out --stride 0")
+    assert "--points must be a whole number of at least 1" in refused(f"{RUN} --out out --points 0")
+    assert "size=7 is less than one 16-pixel patch" in refused("run photos --network tiny-random --out out --size 7")
     assert "--out (see ttt3r run --help)" in refused(RUN)
-    assert "see ttt3r run --help" in refused(f"{RUN} --out out --size large")
+    assert "see ttt3r run --help" in refused(f"{RUN} --out out --voxel large")
 
 
 def test_too_little_memory_for_the_chunk(refused, here, monkeypatch):

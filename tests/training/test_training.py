@@ -117,7 +117,7 @@ def test_a_training_can_start_from_a_trained_network(tmp_path):
     made = train(MICRO, FullOverwrite(), still, tmp_path / "out", Machine(workers=0), tmp_path / "start")
     for name, value in CUT3R.random(MICRO, seed=5).state_dict().items():
         torch.testing.assert_close(made.state_dict()[name], value, atol=1e-6, rtol=0, msg=name)
-    with pytest.raises(ValueError, match="another recipe"):
+    with pytest.raises(ValueError, match="another start"):
         train(MICRO, FullOverwrite(), still, tmp_path / "out", Machine(workers=0))
     with pytest.raises(ValueError, match="other sizes"):
         train(replace(MICRO, slots=4), FullOverwrite(), still, tmp_path / "new", Machine(workers=0), tmp_path / "start")

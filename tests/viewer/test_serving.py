@@ -114,6 +114,6 @@ def test_wrong_input_gives_one_line(runs, taken, tmp_path, capsys):
     assert "does not exist" in errors([str(tmp_path / "none")], capsys)
     assert f"port {taken} cannot be used" in errors([str(runs / "a"), "--port", str(taken)], capsys)
     assert "from 1 to 65535" in errors([str(runs / "a"), "--port", "0"], capsys)
-    assert "at least 1 point" in errors([str(runs / "a"), "--points", "0"], capsys)
+    assert "--points must be a whole number of at least 1" in errors([str(runs / "a"), "--points", "0"], capsys)
     (tmp_path / "run.json").write_text("{}")
     assert "is not the record of a run" in errors([str(tmp_path)], capsys)

@@ -1,6 +1,8 @@
 """From words on the command line to objects: rules, networks, devices, resize policies."""
 
 import hashlib
+import math
+import re
 from argparse import SUPPRESS, Action
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -10,6 +12,7 @@ from typing import Any
 from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter
 from rich.console import Console
 
+from ttt3r.cli.strict import REPEATABLE, nearest
 from ttt3r.compilation import Compiled
 from ttt3r.data import CropToPatches, ResizePolicy, Sampling, StretchToPatches
 from ttt3r.network import CUT3R, load_network
@@ -42,18 +45,19 @@ OUTPUTS = {
 def with_rule_classes(arguments: Sequence[str]) -> list[str]:
     """The arguments with the value of `--rule` as the full path of its class, so that `--rule.setting` finds its settings.
 
-    `--grid` and `--data` may be given several times; each adds to those before.
+    `--rule constant:rate=0.1`, as in a list of rules, becomes `--rule CLASS --rule.rate=0.1`. `--grid` and `--data` may be
+    given several times; each adds to those before.
 
     Raises:
-        ValueError: for an unknown rule, with the known ones and near matches.
+        ValueError: for an unknown rule, with the known ones and near matches, or a setting that is no `name=value`.
     """
     done, expects = [], False
     for argument in arguments:
         if expects:
-            done.append(_class_path(argument))
+            done += _class_and_settings(argument)
         elif argument.startswith("--rule="):
-            done.append("--rule=" + _class_path(argument.removeprefix("--rule=")))
-        elif (option := argument.partition("=")[0]) in ("--grid", "--data"):
+            done += ["--rule", *_class_and_settings(argument.removeprefix("--rule="))]
+        elif (option := argument.partition("=")[0]) in REPEATABLE:
             done.append(f"{option}+{argument.removeprefix(option)}")
         else:
             done.append(argument)
@@ -61,9 +65,15 @@ def with_rule_classes(arguments: Sequence[str]) -> list[str]:
     return done
 
 
-def _class_path(name: str) -> str:
+def _class_and_settings(text: str) -> list[str]:
+    """The path of a rule's class, and its settings as options."""
+    name, *settings = text.split(":")
+    if reset := re.search(r"@[^/=]*$", text):
+        raise ValueError(f"{text!r}: {reset[0]} is for lists of rules (--rules); leave it out, and see --reset-every")
+    if bare := [setting for setting in settings if "=" not in setting]:
+        raise ValueError(f"{text!r}: {bare[0]!r} is no setting; write name:setting=value")
     found = find_rule(name)
-    return f"{found.__module__}.{found.__qualname__}"
+    return [f"{found.__module__}.{found.__qualname__}", *(f"--rule.{setting}" for setting in settings)]
 
 
 def parse_rules(text: str) -> dict[str, StateUpdateRule]:
@@ -96,16 +106,39 @@ def parse_resets(names: Iterable[str], default: int | None) -> dict[str, int | N
 
 def _parse_rule(item: str) -> StateUpdateRule:
     name, *settings = split_reset(item)[0].split(":")
+    if "=" in name:
+        raise ValueError(
+            f"{item!r} is a setting and no rule; the settings of a rule are joined by colons, as in constant:rate=0.1"
+        )
     kind = find_rule(name)
+    names = [setting.partition("=")[0].strip() for setting in settings]
+    for setting in names:
+        if names.count(setting) > 1:
+            raise ValueError(f"{item!r} gives {setting} twice; give it once")
     parser = ArgumentParser(exit_on_error=False, allow_abbrev=False)
     parser.add_class_arguments(kind, "rule")
+    cure = f"write name:setting=value, settings as `ttt3r rules show {name}` lists"
+    known = [key.removeprefix("rule.") for key in dict(parser.get_defaults().items())]
+    if unknown := [setting for setting in names if setting.partition(".")[0] not in known]:
+        raise ValueError(f"{item!r}: {name} has no setting {unknown[0]!r}{nearest(unknown[0], known)}; {cure}")
     try:
         words = [f"--rule.{setting}" for setting in settings]
-        return parser.instantiate(parser.parse_args(words)).rule
+        rule = parser.instantiate(parser.parse_args(words)).rule
     except ArgumentError as error:
-        raise ValueError(
-            f"{item!r}: {error}; write name:setting=value, settings as `ttt3r rules show {name}` lists"
-        ) from None
+        raise ValueError(f"{item!r}: {error}; {cure}") from None
+    return check_rule(rule)
+
+
+def check_rule(rule: StateUpdateRule) -> StateUpdateRule:
+    """The rule, if none of its settings is NaN, which compares with nothing and so passes other checks.
+
+    Raises:
+        ValueError: names the setting.
+    """
+    for name, value in vars(rule).items():
+        if isinstance(value, float) and math.isnan(value):
+            raise ValueError(f"the setting {name} of {type(rule).__name__} is nan; give a number")
+    return rule
 
 
 def add_input_arguments(parser: ArgumentParser) -> None:

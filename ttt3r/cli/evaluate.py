@@ -16,6 +16,7 @@ from ttt3r.cli import choosing
 from ttt3r.cli.aggregate import aggregate, report
 from ttt3r.cli.jobs import Jobs, submit
 from ttt3r.cli.run import frame_progress
+from ttt3r.cli.strict import ConfigFile
 from ttt3r.evaluation.canonical import stable_hash
 from ttt3r.evaluation.evaluator import Evaluation, evaluate
 from ttt3r.evaluation.grid import Axis, contenders
@@ -34,7 +35,7 @@ SAVED = (
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The arguments of `ttt3r evaluate`."""
-    parser.add_argument("--config", action="config", help="YAML file of settings, as OUT/experiment-*.yaml")
+    parser.add_argument("--config", action=ConfigFile, help="YAML file of settings, as OUT/experiment-*.yaml")
     parser.add_argument("name", type=str, nargs="?", default="", metavar="PROTOCOL", help="how it is judged, by name")
     parser.add_argument("--protocol", type=str, default="", help="the same, in a file of settings")
     parser.add_argument("--root", type=Path, default=Path("."), help="folder of the dataset or of one sequence")
@@ -71,6 +72,8 @@ def execute(settings: Any, console: Console) -> int:
     """Run `ttt3r evaluate`."""
     if settings.aggregate is not None:
         return report(settings.aggregate, console)
+    if settings.name and settings.protocol and settings.name != settings.protocol:
+        raise ValueError(f"two protocols are named, {settings.name} and {settings.protocol}; leave one of them out")
     settings.protocol = find_protocol(settings.name or settings.protocol).name
     if settings.out is None:
         raise ValueError("ttt3r evaluate takes PROTOCOL and --out; or --aggregate OUT alone")

@@ -1,6 +1,8 @@
 """The door: parse, run one command, turn errors into one line with the cure."""
 
+import inspect
 import os
+import re
 import signal
 import sys
 import threading
@@ -10,13 +12,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from jsonargparse import ArgumentError, ArgumentParser
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from rich.console import Console
 from rich.markup import escape
 
 from ttt3r import __version__
 from ttt3r.cli import compare, convert, data, doctor, evaluate, reproduce, rules, run, train, view
-from ttt3r.cli.choosing import Help, with_rule_classes
+from ttt3r.cli.bounds import as_typed, bound_of, check_numbers
+from ttt3r.cli.choosing import Help, check_rule, with_rule_classes
+from ttt3r.cli.strict import config_first, nearest, refuse_repeats
+from ttt3r.update_rules import find_rule
 
 COMMANDS = {
     "run": run,
@@ -62,12 +67,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console, errors = Console(), Console(stderr=True)
     try:
         with _polite(errors):
-            parser = build_parser()
-            settings = parser.instantiate(parser.parse_args(with_rule_classes(arguments)))
+            settings = read(arguments)
             return COMMANDS[settings.command].execute(settings[settings.command], console)
     except ArgumentError as error:
         command = next((argument for argument in arguments if argument in COMMANDS), "")
-        text = " ".join(str(error).split()).replace(f" {command}.", " --" if "required" in str(error) else " ")
+        text = _in_plain_words(" ".join(str(error).split()), command)
         errors.print(
             f"[red]ttt3r: error:[/] {escape(text)} (see ttt3r {command + ' ' * bool(command)}--help)",
             highlight=False,
@@ -85,6 +89,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         errors.print(f"[red]ttt3r: error:[/] {escape(_one_line(error))}", highlight=False, soft_wrap=True)
         return 2
+
+
+def read(arguments: Sequence[str]) -> Namespace:
+    """The settings of one command, each given once and each number in its range.
+
+    Raises:
+        ArgumentError: for words that are no settings.
+        ValueError: for a setting given twice, or out of its range.
+    """
+    parser = build_parser()
+    refuse_repeats(arguments)
+    words = with_rule_classes(config_first(arguments))
+    refuse_repeats(words)  # again: --rule constant:rate=0.1 --rule.rate 0.2
+    settings = parser.parse_args(words)
+    if settings.command is not None:
+        check_numbers(dict(settings[settings.command].items()))
+    settings = parser.instantiate(settings)
+    if settings.command is not None and settings[settings.command].get("rule") is not None:
+        check_rule(settings[settings.command].rule)
+    return settings
+
+
+def _options(command: str) -> list[str]:
+    """The options of a command as they are typed."""
+    if command not in COMMANDS:
+        return []
+    part = ArgumentParser(exit_on_error=False)
+    COMMANDS[command].add_arguments(part)
+    return ["--" + name.replace("_", "-") for name in dict(part.get_defaults().items())]
+
+
+def _in_plain_words(text: str, command: str) -> str:
+    """An error of the parser as a user would say it: options as they are typed, and what may have been meant."""
+    if "required" in text:
+        return text.replace(f" {command}.", " --")
+    text = text.replace(f" {command}.", " ")
+    if unknown := re.search(r"unrecognized arguments: (--[\w.-]+)", text):
+        return text + nearest(unknown[1], _options(command))
+    if unknown := re.search(r"class_path '([\w.]+)': Option '(\w+)' is not accepted", text):
+        known = inspect.signature(find_rule(unknown[1])).parameters
+        return f"{unknown[1].rpartition('.')[2]} has no setting {unknown[2]!r}{nearest(unknown[2], known)}"
+    wrong = re.match(
+        r'Parser key "([\w.]+)": .*?(?:Given value: |invalid literal for int\(\) .*: |Got value: )(.*)', text
+    )
+    bound = bound_of(wrong[1]) if wrong else None
+    return f"{as_typed(wrong[1])} must be {bound}, got {wrong[2]}" if wrong and bound else text
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Train the small network from nothing on procedural worlds; a killed training goes on with the same command.
 
-Writes OUT/network (averaged weights, for --network), OUT/logs and OUT/last.ckpt.
+Writes OUT/network (averaged weights, for --network), OUT/logs, OUT/last.ckpt and, for a rule that learns, OUT/rule.safetensors.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ from jsonargparse import ArgumentParser
 from rich.console import Console
 
 from ttt3r.network import CUT3RConfig, load_network
-from ttt3r.update_rules import FullOverwrite
+from ttt3r.update_rules import RULES, FullOverwrite, StateUpdateRule
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -22,6 +22,13 @@ def add_arguments(parser: ArgumentParser) -> None:
         type=str | None,
         default=None,
         help="begin with the weights of this network, and train by the last stage of the recipe only (default: from nothing)",
+    )
+    parser.add_subclass_arguments(
+        StateUpdateRule,
+        "rule",
+        metavar="RULE",
+        default={"class_path": f"{FullOverwrite.__module__}.{FullOverwrite.__qualname__}"},
+        help="active in training (default: cut3r); one that learns is trained with the network: learned_token:hidden=32",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the weights and of all clips")
     parser.add_argument(
@@ -52,14 +59,29 @@ def execute(settings: Any, console: Console) -> int:
     recipe = recipe.scaled(settings.scale)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    console.print(f"{recipe.steps} steps in {len(recipe.stages)} stages -> [bold]{settings.out}[/]", highlight=False)
+    rule: StateUpdateRule = settings.rule
+    console.print(
+        f"{recipe.steps} steps in {len(recipe.stages)} stages, rule {type(rule).__name__} -> [bold]{settings.out}[/]",
+        highlight=False,
+    )
     train(
         config,
-        FullOverwrite(),
+        rule,
         recipe,
         settings.out,
         Machine(settings.workers, settings.precision, devices=settings.devices),
         settings.start,
     )
-    console.print(f"use it with --network {settings.out / 'network'}", highlight=False)
+    console.print(f"use it with --network {settings.out / 'network'}{_with_rule(rule, settings.out)}", highlight=False)
     return 0
+
+
+def _with_rule(rule: StateUpdateRule, out: Path) -> str:
+    """How a rule that was trained is named."""
+    from ttt3r.training.keeping import rule_files
+
+    files = rule_files(rule, out)
+    if rule in files:
+        name = next((name for name, kind in RULES.items() if kind is type(rule)), None)
+        return f" --rules {name or f'{type(rule).__module__}.{type(rule).__name__}'}:weights={files[rule]}"
+    return "".join(f"; the weights of {type(part).__name__}: {path}" for part, path in files.items())

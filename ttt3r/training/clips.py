@@ -1,5 +1,6 @@
 """Clips for training, made on the fly: step i of a run always sees the same clips, on any machine and after any resumption."""
 
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -38,6 +39,11 @@ class TrainingClips(IterableDataset[ClipBatch]):
         first, stride = (0, 1) if worker is None else (worker.id, worker.num_workers)
         if worker is not None:
             torch.set_num_threads(1)
+            for number in (
+                signal.SIGTERM,
+                signal.SIGINT,
+            ):  # sent to all processes at once: the training ends its workers
+                signal.signal(number, signal.SIG_IGN)
         for step in range(self.start + first, self.recipe.steps, stride):
             yield batch_at(self.recipe, step, self.share)
 

@@ -1,27 +1,24 @@
 """One call from nothing to a network in a folder; a killed run goes on from its last checkpoint."""
 
+import hashlib
+import inspect
 import os
-import shutil
-import time
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 import lightning
-import torch
-from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger
 
-from ttt3r.files import locked
-from ttt3r.network import CUT3R, CUT3RConfig, load_network, save_network
-from ttt3r.reconstructor import Reconstructor
+from ttt3r.files import locked, read_text, replacing
+from ttt3r.network import CUT3R, CUT3RConfig, load_network
 from ttt3r.training.clips import check_shares
+from ttt3r.training.keeping import LAST, PREVIOUS, Keep, averaged_network, check_room, checkpoint_of
 from ttt3r.training.module import TrainingModule
+from ttt3r.training.precision import ScaledHalf
 from ttt3r.training.recipe import Recipe
-from ttt3r.update_rules.base import StateUpdateRule
-
-LAST = "last.ckpt"
+from ttt3r.update_rules.base import StateUpdateRule, parts
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,8 @@ class Machine:
 
     Args:
         workers: processes that make clips ahead; 0 makes them in the training process.
-        precision: as Lightning names it: `32-true`, or `bf16-mixed` where the processor multiplies it faster.
+        precision: as Lightning names it: `32-true`, `bf16-mixed` where the processor multiplies it faster, or
+            `16-mixed`, float16 with a scaled loss, for GPUs without bfloat16.
         minutes: between checkpoints.
         devices: how many train together; each batch is dealt to them in equal shares.
     """
@@ -48,75 +46,48 @@ class Machine:
             )
 
 
-class Keep(Callback):
-    """Saves the whole training every few minutes, each file replaced as a whole, and the averaged network beside it.
-
-    (Lightning's own checkpoint callback does not look at the clock where the optimiser is stepped by hand.)
-    """
-
-    def __init__(self, folder: Path, minutes: float) -> None:
-        self.folder, self.minutes = folder, minutes
-        self.saved = time.monotonic()
-
-    def on_train_batch_end(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        outputs: object,
-        batch: object,
-        batch_idx: int,
-    ) -> None:
-        """Save if it is time, by the clock of the first process."""
-        due = time.monotonic() - self.saved >= 60 * self.minutes
-        if trainer.strategy.broadcast(due) if trainer.world_size > 1 else due:
-            self._save(trainer, pl_module)
-
-    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Save the end."""
-        self._save(trainer, pl_module)
-
-    def _save(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        last = self.folder / LAST
-        partial = last.with_name(last.name + ".partial")
-        trainer.save_checkpoint(partial)
-        if trainer.is_global_zero:
-            partial.replace(last)
-            save_network(averaged_network(pl_module), self.folder / "network", torch.float16)
-        self.saved = time.monotonic()
-
-
-def averaged_network(module: lightning.LightningModule) -> CUT3R:
-    """The exponential average of the network's weights."""
-    assert isinstance(module, TrainingModule)
-    model = module.averaged.module
-    assert isinstance(model, Reconstructor)
-    assert isinstance(model.network, CUT3R)
-    return model.network
-
-
 def _keep_to_the_recipe(out: Path, text: str) -> None:
     """Write the recipe down, or see that a training that goes on is the same."""
     recipe = out / "recipe.txt"
-    if (out / LAST).exists() and recipe.exists() and recipe.read_text() != text:
-        raise ValueError(f"{out} holds a training with another recipe, rule or seed; choose another folder with --out")
-    recipe.write_text(text)
+    begun = [name for name in (LAST, PREVIOUS) if (out / name).exists()]
+    if begun and not recipe.exists():
+        raise ValueError(
+            f"{out} holds {begun[0]} of a training and no {recipe.name} that tells which; choose another folder with --out"
+        )
+    before, now = _pieces(read_text(recipe)) if begun else _pieces(text), _pieces(text)
+    for what, old, new in zip(("sizes", "rule", "recipe or seed", "start"), before, now, strict=True):
+        if old != new and what == "rule":
+            raise ValueError(
+                f"{out} holds a training with another rule, {old} and not {new}; name that rule (--rule), or choose another "
+                "folder with --out"
+            )
+        if old != new:
+            raise ValueError(f"{out} holds a training with another {what}; choose another folder with --out")
+    with replacing(recipe) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def _pieces(text: str) -> tuple[str, str, str, str]:
+    """Sizes, rule, recipe and start of a recipe file; the sizes are the one piece of several lines."""
+    sizes, _, rest = text.partition("\n}\n")
+    rule, recipe, start, *_ = [*rest.splitlines(), "", "", ""]
+    return sizes, rule, recipe, start
+
+
+def _told(rule: StateUpdateRule) -> str:
+    """A rule in one line, for the recipe: settings and sizes and, for files outside this package, what they hold.
+
+    A rule that was edited in between is another rule.
+    """
+    own = Path(__file__).parent.parent
+    sources = {inspect.getsourcefile(type(part)) for part in parts(rule)}
+    files = [Path(source) for source in sources if source is not None and not Path(source).is_relative_to(own)]
+    digests = sorted(hashlib.sha256(file.read_bytes()).hexdigest()[:12] for file in files if file.is_file())
+    return " ".join([*repr(rule).split(), *(f"(source {digest})" for digest in digests)])
 
 
 def _origin(start: str | Path | None) -> str:
     return "" if start is None else f"started from {start}\n"
-
-
-def _check_room(out: Path, config: CUT3RConfig) -> None:
-    """See that two checkpoints fit on the disk: the old one is kept until the new one is whole."""
-    with torch.device("meta"):
-        weights = sum(parameter.numel() for parameter in CUT3R(config).parameters())
-    needed = 2 * 4 * 4 * weights  # weights, their average, and two moments of the optimiser, in float32
-    free = shutil.disk_usage(out).free
-    if free < needed:
-        raise OSError(
-            f"the disk of {out} has {free / 1e6:.0f} MB left, two checkpoints need {needed / 1e6:.0f} MB; "
-            "make room, or choose another folder"
-        )
 
 
 def train(
@@ -129,12 +100,13 @@ def train(
 ) -> CUT3R:
     """Train a network from scratch, or go on where an earlier call with the same folder was stopped.
 
-    Writes `out/last.ckpt` every few minutes, `out/logs/version_N/metrics.csv` (one for each time that it was started), and
-    `out/network/` (averaged weights in half precision), which `load_network` reads.
+    Writes `out/last.ckpt` every few minutes (the one before stays as `out/previous.ckpt`), `out/logs/version_N/metrics.csv`
+    (one for each time that it was started), `out/network/` (averaged weights in half precision), which `load_network` reads,
+    and with a rule that learns `out/rule.safetensors`, its averaged weights: `LearnedToken(weights="out/rule.safetensors")`.
 
     Args:
         config: sizes of the network.
-        rule: active in training.
+        rule: active in training; one that learns is trained with the network.
         recipe: the run.
         out: folder of the training.
         machine: how it is run.
@@ -143,32 +115,43 @@ def train(
     Raises:
         OSError: at once, if the folder cannot be written to, or its disk has no room for two checkpoints.
         ValueError: if a batch cannot be dealt to the devices in equal shares, the folder holds another training or one that is
-            at work, or the network to start from has other sizes.
+            at work or whose checkpoint is damaged, or the network to start from has other sizes.
+        KeyboardInterrupt: after Ctrl-C or SIGTERM, when the step at hand is done and saved.
     """
     check_shares(recipe, machine.devices)
     network = CUT3R.random(config, recipe.seed) if start is None else load_network(start)
     if network.config != config:
         raise ValueError(f"the network {start} has other sizes than asked for: {network.config} instead of {config}")
     out.mkdir(parents=True, exist_ok=True)
-    _check_room(out, config)
-    _keep_to_the_recipe(out, f"{config.to_json()}\n{rule!r}\n{asdict(recipe)}\n{_origin(start)}")
+    check_room(out, config)
     module = TrainingModule(network.train(), rule, recipe, machine.workers)
-    trainer = lightning.Trainer(
+    text = f"{config.to_json()}\n{_told(rule)}\n{asdict(recipe)}\n{_origin(start)}"
+    # One process holds the folder for all that train together.
+    first = os.environ.get("LOCAL_RANK", "0") == "0"
+    with locked(out, "training") if first else nullcontext():
+        if first:
+            _keep_to_the_recipe(out, text)
+        begun = checkpoint_of(out)
+        keep = Keep(out, machine.minutes)
+        _trainer(recipe, out, machine, keep).fit(module, ckpt_path=begun, weights_only=True)
+    if keep.interrupted and module.global_step < recipe.steps:
+        raise KeyboardInterrupt
+    return averaged_network(module)
+
+
+def _trainer(recipe: Recipe, out: Path, machine: Machine, keep: Keep) -> lightning.Trainer:
+    half = machine.precision == "16-mixed"
+    return lightning.Trainer(
         max_steps=recipe.steps,
         accelerator="auto",
-        precision=machine.precision,
+        precision=None if half else machine.precision,
+        plugins=ScaledHalf() if half else None,
         devices=machine.devices,
         # A clip without questions and known cameras leaves the ray-map encoder without gradients.
         strategy="ddp_find_unused_parameters_true" if machine.devices > 1 else "auto",
         logger=CSVLogger(out, name="logs"),  # a folder for each leg: a resumed training deletes no curve
-        callbacks=[Keep(out, machine.minutes)],
+        callbacks=[keep],
         enable_checkpointing=False,
         log_every_n_steps=10,
         enable_model_summary=False,
     )
-    last = out / LAST
-    # One process holds the folder for all that train together.
-    first = os.environ.get("LOCAL_RANK", "0") == "0"
-    with locked(out, "training") if first else nullcontext():
-        trainer.fit(module, ckpt_path=last if last.exists() else None, weights_only=True)
-    return averaged_network(module)

@@ -1,11 +1,13 @@
 """The LightningModule that trains a network by back-propagation through time over the one loop, `ttt3r.rollout`."""
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields
 from typing import Any
 
 import lightning
 import torch
+from jaxtyping import Float
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -26,10 +28,14 @@ from ttt3r.training.losses import (
     sameness,
 )
 from ttt3r.training.optimizers import optimizers_of
+from ttt3r.training.precision import ScaledHalf, settle, unscaled_norm
 from ttt3r.training.questions import known_cameras, with_questions
 from ttt3r.training.recipe import Recipe
 from ttt3r.types import Step
 from ttt3r.update_rules.base import StateUpdateRule
+
+PATIENCE = 100
+"""So many steps in a row may be bad; float16 needs a dozen to find its scale."""
 
 
 class TrainingModule(lightning.LightningModule):
@@ -48,6 +54,7 @@ class TrainingModule(lightning.LightningModule):
         self.model = Reconstructor(network, rule)
         self.averaged = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
         self.recipe, self.workers = recipe, workers
+        self.bad = 0
 
     def train_dataloader(self) -> Any:
         """Clips from the step at which the run stands; each process takes its share of every batch."""
@@ -67,13 +74,16 @@ class TrainingModule(lightning.LightningModule):
         counted, others = self._optimizers()
         for optimizer in (counted, *others):
             optimizer.zero_grad()
-        try:
-            self._backward_through_time(truth, asks, known)
-            norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
-        except BadStep:
-            norm = torch.tensor(torch.nan)
-        self.log("gradient", norm)
-        if not torch.isfinite(norm):  # a batch that went wrong is left out, and shows in the log
+        scaler = self._scaler()
+        norm = torch.tensor(torch.nan)
+        if self._backward_through_time(truth, asks, known):
+            steppers = [counted.optimizer, *others]
+            norm = unscaled_norm(scaler, steppers, self.model.parameters(), self.recipe.clip)
+        good = self._agreed(bool(torch.isfinite(norm)))
+        settle(scaler, good)
+        self.log("gradient", norm if good else torch.tensor(torch.nan))
+        self._count_bad(good)
+        if not good:  # a batch that went wrong is left out, and shows in the log
             for optimizer in (counted, *others):
                 optimizer.zero_grad()
         for optimizer in others:  # not through Lightning, which counts every step that it makes as one of the run
@@ -84,6 +94,27 @@ class TrainingModule(lightning.LightningModule):
         for schedule in schedules if isinstance(schedules, list) else [schedules]:
             assert isinstance(schedule, torch.optim.lr_scheduler.LambdaLR)
             schedule.step()
+
+    def _scaler(self) -> "torch.amp.GradScaler | None":
+        plugin = self.trainer.precision_plugin
+        return plugin.scaler if isinstance(plugin, ScaledHalf) else None
+
+    def _agreed(self, good: bool) -> bool:
+        """Whether it is so in every process. All of them ask, or those that do would wait for ever."""
+        return bool(self.trainer.strategy.reduce_boolean_decision(good, all=True))
+
+    def _count_bad(self, good: bool) -> None:
+        """Stop where nothing is learned any more; in all processes at the same step, since they agree on each.
+
+        Raises:
+            ValueError: after `PATIENCE` bad steps in a row.
+        """
+        self.bad = 0 if good else self.bad + 1
+        if self.bad >= PATIENCE:
+            raise ValueError(
+                f"{self.bad} steps in a row, the last {self.global_step}, had no finite gradient: nothing is learned any more; "
+                "the last checkpoint holds the weights from before. Take a lower learning rate, or another precision"
+            )
 
     def _optimizers(self) -> tuple[LightningOptimizer, list[torch.optim.Optimizer]]:
         """The one whose steps Lightning counts, and the others."""
@@ -96,13 +127,29 @@ class TrainingModule(lightning.LightningModule):
         """On a CPU, the plain form of attention: the fused kernel's backward pass is slow there for so few tokens."""
         return sdpa_kernel(SDPBackend.MATH) if self.device.type == "cpu" else nullcontext()
 
-    def _backward_through_time(self, truth: ClipTruth, asks: list[bool], known: list[bool]) -> None:
+    def _backward_through_time(self, truth: ClipTruth, asks: list[bool], known: list[bool]) -> bool:
+        """Forward and backward, window by window; False as soon as one of the processes has no finite loss.
+
+        Backward, all processes wait for each other. So they agree before each, and a bad one stops all.
+        """
+        with self._attention():
+            for loss, step in self._windows(truth, asks, known):
+                if not self._agreed(bool(torch.isfinite(loss))) or step is None:
+                    return False
+                self.manual_backward(loss)
+                self._log_state(step)
+        return True
+
+    def _windows(
+        self, truth: ClipTruth, asks: list[bool], known: list[bool]
+    ) -> Iterator[tuple[Float[Tensor, ""], Step | None]]:
+        """The loss of each window and its last step; NaN and nothing, as the last, where a frame went wrong."""
         window = self.recipe.detach_every or len(truth)
         frames = (truth.frame(i, ask=ask, known=given) for i, (ask, given) in enumerate(zip(asks, known, strict=True)))
         weights = self.recipe.stage_at(self.global_step).loss
         pending: list[Tensor] = []
         seen: list[LossTerms] = []
-        with self._attention():
+        try:
             for step in rollout(self.model, frames, chunk=window, detach_every=window):
                 terms = frame_loss(step.reconstruction, truth, step.index, weights)
                 loss = terms.total(weights)
@@ -111,9 +158,11 @@ class TrainingModule(lightning.LightningModule):
                 pending.append(loss / len(truth))
                 seen.append(terms)
                 if len(pending) == window or step.index == len(truth) - 1:
-                    self.manual_backward(torch.stack(pending).sum())
+                    yield torch.stack(pending).sum(), step
                     pending.clear()
-                    self._log_state(step)
+        except BadStep:
+            yield torch.tensor(torch.nan), None
+            return
         self._log_terms(seen, ["asked_" if a else "known_" if k else "" for a, k in zip(asks, known, strict=True)])
 
     def _log_terms(self, terms: list[LossTerms], kinds: list[str]) -> None:
