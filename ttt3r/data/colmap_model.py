@@ -107,6 +107,7 @@ def _read_images(path: Path) -> tuple[ColmapImage, ...]:
         raise ValueError(f"{path} lists no image; write it again")
     numbers = np.array([row[:7] for row in rows], dtype=np.float64)
     known = np.isfinite(numbers).all(axis=1) & (numbers[:, :4] != 0).any(axis=1)
+    numbers[known, :4] /= np.abs(numbers[known, :4]).max(axis=1, keepdims=True)  # damaged ones may be huge
     w, x, y, z, *shift = numbers[known].T
     poses = np.full((len(rows), 4, 4), np.nan)
     poses[known] = inverse(camera_to_world(np.stack([*shift, x, y, z, w], axis=1)))

@@ -91,16 +91,16 @@ def read(folder: Path) -> Recording:
 
 def _of_model(folder: Path, model: colmap_model.ColmapModel) -> ImageList:
     """Images that a model names, where most of them lie: beside the model (undistorted ones), or in the sequence's folder."""
-    homes = [home for home in model.folder.parents if home == folder or home.is_relative_to(folder)]
+    homes = [home for home in (model.folder, *model.folder.parents) if home.is_relative_to(folder)]
     roots = [home / name for name in (*IMAGE_FOLDERS, *SMALLER) for home in homes if (home / name).is_dir()]
     names = [image.name for image in model.images]
-    found: list[Path] = []
-    for root in roots or [folder]:
-        here = [find_listed((root,), name) for name in names]
-        if sum(map(is_file, here)) > sum(map(is_file, found)) or not found:
-            found, chosen = here, root
+    chosen, found = folder, [find_listed((folder,), name) for name in names]
+    for root in roots:
         if all(map(is_file, found)):
             break
+        here = [find_listed((root,), name) for name in names]
+        if sum(map(is_file, here)) > sum(map(is_file, found)) or not any(map(is_file, found)):
+            chosen, found = root, here
     unknown = Camera(None)
     listed = [
         ListedImage(path, image.camera_to_world, model.cameras.get(image.camera, unknown))
