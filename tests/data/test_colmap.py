@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from layouts_on_disk import FRAMES, HEIGHT, WIDTH, K, cameras, image, make_world, png, quaternion
+from layouts_on_disk import FRAMES, HEIGHT, WIDTH, K, cameras, depth_map, image, intrinsics, make_world, png, quaternion
 
 from ttt3r.cli import main
 from ttt3r.data import Clip, CropToPatches, Problem, Severity, open_clip, open_source
@@ -67,7 +67,7 @@ def test_a_model_in_any_of_its_places_and_forms(tmp_path, place, text):
     model(folder / place, dict(enumerate(NAMES)), text=text)
     clip = opened(folder)
     np.testing.assert_allclose(cameras(clip), make_world().camera_to_world, atol=1e-12)
-    np.testing.assert_allclose(clip.intrinsics, K)
+    np.testing.assert_allclose(intrinsics(clip), K)
     assert clip.findings == ()
 
 
@@ -77,7 +77,7 @@ def test_undistorted_images_are_those_beside_their_model(tmp_path):
     model(folder / "dense/sparse", dict(enumerate(NAMES)))
     found = recording_of(POSED_FOLDER, Place("room", "room", folder))
     assert {path.parent for path in found.images.paths} == {folder / "dense/images"}
-    np.testing.assert_allclose(found.intrinsics, K)
+    np.testing.assert_allclose(np.array(found.intrinsics), K)
 
 
 def test_the_largest_model_is_read_and_what_has_no_pose_is_named(tmp_path, capsys):
@@ -158,7 +158,7 @@ def test_the_matrix_of_every_camera_model(tmp_path, kind, text):
     clip = opened(folder)
     matrix = camera.calibration_matrix()
     matrix[:2, 2] -= 0.5
-    np.testing.assert_allclose(clip.intrinsics, matrix)
+    np.testing.assert_allclose(intrinsics(clip), matrix)
     assert kind in ("PINHOLE", "SIMPLE_PINHOLE") or kind in details(clip, Problem.CAMERA_MODEL)
     assert clip.source.length == FRAMES
 
@@ -194,7 +194,7 @@ def test_smaller_images_get_a_scaled_matrix(tmp_path):
     camera.rescale(32, 24)
     right = camera.calibration_matrix()
     right[:2, 2] -= 0.5
-    np.testing.assert_allclose(clip.intrinsics, right)
+    np.testing.assert_allclose(intrinsics(clip), right)
     assert "64x48, and those on disk are 32x24" in details(clip, Problem.CAMERA_MODEL)
     assert pycolmap is not None
 
@@ -216,7 +216,7 @@ def test_folders_of_cameras_are_read_one_after_the_other_with_their_depth(tmp_pa
     model(folder / "sparse/0", {i: name.replace("/", "\\") for i, name in enumerate(names) if i < 8})
     clip = opened(folder)
     np.testing.assert_allclose(cameras(clip), make_world().camera_to_world[:8], atol=1e-12)
-    np.testing.assert_allclose(clip.depth(5), make_world().depth[5], atol=1e-3)
+    np.testing.assert_allclose(depth_map(clip, 5), make_world().depth[5], atol=1e-3)
     assert "4 of 12 images" in details(clip, Problem.MISSING_POSES)
     assert "3 folders (cam0, cam1, cam2)" in details(clip, Problem.UNSORTED)
 
