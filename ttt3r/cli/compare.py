@@ -131,6 +131,8 @@ def _report(clip: Clip, result: Comparison, console: Console) -> None:
             notes.setdefault(row.note, []).append(f"{row.rule} at {row.frames} frames")
     for note, rows in notes.items():
         console.print(f"[yellow]no trajectory errors[/] ({escape(', '.join(rows))}): {escape(note)}", highlight=False)
+    for finding in dict.fromkeys(map(str, clip.findings)):
+        console.print(f"[yellow]files[/] {escape(finding)}", highlight=False)
     for name, reason in clip.source.skipped:
         console.print(f"[yellow]skipped[/] {escape(f'{name}: {reason}')}", highlight=False)
 

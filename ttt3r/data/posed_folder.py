@@ -3,28 +3,44 @@
 The first of these that is there tells the poses:
 
     transforms.json                       NeRF, instant-ngp, nerfstudio                 (OpenGL camera to world)
-    sparse/0/images.txt, cameras.txt      a COLMAP text model; also in sparse/, colmap/ or the folder itself
+                                          else transforms_train.json, _val and _test together
+    sparse/0/images, cameras              a COLMAP model, .bin or .txt, the largest of several; also in sparse/, colmap/,
+                                          dense/sparse/ or the folder itself
     groundtruth.txt, trajectory.txt, poses.txt or pose.txt
                                           8 numbers a row: time tx ty tz qx qy qz qw    (TUM; by the times that name the images,
                                           else by rank); 12 or 16 numbers a row: 3x4 or 4x4 camera to world, by rank
 
-Images lie in `images/`, `rgb/`, `color/` or the folder itself, in natural order; depth maps of the same names (16 bit,
-millimetres) in `depth/` or `depths/`. `camera-intrinsics.txt` (3x3) wins over other intrinsics. All poses but those of
+Images lie in `images/`, `rgb/`, `color/` or the folder itself (those of a model also in folders below), in natural order; depth
+maps of the same names (16 bit, millimetres) in `depth/` or `depths/`. Images that `transforms.json` or the model does not
+list have no pose, and a finding counts them. `camera-intrinsics.txt` (3x3) wins over other intrinsics. All poses but those of
 `transforms.json` and COLMAP are camera to world with OpenCV axes; a unit other than metres cannot be seen from here.
 """
 
+import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from ttt3r.data import colmap_text, transforms_json
+from ttt3r.data import colmap_model, transforms_json
+from ttt3r.data.cameras import Camera
 from ttt3r.data.depth import DepthFiles
-from ttt3r.data.files import ImageFiles, natural_order
+from ttt3r.data.files import ImageFiles
 from ttt3r.data.findings import Finding, Problem, Severity, unreadable
-from ttt3r.data.images import IMAGE_SUFFIXES
 from ttt3r.data.layout import Layout, image_files, named_after_folder
+from ttt3r.data.listed import (
+    IMAGE_FOLDERS,
+    SMALLER,
+    ImageList,
+    ListedImage,
+    beside,
+    find_listed,
+    is_file,
+    outside,
+    pictures,
+    recording,
+)
 from ttt3r.data.pairing import ByNumber, ByTime, Pairing
 from ttt3r.data.poses import (
     camera_to_world,
@@ -36,31 +52,30 @@ from ttt3r.data.poses import (
 )
 from ttt3r.data.recording import Files, Poses, Recording
 
-IMAGE_FOLDERS = ("images", "rgb", "color", "")
 TRAJECTORIES = ("groundtruth.txt", "trajectory.txt", "poses.txt", "pose.txt")
 _DEPTH_FOLDERS = ("depth", "depths")
 
 
 def recognises(folder: Path) -> bool:
     """Whether there are poses of a known name, and images."""
-    has_poses = (
-        (folder / transforms_json.FILE).is_file()
-        or any((folder / name).is_file() for name in TRAJECTORIES)
-        or colmap_text.find_model(folder) is not None
-    )
-    return has_poses and len(_images_of(folder)) > 0
-
-
-def _pictures(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    found = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.name[0] != "."]
-    return natural_order(found)
+    if any((folder / name).is_file() for name in TRAJECTORIES) and len(_images_of(folder)) > 0:
+        return True
+    listed = bool(transforms_json.files_of(folder) or colmap_model.find_models(folder))
+    return listed and (len(_images_of(folder)) > 0 or len(_images_below(folder)) > 0)
 
 
 def _images_of(folder: Path) -> Files:
     """The images in natural order, stamped by their places."""
-    paths = next((found for name in IMAGE_FOLDERS if (found := _pictures(folder / name))), [])
+    paths = next((found for name in IMAGE_FOLDERS if (found := pictures(folder / name))), [])
+    return Files(tuple(paths), np.arange(len(paths), dtype=np.float64))
+
+
+def _images_below(folder: Path) -> Files:
+    """Likewise with those in folders below, where there are none right there; depth maps are none."""
+    depths = {folder / name for name in _DEPTH_FOLDERS}
+    names = (*IMAGE_FOLDERS[:-1], *SMALLER, "")
+    found = next((here for name in names if (here := pictures(folder / name, below=True))), [])
+    paths = [path for path in found if depths.isdisjoint(path.parents)]
     return Files(tuple(paths), np.arange(len(paths), dtype=np.float64))
 
 
@@ -71,31 +86,62 @@ def read(folder: Path) -> Recording:
         ValueError: if `transforms.json`, the COLMAP model or `camera-intrinsics.txt` is malformed.
     """
     identity = named_after_folder(folder)
-    empty = Recording(identity.sequence, identity.scene, _images_of(folder), partial(DepthFiles, per_metre=1000.0))
-    model, K = colmap_text.find_model(folder), read_intrinsics(folder)
-    if (folder / transforms_json.FILE).is_file():
-        path = folder / transforms_json.FILE
-        images, depths, poses, findings = transforms_json.read_frames(path)
-        K = transforms_json.read_camera(path) if K is None else K
-        depths = depths if len(depths) else _depths(folder, images)
-    elif model is not None:
-        root = next((folder / name for name in IMAGE_FOLDERS if _pictures(folder / name)), folder)
-        images, poses, findings = colmap_text.read_frames(model, root)
-        camera, notes = colmap_text.read_camera(model)
-        K, findings, depths = camera if K is None else K, [*findings, *notes], _depths(folder, images)
-    else:
-        images = empty.images
-        return replace(_by_trajectory(folder, empty), intrinsics=K)
-    return replace(
-        empty, images=images, poses=poses, depths=depths, intrinsics=K, findings=(*empty.findings, *findings)
-    )
+    empty = Recording(identity.sequence, identity.scene, Files(), partial(DepthFiles, per_metre=1000.0))
+    K, depths_of = read_intrinsics(folder), partial(_depths, folder)
+    if transforms_json.files_of(folder):
+        return recording(empty, transforms_json.read_images(folder), K, depths_of)
+    models = colmap_model.find_models(folder)
+    if models:
+        return recording(empty, _of_model(folder, colmap_model.read_largest(models)), K, depths_of)
+    return replace(_by_trajectory(folder, replace(empty, images=_images_of(folder))), intrinsics=K)
+
+
+def _of_model(folder: Path, model: colmap_model.ColmapModel) -> ImageList:
+    """Images that a model names, where most of them lie: beside the model (undistorted ones), or in the sequence's folder."""
+    homes = [home for home in (model.folder, *model.folder.parents) if home.is_relative_to(folder)]
+    roots = [home / name for name in (*IMAGE_FOLDERS, *SMALLER) for home in homes if (home / name).is_dir()]
+    names = [image.name for image in model.images]
+    chosen, found = folder, [find_listed((folder,), name) for name in names]
+    for root in roots:
+        if all(map(is_file, found)):
+            break
+        here = [find_listed((root,), name) for name in names]
+        if sum(map(is_file, here)) > sum(map(is_file, found)) or not any(map(is_file, found)):
+            chosen, found = root, here
+    unknown = Camera(None)
+    listed = [
+        ListedImage(path, image.camera_to_world, model.cameras.get(image.camera, unknown))
+        for path, image in zip(found, model.images, strict=True)
+    ]
+    present = [path for path in found if is_file(path)]
+    notes = [*model.findings, *outside(folder, model.folder, present)]
+    missing = {image.camera for image in model.images} - set(model.cameras)
+    if missing and not any(note.where == str(model.file) for note in notes):
+        detail = f"{model.file} lists no camera {min(missing)}, which images are of"
+        cure = "no camera matrix is taken: write the model again"
+        notes.append(Finding(Problem.CAMERA_MODEL, str(model.file), Severity.WARNING, detail, cure))
+    around = {path.parent for path in present}
+    if chosen != folder and any(parent != chosen for parent in around):
+        around |= {path.parent for path in pictures(chosen, below=True)}
+    others = beside(found, (), sorted(around))
+    return ImageList(model.folder, model.file, tuple(listed), others, findings=tuple(notes))
 
 
 def _depths(folder: Path, images: Files) -> Files:
-    """The depth maps that are called like the images."""
-    place = {path.stem: path for name in _DEPTH_FOLDERS for path in _pictures(folder / name)}
-    here = [i for i, image in enumerate(images.paths) if image.stem in place]
-    return Files(tuple(place[images.paths[i].stem] for i in here), images.stamps[here])
+    """The depth maps that are called like the images: by folder and name, or by name where no two images are called alike."""
+    place: dict[str, Path] = {}
+    for name in _DEPTH_FOLDERS:
+        for path in pictures(folder / name, below=True):
+            place[path.relative_to(folder / name).with_suffix("").as_posix()] = path
+    base = Path(os.path.commonpath([path.parent for path in images.paths])) if len(images) else folder
+    alike = len({path.stem for path in images.paths}) < len(images)
+    found = {}
+    for i, path in enumerate(images.paths):
+        names = (path.relative_to(base).with_suffix("").as_posix(), *(() if alike else (path.stem,)))
+        depth = next((place[name] for name in names if name in place), None)
+        if depth is not None:
+            found[i] = depth
+    return Files(tuple(found.values()), images.stamps[list(found)])
 
 
 def _by_trajectory(folder: Path, empty: Recording) -> Recording:
@@ -152,13 +198,18 @@ def _by_rank(path: Path, matrices: np.ndarray, empty: Recording, depths: Files) 
 
 
 def images(folder: Path) -> ImageFiles:
-    """The images of the folder in natural order; timestamps are their places."""
-    return image_files(folder, _images_of(folder))
+    """The images of the folder in natural order, listed or not; timestamps are their places."""
+    try:
+        found = read(folder).images
+    except (OSError, ValueError):  # a run needs no poses
+        found = Files()
+    found = found if len(found) else _images_of(folder)
+    return image_files(folder, found if len(found) else _images_below(folder))
 
 
 POSED_FOLDER = Layout(
     name="folder with poses",
-    needs="images and one of transforms.json, a COLMAP text model, groundtruth.txt, trajectory.txt, poses.txt",
+    needs="images and one of transforms.json, a COLMAP model, groundtruth.txt, trajectory.txt, poses.txt",
     recognises=recognises,
     identify=named_after_folder,
     read=read,

@@ -67,10 +67,9 @@ def check(poses: Float[np.ndarray, "pose 4 4"], name: str) -> tuple[Float[np.nda
 def _divided(poses: Float[np.ndarray, "pose 4 4"]) -> Float[np.ndarray, "pose 4 4"]:
     """A copy in float64, homogeneous matrices divided by their last number."""
     poses = poses.astype(np.float64)
-    last = poses[:, 3, 3].copy()
+    last = poses[:, 3, 3]
     plain = np.isfinite(poses).all(axis=(1, 2)) & (poses[:, 3, :3] == 0).all(axis=1) & (np.abs(last) > 1e-12)
-    poses[plain] /= last[plain, None, None]
-    return poses
+    return poses / np.where(plain, last, 1)[:, None, None]
 
 
 def _take_apart(poses: Float[np.ndarray, "pose 4 4"]) -> _Parts:
@@ -88,7 +87,7 @@ def _take_apart(poses: Float[np.ndarray, "pose 4 4"]) -> _Parts:
         (u * signs[:, None]) @ vt,
         np.abs(sizes / scale[:, None] - 1).max(axis=1),
         signs[:, 2] < 0,
-        (np.abs(poses[:, 3] - [0, 0, 0, 1]) > ROUNDING).any(axis=1),
+        np.asarray((np.abs(poses[:, 3] - [0, 0, 0, 1]) > ROUNDING).any(axis=1)),
     )
 
 

@@ -1,0 +1,283 @@
+"""`transforms.json` as programs write it: which camera, which depth unit, which files, and what is damaged."""
+
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from layouts_on_disk import FRAMES, HEIGHT, OPENGL, WIDTH, K, cameras, depth_map, image, intrinsics, make_world, png
+
+from ttt3r.data import Clip, CropToPatches, Problem, Severity, open_clip, open_source
+from ttt3r.data.dataset import recording_of
+from ttt3r.data.layout import Place
+from ttt3r.data.posed_folder import POSED_FOLDER
+from ttt3r.data.recording import Recording
+
+POLICY = CropToPatches(64)
+CAMERA = {"fl_x": K[0, 0], "fl_y": K[1, 1], "cx": K[0, 2] + 0.5, "cy": K[1, 2] + 0.5, "w": WIDTH, "h": HEIGHT}
+WRONG = {"fl_x": 9, "fl_y": 9, "cx": 1, "cy": 1, "w": 3 * WIDTH, "h": 3 * HEIGHT, "camera_angle_x": 0.1}
+MIDDLE = [[0, 0, (WIDTH - 1) / 2], [0, 0, (HEIGHT - 1) / 2]]
+
+
+def entries(name: str = "images/{:04d}.png", **more: object) -> list[dict]:
+    poses = make_world().camera_to_world @ OPENGL
+    return [{"file_path": name.format(i), "transform_matrix": pose.tolist(), **more} for i, pose in enumerate(poses)]
+
+
+def write(folder: Path, frames: list, name: str = "transforms.json", **common: object) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(json.dumps({**common, "frames": frames}))
+    return folder
+
+
+def room(folder: Path, place: str = "images/{:04d}.png", size: tuple[int, int] = (WIDTH, HEIGHT)) -> Path:
+    for i in range(FRAMES):
+        image(folder / place.format(i), i, size)
+    return folder
+
+
+def opened(folder: Path) -> Clip:
+    clip = open_clip(folder, policy=POLICY)
+    np.testing.assert_allclose(cameras(clip), make_world().camera_to_world, atol=1e-12)
+    return clip
+
+
+def listed(folder: Path) -> Recording:
+    return recording_of(POSED_FOLDER, Place("room", "room", folder))
+
+
+def details(clip: Clip | Recording, kind: Problem) -> str:
+    return "\n".join(finding.detail for finding in clip.findings if finding.what is kind)
+
+
+ANGLE = 2 * math.atan(WIDTH / 2 / 55)
+
+
+@pytest.mark.parametrize(
+    ("common", "own", "fx", "fy"),
+    [
+        (WRONG, CAMERA, 55, 57),
+        ({}, CAMERA, 55, 57),
+        (CAMERA, {}, 55, 57),
+        ({"fl_x": 9, "fl_y": 9}, {"camera_angle_x": ANGLE}, 55, 55),
+        ({"camera_angle_x": ANGLE}, {}, 55, 55),
+        ({"camera_angle_x": ANGLE, "w": 2 * WIDTH, "h": 2 * HEIGHT}, {}, 55, 55),
+        ({"camera_angle_y": 2 * math.atan(HEIGHT / 2 / 57)}, {}, 57, 57),
+        ({"camera_angle_x": ANGLE, "camera_angle_y": 2 * math.atan(HEIGHT / 2 / 57)}, {}, 55, 57),
+        ({"fl_x": 55}, {}, 55, 55),
+        ({"fl_x": 55, "camera_angle_x": 0.1}, {}, 55, 55),
+        ({"fl_x": 110, "fl_y": 114, "w": 2 * WIDTH, "h": 2 * HEIGHT}, {}, 55, 57),
+        ({"fl_x": 55, "fl_y": 57}, {"w": WIDTH, "h": HEIGHT}, 55, 57),
+    ],
+)
+def test_which_camera_is_taken(tmp_path, common, own, fx, fy):
+    clip = opened(write(room(tmp_path / "room"), entries(**own), **common))
+    right = np.array([[fx, 0, 31.5], [0, fy, 23.5], [0, 0, 1]])
+    np.testing.assert_allclose(intrinsics(clip), right)
+
+
+def test_a_camera_of_larger_images_is_scaled_and_said_so(tmp_path):
+    large = {"fl_x": 550, "fl_y": 570, "cx": 330.0, "cy": 250.0, "w": 640, "h": 480}
+    clip = opened(write(room(tmp_path / "room"), entries(), **large))
+    ray = np.linalg.inv([[550, 0, 329.5], [0, 570, 249.5], [0, 0, 1]]) @ [104.5, 204.5, 1]  # corner of pixels 10 and 20
+    np.testing.assert_allclose(intrinsics(clip) @ ray, [10, 20, 1], atol=1e-12)
+    assert "640x480, and those on disk are 64x48" in details(clip, Problem.CAMERA_MODEL)
+
+
+def test_images_of_a_smaller_folder(tmp_path):
+    folder = room(tmp_path / "room", "images_4/{:04d}.png", (16, 12))
+    write(folder, entries("{:04d}.png"), **CAMERA)
+    assert listed(folder).images.paths[0] == folder / "images_4/0000.png"
+    np.testing.assert_allclose(np.array(listed(folder).intrinsics)[0], [K[0, 0] / 4, 0, 7.5])
+
+
+def test_a_principal_point_off_the_middle_is_doubted_without_a_size(tmp_path):
+    clip = opened(write(room(tmp_path / "room"), entries(), fl_x=110, fl_y=114, cx=64, cy=48))
+    assert "far from the middle" in details(clip, Problem.CAMERA_MODEL)
+
+
+@pytest.mark.parametrize("key", ["integer_depth_scale", "depth_unit_scale_factor"])
+@pytest.mark.parametrize("own", [True, False])
+def test_the_unit_of_depth(tmp_path, key, own):
+    folder = room(tmp_path / "room")
+    for i, depth in enumerate(make_world().depth):
+        png(folder / f"deep/{i:04d}.png", depth, 4000)
+    frames = entries(**({key: 1 / 4000} if own else {}))
+    for i, frame in enumerate(frames):
+        frame["depth_file_path"] = f"deep\\{i:04d}.png"
+    clip = opened(write(folder, frames, **CAMERA, **({} if own else {key: 1 / 4000})))
+    np.testing.assert_allclose(depth_map(clip, 3), make_world().depth[3], atol=2e-4)
+
+
+def test_a_unit_of_depth_that_is_not_read_is_named(tmp_path):
+    folder = room(tmp_path / "room")
+    frames = entries()
+    for i, depth in enumerate(make_world().depth):
+        png(folder / f"deep/{i}.png", depth, 1000)
+        frames[i]["depth_file_path"] = f"deep/{i}.png"
+    clip = opened(write(folder, frames, depth_scale=6553.5, **CAMERA))
+    assert "depth_scale in" in details(clip, Problem.DEPTH_SCALE)
+
+
+def test_positions_that_were_scaled_are_in_the_unit_of_depth_again(tmp_path):
+    frames = entries()
+    for frame in frames:
+        frame["transform_matrix"] = [[*row[:3], row[3] * 0.25] for row in frame["transform_matrix"][:3]]
+    opened(write(room(tmp_path / "room"), frames, applied_scale=0.25, **CAMERA))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["images\\{:04d}.png", "./images/{:04d}.png", "images/{:04d}", ".\\images\\{:04d}", "images/{:04d}.PNG"]
+    + ["/home/someone/room/images/{:04d}.png", "C:\\data\\room\\images\\{:04d}.png", "../other/images/{:04d}.png"],
+)
+def test_names_of_images(tmp_path, name):
+    clip = opened(write(room(tmp_path / "room"), entries(name), **CAMERA))
+    assert clip.findings == ()
+
+
+def test_files_outside_of_the_folder_are_read_and_named(tmp_path):
+    room(tmp_path / "pictures")
+    image(tmp_path / "room/images/preview.png", 0)
+    clip = opened(write(tmp_path / "room", entries("../pictures/images/{:04d}.png"), **CAMERA))
+    assert "12 files" in details(clip, Problem.MISSING_FILE)
+    assert "lie outside of" in details(clip, Problem.MISSING_FILE)
+
+
+def test_folders_of_any_name_are_found(tmp_path):
+    folder = room(tmp_path / "room", "sensor0/rgb/{:04d}.png")
+    write(folder, entries("sensor0/rgb/{:04d}.png"), **CAMERA)
+    assert opened(folder).findings == ()
+    assert open_source(folder, policy=POLICY).length == FRAMES
+
+
+@pytest.mark.parametrize("lost", [None, "absent", [], [[math.nan] * 4] * 4, [[None] * 4] * 4])
+def test_a_frame_without_a_matrix_has_no_pose(tmp_path, lost):
+    frames = entries()
+    frames[3]["transform_matrix"] = lost
+    if lost == "absent":
+        del frames[3]["transform_matrix"]
+    folder = write(room(tmp_path / "room"), frames, **CAMERA)
+    clip = open_clip(folder, policy=POLICY)
+    np.testing.assert_allclose(cameras(clip), np.delete(make_world().camera_to_world, 3, axis=0), atol=1e-12)
+    kind = Problem.LOST_POSES if isinstance(lost, list) and lost else Problem.MISSING_POSES
+    assert "1 of 12" in details(clip, kind)
+    assert "0003.png" in details(clip, kind)
+
+
+def test_images_that_are_not_listed_have_no_pose(tmp_path):
+    folder = room(tmp_path / "room")
+    for i in range(FRAMES):
+        image(folder / f"images/{i:04d}_depth.png", i)  # no image of its own
+    write(folder, entries()[::2], **CAMERA)
+    assert len(listed(folder).images) == FRAMES
+    assert "6 of 12 images of room have no pose" in details(listed(folder), Problem.MISSING_POSES)
+    assert "0001.png, 0003.png" in details(open_clip(folder, policy=POLICY), Problem.MISSING_POSES)
+
+
+def test_no_pose_at_all_is_an_error(tmp_path):
+    frames = [{**frame, "transform_matrix": None} for frame in entries()]
+    folder = write(room(tmp_path / "room"), frames, **CAMERA)
+    errors = [finding for finding in listed(folder).findings if finding.severity is Severity.ERROR]
+    assert "none of the 12 images of room has a pose" in errors[0].detail
+
+
+def test_the_parts_of_a_data_set_are_one_sequence(tmp_path):
+    folder, frames = tmp_path / "room", entries()
+    parts = {"train": range(6), "val": range(6, 8), "test": range(8, FRAMES)}
+    for part, numbers in parts.items():
+        for i in numbers:
+            frames[i]["file_path"] = f"./{part}/r_{i}"
+            image(folder / f"{part}/r_{i}.png", i)
+            image(folder / f"{part}/r_{i}_depth_0001.png", i)
+        write(folder, [frames[i] for i in numbers], f"transforms_{part}.json", camera_angle_x=ANGLE)
+    found = listed(folder)
+    by_name = {record.image.stem: record.camera_to_world for record in found.records()}
+    assert len(by_name) == len(found.images) == FRAMES
+    for i, right in enumerate(make_world().camera_to_world):
+        np.testing.assert_allclose(np.array(by_name[f"r_{i}"]), right, atol=1e-12)
+    np.testing.assert_allclose(np.array(found.intrinsics)[0], [55, 0, 31.5])
+    assert "6 in transforms_train.json, 2 in transforms_val.json, 4 in" in details(found, Problem.UNSORTED)
+
+
+@pytest.mark.parametrize(
+    ("told", "words", "matrix"),
+    [
+        ({"camera_model": "OPENCV_FISHEYE", "k4": 0.02}, "is a fisheye .OPENCV_FISHEYE, k4=0.02.", True),
+        ({"is_fisheye": True}, "is a fisheye", True),
+        ({"camera_model": "OPENCV", "k1": 0.1, "p2": 0.2}, "is distorted .OPENCV, k1=0.1, p2=0.2.", True),
+        ({"k6": 0.1}, "is distorted .k6=0.1.", True),
+        ({"camera_model": "equirectangular"}, "no perspective camera", False),
+        ({"camera_model": "BENT_GLASS"}, "is not known .BENT_GLASS.", False),
+        ({"camera_model": "OPENCV", "k1": 0.0}, "^$", True),
+        ({"camera_model": "PINHOLE"}, "^$", True),
+    ],
+)
+def test_what_is_said_of_the_lens(tmp_path, told, words, matrix):
+    clip = opened(write(room(tmp_path / "room"), entries(), **CAMERA, **told))
+    assert re.search(words, details(clip, Problem.CAMERA_MODEL))
+    assert (clip.intrinsics is not None) is matrix
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"transform_matrix": [[1, 2], [3, 4]]}, r"transforms.json, frame 3: transform_matrix must be a 4x4"),
+        ({"transform_matrix": [[1, 2], [3]]}, r"frame 3: transform_matrix must be a 4x4"),
+        ({"transform_matrix": "none"}, r"frame 3: transform_matrix must be a 4x4"),
+        ({"file_path": None}, r"frame 3: file_path is None"),
+        ({"file_path": 7}, r"frame 3: file_path is 7"),
+        ({"depth_file_path": 7}, r"frame 3: depth_file_path is 7"),
+        ({"fl_x": "wide"}, r"frame 3 has fl_x='wide', which is no number"),
+        ({"fl_x": -55}, r"frame 3 has fl_x=-55; it must be positive"),
+        ({"camera_angle_x": 7.0}, r"frame 3 has camera_angle_x=7; it must lie between 0 and pi"),
+        ({"fl_x": 55, "w": True}, r"frame 3 has w='True'"),
+    ],
+)
+def test_a_damaged_frame_is_named(tmp_path, change, words):
+    frames = entries()
+    frames[3].update(change)
+    folder = write(room(tmp_path / "room"), frames, **CAMERA)
+    with pytest.raises(ValueError, match=words) as error:
+        open_clip(folder, policy=POLICY)
+    assert "\n" not in str(error.value)
+    assert open_source(folder, policy=POLICY).length == FRAMES
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "[" * 100_000,
+        '{"frames": 3}',
+        '{"frames": [3]}',
+        '{"frames": []}',
+        '{"frames": {}}',
+        "{}",
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path, text):
+    folder = room(tmp_path / "room")
+    (folder / "transforms.json").write_text(text)
+    with pytest.raises(ValueError, match="transforms.json") as error:
+        open_clip(folder, policy=POLICY)
+    assert "\n" not in str(error.value)
+
+
+def test_a_camera_that_cannot_be_read_leaves_the_poses(tmp_path):
+    folder = write(room(tmp_path / "room"), entries(), **{**CAMERA, "fl_x": math.nan})
+    clip = open_clip(folder, policy=POLICY, skip_broken=True)
+    assert clip.intrinsics is None
+    np.testing.assert_allclose(cameras(clip), make_world().camera_to_world, atol=1e-12)
+
+
+def test_a_byte_order_mark_is_no_fault(tmp_path):
+    folder = write(room(tmp_path / "room"), entries(), **CAMERA)
+    path = folder / "transforms.json"
+    path.write_text("\ufeff" + path.read_text(), encoding="utf-8")
+    opened(folder)
