@@ -104,10 +104,11 @@ def test_the_unit_of_depth(tmp_path, key, own):
     folder = room(tmp_path / "room")
     for i, depth in enumerate(make_world().depth):
         png(folder / f"deep/{i:04d}.png", depth, 4000)
-    frames = entries(**({key: 1 / 4000} if own else {}))
+    frames, unit = entries(), {key: 1 / 4000}
     for i, frame in enumerate(frames):
-        frame["depth_file_path"] = f"deep\\{i:04d}.png"
-    clip = opened(write(folder, frames, **CAMERA, **({} if own else {key: 1 / 4000})))
+        frame.update({"depth_file_path": f"deep\\{i:04d}.png", **(unit if own else {})})
+    common: dict = CAMERA if own else CAMERA | unit
+    clip = opened(write(folder, frames, "transforms.json", **common))
     np.testing.assert_allclose(depth_map(clip, 3), make_world().depth[3], atol=2e-4)
 
 
