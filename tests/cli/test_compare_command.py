@@ -1,6 +1,7 @@
 """`ttt3r compare` as it is typed: its table, its files, and what it refuses."""
 
 import csv
+import json
 import sys
 
 import numpy as np
@@ -144,3 +145,16 @@ def test_a_trained_rule_is_named_with_its_weights(typed, here):
     with (here / "run/gains.csv").open() as stream:
         gains = [float(row["gain_mean"]) for row in csv.DictReader(stream)]
     assert gains[1:] == pytest.approx([0.9] * 2, abs=1e-6)  # the first frame is taken whole
+
+
+def test_frames_without_a_pose_are_named_beside_the_table(typed, here):
+    frames = [{"file_path": f"images/{i}.png", "transform_matrix": np.eye(4).tolist()} for i in range(4)]
+    for i, frame in enumerate(frames):
+        frame["transform_matrix"][0][3] = 0.1 * i * i
+        (here / "part/images").mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (80, 60), (60 * i, 99, 20)).save(here / f"part/images/{i}.png")
+    frames[2]["transform_matrix"] = None
+    (here / "part/transforms.json").write_text(json.dumps({"fl_x": 60, "frames": frames}))
+    code, said, _ = typed("compare part --network tiny-random --size 64 --device cpu --rules cut3r")
+    assert code == 0
+    assert "1 of 4 images of part have no pose of its number (2.png)" in " ".join(said.split())

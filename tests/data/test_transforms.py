@@ -104,10 +104,11 @@ def test_the_unit_of_depth(tmp_path, key, own):
     folder = room(tmp_path / "room")
     for i, depth in enumerate(make_world().depth):
         png(folder / f"deep/{i:04d}.png", depth, 4000)
-    frames = entries(**({key: 1 / 4000} if own else {}))
+    frames, unit = entries(), {key: 1 / 4000}
     for i, frame in enumerate(frames):
-        frame["depth_file_path"] = f"deep\\{i:04d}.png"
-    clip = opened(write(folder, frames, **CAMERA, **({} if own else {key: 1 / 4000})))
+        frame.update({"depth_file_path": f"deep\\{i:04d}.png", **(unit if own else {})})
+    common: dict = CAMERA if own else CAMERA | unit
+    clip = opened(write(folder, frames, "transforms.json", **common))
     np.testing.assert_allclose(depth_map(clip, 3), make_world().depth[3], atol=2e-4)
 
 
@@ -144,6 +145,22 @@ def test_files_outside_of_the_folder_are_read_and_named(tmp_path):
     clip = opened(write(tmp_path / "room", entries("../pictures/images/{:04d}.png"), **CAMERA))
     assert "12 files" in details(clip, Problem.MISSING_FILE)
     assert "lie outside of" in details(clip, Problem.MISSING_FILE)
+
+
+def test_relative_and_absolute_names_in_one_list(tmp_path, monkeypatch):
+    room(tmp_path / "room")
+    frames = entries()
+    frames[0]["file_path"] = str(tmp_path / "room/images/0000.png")
+    image(tmp_path / "away/0001.png", 1)
+    frames[1]["file_path"] = str(tmp_path / "away/0001.png")
+    write(tmp_path / "room", frames, "transforms.json", **CAMERA)
+    monkeypatch.chdir(tmp_path)
+    clip = open_clip("room", policy=POLICY)
+    np.testing.assert_allclose(cameras(clip)[:2], make_world().camera_to_world[[1, 0]], atol=1e-12)  # away/, then room/
+    assert details(clip, Problem.MISSING_POSES) == "1 of 13 images of room have no pose of its number (0001.png)"
+    assert "1 files that" in details(clip, Problem.MISSING_FILE)
+    monkeypatch.chdir(tmp_path / "room")
+    assert open_clip(".", policy=POLICY).source.length == FRAMES
 
 
 def test_folders_of_any_name_are_found(tmp_path):

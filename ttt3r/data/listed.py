@@ -148,7 +148,7 @@ def find_listed(roots: Sequence[Path], name: str) -> Path:
     for root in roots:
         for candidate in dict.fromkeys((name, text)):
             if (found := _existing(root / candidate, root.name in SMALLER)) is not None:
-                return found
+                return _tidy(found, roots[0])
     parts = PurePosixPath(text).parts
     if text[:1] == "/" or text[1:2] == ":" or ".." in parts:
         for start in range(1, len(parts)):
@@ -159,6 +159,13 @@ def find_listed(roots: Sequence[Path], name: str) -> Path:
                 if (found := _existing(root / tail, False)) is not None:
                     return found
     return roots[0] / text
+
+
+def _tidy(path: Path, root: Path) -> Path:
+    """The same file as a path below the root, if it lies there: a file has one path, however it is called."""
+    home, place = (Path(os.path.normpath(item.absolute())) for item in (root, path))
+    below = root / place.relative_to(home) if place.is_relative_to(home) else path
+    return below if is_file(below) else path  # a link to a folder may make `a/../b` another file
 
 
 def _existing(path: Path, any_suffix: bool) -> Path | None:

@@ -133,10 +133,11 @@ def _depths(folder: Path, images: Files) -> Files:
     for name in _DEPTH_FOLDERS:
         for path in pictures(folder / name, below=True):
             place[path.relative_to(folder / name).with_suffix("").as_posix()] = path
-    base = Path(os.path.commonpath([path.parent for path in images.paths])) if len(images) else folder
-    alike = len({path.stem for path in images.paths}) < len(images)
+    places = [path.absolute() for path in images.paths]
+    base = Path(os.path.commonpath([path.parent for path in places])) if places else folder
+    alike = len({path.stem for path in places}) < len(places)
     found = {}
-    for i, path in enumerate(images.paths):
+    for i, path in enumerate(places):
         names = (path.relative_to(base).with_suffix("").as_posix(), *(() if alike else (path.stem,)))
         depth = next((place[name] for name in names if name in place), None)
         if depth is not None:
