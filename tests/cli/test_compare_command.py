@@ -9,6 +9,7 @@ from PIL import Image
 
 from ttt3r.data import write_demo_sequence
 from ttt3r.export import read_trajectory
+from ttt3r.files import locked
 
 COMPARE = "compare room --network tiny-random --size 64 --device cpu"
 
@@ -144,3 +145,23 @@ def test_a_trained_rule_is_named_with_its_weights(typed, here):
     with (here / "run/gains.csv").open() as stream:
         gains = [float(row["gain_mean"]) for row in csv.DictReader(stream)]
     assert gains[1:] == pytest.approx([0.9] * 2, abs=1e-6)  # the first frame is taken whole
+
+
+def test_a_comparison_that_was_cut_off_can_be_replaced(typed, refused, here, room, monkeypatch):
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    line = f"{COMPARE} --rules cut3r --out out"
+    with monkeypatch.context() as broken:
+        broken.setattr("ttt3r.cli.compare._write", fail)
+        refused(line)
+    assert "--overwrite" in refused(line)
+    assert typed(f"{line} --overwrite")[0] == 0
+    assert len(rows(here / "out/comparison.csv")) == 1
+
+
+def test_two_comparisons_do_not_write_into_one_folder(refused, here, room):
+    (here / "out").mkdir()
+    with locked(here / "out", "comparison"):
+        assert "another comparison is at work" in refused(f"{COMPARE} --rules cut3r --out out")
+    assert [path.name for path in (here / "out").iterdir()] == [".lock"]
