@@ -12,6 +12,8 @@ from filelock import FileLock, Timeout
 LOCK = ".lock"
 """Name of the lock file in a folder that is written. It stays when the work is done; it is empty and locks nothing then."""
 
+_FORMULA = ("=", "+", "-", "@")
+
 _PARTIAL = re.compile(r"\.[0-9a-f]{12}\.partial(\.[A-Za-z0-9]{1,12})?")
 
 
@@ -74,6 +76,34 @@ def locked(folder: Path, work: str, cure: str = "wait for it, or choose another 
         yield
     finally:
         lock.release()
+
+
+def escaped(name: str) -> str:
+    r"""A name from a file system as text that every file and terminal takes: an undecodable byte as `\udcff`.
+
+    Examples:
+        >>> print(escaped("room\udcff 1"))
+        room\udcff 1
+    """
+    return "".join(part if part.isprintable() else part.encode("unicode_escape").decode("ascii") for part in name)
+
+
+def sheet_cell(value: object) -> object:
+    """A value for a cell of a CSV file: text that a spreadsheet would take for a formula gets a quote before it.
+
+    Numbers, and text that is a number, stay as they are.
+
+    Examples:
+        >>> [sheet_cell(value) for value in ("=1+1", "@x", "-x", "-1.5", -1.5, "room")]
+        ["'=1+1", "'@x", "'-x", '-1.5', -1.5, 'room']
+    """
+    if not isinstance(value, str) or not value.lstrip().startswith(_FORMULA):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
 
 
 def read_text(path: Path, errors: str = "strict") -> str:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from ttt3r.data import write_demo_sequence
 from ttt3r.export import read_trajectory
+from ttt3r.files import locked
 
 COMPARE = "compare room --network tiny-random --size 64 --device cpu"
 
@@ -158,3 +159,23 @@ def test_frames_without_a_pose_are_named_beside_the_table(typed, here):
     code, said, _ = typed("compare part --network tiny-random --size 64 --device cpu --rules cut3r")
     assert code == 0
     assert "1 of 4 images of part have no pose of its number (2.png)" in " ".join(said.split())
+
+
+def test_a_comparison_that_was_cut_off_can_be_replaced(typed, refused, here, room, monkeypatch):
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    line = f"{COMPARE} --rules cut3r --out out"
+    with monkeypatch.context() as broken:
+        broken.setattr("ttt3r.cli.compare._write", fail)
+        refused(line)
+    assert "--overwrite" in refused(line)
+    assert typed(f"{line} --overwrite")[0] == 0
+    assert len(rows(here / "out/comparison.csv")) == 1
+
+
+def test_two_comparisons_do_not_write_into_one_folder(refused, here, room):
+    (here / "out").mkdir()
+    with locked(here / "out", "comparison"):
+        assert "another comparison is at work" in refused(f"{COMPARE} --rules cut3r --out out")
+    assert [path.name for path in (here / "out").iterdir()] == [".lock"]

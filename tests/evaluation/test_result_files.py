@@ -91,10 +91,11 @@ def test_what_depends_on_machine_or_files_is_tried_again(tmp_path, status):
     assert ResultFolder(tmp_path).read(one).rows[0].status is status
 
 
-def test_a_whole_pass_is_tried_again(tmp_path):
+def test_only_the_rule_that_failed_is_tried_again(tmp_path):
     one, other = unit("one", 0.1), unit("other", 0.2)
     ResultFolder(tmp_path).write({one: result(one), other: result(other, status=Status.FAILED)}, {})
-    assert ResultFolder(tmp_path).find(one) is None
+    assert ResultFolder(tmp_path).find(one) is not None
+    assert ResultFolder(tmp_path).find(other) is None
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 99}', '{"format": 1}'])

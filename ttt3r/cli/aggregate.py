@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Collection, Sequence
-from dataclasses import astuple, fields
+from dataclasses import fields
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -11,8 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from ttt3r.evaluation.report.writing import ReportSettings, write_report
-from ttt3r.evaluation.result_files import read_usable
+from ttt3r.evaluation.result_files import Reading, read_folder
 from ttt3r.evaluation.rows import ResultRow, Status, UnitResult
+from ttt3r.files import escaped, replacing, sheet_cell
 
 CSV, REPORT = "rows.csv", "report"
 NAMED = 3
@@ -20,38 +21,69 @@ NAMED = 3
 SHOWN = ("ate", "rpe_translation", "rpe_rotation_degrees", "depth_abs_rel/median", "gain_mean")
 
 
-def aggregate(out: Path, console: Console) -> int:
-    """Read all results in a folder, print their means, name what failed, and write `rows.csv`.
+def aggregate(out: Path, console: Console, to: Path | None = None) -> int:
+    """Read the results of the newest experiments in a folder, print their means, name what failed, and write `rows.csv`.
+
+    Args:
+        out: folder of the results.
+        console: for people.
+        to: folder of what is written; by default that of the results. Where it cannot be written to, a line says so.
 
     Raises:
         FileNotFoundError: if there are no results.
     """
-    units, broken = read_usable(out)
+    show(read_folder(out), to or out, console)
+    return 0
+
+
+def show(reading: Reading, to: Path, console: Console) -> None:
+    """Print and write what was read."""
+    units = reading.units
     rows = [row for unit in units for row in unit.rows]
-    _write(rows, out / CSV)
     for protocol, digest in sorted({(row.protocol, row.protocol_hash) for row in rows}):
         own = [row for row in rows if row.protocol_hash == digest]
         console.print(_table(f"{protocol} {digest[:12]}", own))
         concerned = [unit for unit in units if any(row.protocol_hash == digest for row in unit.rows)]
         for line in (*_failures(own), *_findings(concerned)):
             console.print(f"[yellow]{escape(line)}[/]", highlight=False, soft_wrap=True)
-    for line in broken:
-        console.print(f"[red]{escape(line)}[/]", highlight=False, soft_wrap=True)
-    console.print(f"{len(units)} results, every number: [bold]{out / CSV}[/]", highlight=False)
-    return 0
+    for line in reading.aside:
+        console.print(f"[yellow]{escape(line)}[/]", highlight=False, soft_wrap=True)
+    for line in reading.broken:
+        console.print(f"[red]{escape(escaped(line))}[/]", highlight=False, soft_wrap=True)
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+        _write(rows, to / CSV)
+        console.print(f"{len(units)} results, every number: [bold]{escape(str(to / CSV))}[/]", highlight=False)
+    except OSError as error:
+        console.print(f"{len(units)} results; {escape(_unwritten(to, error))}", highlight=False, soft_wrap=True)
 
 
-def report(out: Path, console: Console) -> int:
+def _unwritten(to: Path, error: OSError) -> str:
+    return f"nothing is written to {to} ({error.strerror or error}); --out OTHER takes it elsewhere"
+
+
+def report(out: Path, console: Console, to: Path | None = None) -> int:
     """As `aggregate`, and write the report: tables, figures, one HTML page; published numbers beside ours where there are any.
 
     Raises:
         FileNotFoundError: if there are no results.
     """
-    aggregate(out, console)
-    written = write_report(read_usable(out)[0], out / REPORT, ReportSettings(against=True))
+    to, reading = to or out, read_folder(out)
+    show(reading, to, console)
+    if not reading.units:
+        console.print("no report: none of the results can be read", highlight=False)
+        return 1
+    settings = ReportSettings(against=True, notes=(*reading.aside, *map(escaped, reading.broken)))
+    try:
+        written = write_report(reading.units, to / REPORT, settings)
+    except OSError as error:
+        console.print(f"no report: {escape(_unwritten(to / REPORT, error))}", highlight=False, soft_wrap=True)
+        return 0
+    for line in written.settings.notes[len(settings.notes) :]:
+        console.print(f"[red]{escape(line)}[/]", highlight=False, soft_wrap=True)
     for verdict in written.verdicts:
         console.print(escape(verdict.headline), highlight=False, soft_wrap=True)
-    console.print(f"the report: [bold]{out / REPORT / 'report.html'}[/]", highlight=False)
+    console.print(f"the report: [bold]{escape(str(to / REPORT / 'report.html'))}[/]", highlight=False)
     return 0
 
 
@@ -114,7 +146,10 @@ def _listed(names: Collection[str]) -> str:
 
 def _write(rows: Sequence[ResultRow], path: Path) -> None:
     """All rows, numbers in full."""
-    with path.open("w", newline="") as file:
+    names = [field.name for field in fields(ResultRow)]
+    with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.writer(file)
-        writer.writerow(field.name for field in fields(ResultRow))
-        writer.writerows([item.value if isinstance(item, Status) else item for item in astuple(row)] for row in rows)
+        writer.writerow(names)
+        for row in rows:
+            items = [getattr(row, name) for name in names]
+            writer.writerow([item.value if isinstance(item, Status) else sheet_cell(item) for item in items])

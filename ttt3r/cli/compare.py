@@ -3,7 +3,9 @@
 Reads the datasets of `ttt3r data list`; `ttt3r data demo DIR` makes a sequence to try things on.
 """
 
+import hashlib
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,8 +30,12 @@ from ttt3r.evaluation.compare import compare
 from ttt3r.evaluation.comparison import Comparison, ComparisonRow
 from ttt3r.evaluation.plots import plot_gains, plot_trajectories
 from ttt3r.export import TrajectoryWriter
+from ttt3r.files import LOCK, escaped, is_partial, locked
+from ttt3r.update_rules import StateUpdateRule
 
 CSV = "comparison.csv"
+LONGEST = 100
+"""Bytes of a sequence's or a rule's name in the name of a file."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -66,8 +72,21 @@ def execute(settings: Any, console: Console) -> int:
     """Run `ttt3r compare`."""
     rules = choosing.parse_rules(settings.rules)
     lengths = _lengths(settings.lengths)
-    if settings.out is not None:
-        _prepare(settings.out, settings.overwrite)
+    if settings.out is None:
+        return _compare(settings, rules, lengths, console)
+    _make(settings.out)
+    with locked(settings.out, "comparison"):
+        _prepare(settings.out, settings.overwrite, _csv_of(settings))
+        return _compare(settings, rules, lengths, console)
+
+
+def _csv_of(settings: Any) -> str:
+    if settings.against is not None:
+        return PAPER_CSV
+    return WORLDS_CSV if settings.path == ["worlds"] else CSV
+
+
+def _compare(settings: Any, rules: dict[str, StateUpdateRule], lengths: list[int] | None, console: Console) -> int:
     if settings.against is not None:
         return compare_with_paper(settings.path, settings.out, console)
     if settings.path == ["worlds"]:
@@ -78,12 +97,12 @@ def execute(settings: Any, console: Console) -> int:
         open_clip(path, policy=policy, sampling=sampling, skip_broken=settings.skip_broken) for path in settings.path
     ]
     result = Comparison((), {}, {}, {})
-    for clip in clips:
+    for clip in (replace(clip, name=escaped(clip.name)) for clip in clips):
         if clip.name in result.truth:
             raise ValueError(f"two sequences are called {clip.name}; compare them one by one")
         with frame_progress(console) as progress, choosing.precision(settings):
             total = min(len(clip.timestamps), max(lengths or [len(clip.timestamps)]))
-            task = progress.add_task(clip.name, total=2 * total if settings.controls else total)
+            task = progress.add_task(escape(clip.name), total=2 * total if settings.controls else total)
             found = compare(
                 network,
                 rules,
@@ -105,19 +124,28 @@ def execute(settings: Any, console: Console) -> int:
     return 0
 
 
-def _prepare(out: Path, overwrite: bool) -> None:
-    """An output folder that is empty or holds an older comparison that may be replaced."""
+def _make(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
-        used = any(out.iterdir())
+        (out / LOCK).touch()
     except OSError as error:
         raise OSError(
             f"cannot write to the output folder {out} ({error.strerror}); choose another with --out"
         ) from error
+
+
+def _prepare(out: Path, overwrite: bool, table: str) -> None:
+    """An output folder that is empty or holds an older comparison that may be replaced.
+
+    The table is put there, empty, before anything else: so the folder is known as a comparison's however the command ends.
+    """
+    names = [path.name for path in out.iterdir()]
+    used = any(name != LOCK and not is_partial(name) for name in names)
     if used and not any((out / name).is_file() for name in (CSV, WORLDS_CSV, PAPER_CSV)):
         raise FileExistsError(f"{out} is not empty and holds no comparison; choose an empty folder with --out")
     if used and not overwrite:
         raise FileExistsError(f"{out} already holds a comparison; replace it with --overwrite, or choose another --out")
+    (out / table).write_bytes(b"")
 
 
 def _report(clip: Clip, result: Comparison, console: Console) -> None:
@@ -185,7 +213,11 @@ def _write(result: Comparison, out: Path, console: Console) -> None:
 
 
 def _file_name(name: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)
+    plain = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)
+    if len(plain.encode()) <= LONGEST:
+        return plain
+    mark = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return plain.encode()[: LONGEST - 9].decode("utf-8", "ignore") + f"-{mark}"
 
 
 def _write_trajectory(

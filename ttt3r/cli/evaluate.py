@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from jsonargparse import ArgumentParser
 from rich.console import Console
+from rich.markup import escape
 
 from ttt3r.cli import choosing
 from ttt3r.cli.aggregate import aggregate, report
@@ -23,6 +24,7 @@ from ttt3r.evaluation.grid import Axis, contenders
 from ttt3r.evaluation.protocol import Protocol
 from ttt3r.evaluation.protocols import find_protocol
 from ttt3r.evaluation.sharding import Shard, launched_processes
+from ttt3r.files import escaped, replacing
 from ttt3r.network import CUT3R, load_network
 from ttt3r.update_rules.resets import Every
 
@@ -64,14 +66,19 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1 or mps")
     parser.add_argument("--processes", type=int, default=1, help="processes on this machine, each with its own device")
     parser.add_argument("--shard", type=str, default="0/1", help="i/n: do only this share of the sequences")
-    parser.add_argument("--aggregate", type=Path | None, default=None, help="only read the results in this folder")
+    parser.add_argument(
+        "--aggregate",
+        type=Path | None,
+        default=None,
+        help="only read these results; tables go to --out, or there",
+    )
     parser.add_class_arguments(Jobs, "jobs", help="hand the work to a cluster's scheduler (extra: cluster)")
 
 
 def execute(settings: Any, console: Console) -> int:
     """Run `ttt3r evaluate`."""
     if settings.aggregate is not None:
-        return report(settings.aggregate, console)
+        return report(settings.aggregate, console, settings.out)
     if settings.name and settings.protocol and settings.name != settings.protocol:
         raise ValueError(f"two protocols are named, {settings.name} and {settings.protocol}; leave one of them out")
     settings.protocol = find_protocol(settings.name or settings.protocol).name
@@ -129,7 +136,8 @@ def _save(out: Path, experiment: str) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     file = out / f"experiment-{stable_hash(experiment)[:8]}.yaml"
     if not file.is_file():
-        file.write_text(experiment)
+        with replacing(file) as partial:
+            partial.write_text(experiment, "utf-8")
     return file
 
 
@@ -142,7 +150,7 @@ def _run_here(settings: Any, evaluation: Evaluation, network: CUT3R, console: Co
 
         def advance(sequence: str, frames: int) -> None:
             if sequence not in tasks:
-                tasks[sequence] = progress.add_task(sequence, total=evaluation.protocol.frames)
+                tasks[sequence] = progress.add_task(escape(escaped(sequence)), total=evaluation.protocol.frames)
             progress.update(tasks[sequence], completed=frames)
 
         evaluate(network, evaluation, settings.out, shard=shard, on_frame=advance)

@@ -10,6 +10,7 @@ from ttt3r.evaluation.paper import against_paper, published_values
 from ttt3r.evaluation.report.facts import paper_table
 from ttt3r.evaluation.report.results import collect
 from ttt3r.evaluation.result_files import read_usable
+from ttt3r.files import replacing
 
 CSV = "paper.csv"
 
@@ -51,6 +52,7 @@ def compare_with_paper(folders: Sequence[str], out: Path | None, console: Consol
         f"ours: network {escape(names)}; published numbers are of the official weights", highlight=False, soft_wrap=True
     )
     if out is not None:
-        (out / CSV).write_text(table.csv(), encoding="utf-8")
+        with replacing(out / CSV) as partial:
+            partial.write_text(table.csv(), "utf-8", "backslashreplace")
         console.print(f"the table: [bold]{out / CSV}[/]", highlight=False)
     return 0

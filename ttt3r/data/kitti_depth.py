@@ -60,6 +60,11 @@ def _folders(folder: Path) -> tuple[Path, Path]:
     return next((path for path in candidates if path.is_dir()), candidates[0]), place / _ANNOTATED
 
 
+def _beside(folder: Path) -> tuple[Path, ...]:
+    color, depth = _folders(folder)
+    return color, depth, color.parent.parent.parent / "calib_cam_to_cam.txt"
+
+
 def read(folder: Path) -> Recording:
     """All images of a drive, and the annotated depth that belongs to them by number. Timestamps are numbers / 10 Hz."""
     color, depth = _folders(folder)
@@ -106,5 +111,6 @@ KITTI_DEPTH = Layout(
     identify=identify,
     read=read,
     images=images,
+    beside=_beside,
 )
 """Annotated depth beside the raw recordings, or `image_gathered/` and `groundtruth_depth_gathered/`."""

@@ -74,10 +74,14 @@ def read(folder: Path) -> Recording:
     )
 
 
+def _pose_file(folder: Path) -> Path:
+    place = folder.resolve()
+    return place.parent.parent / "poses" / f"{place.name}.txt"
+
+
 def _read_poses(folder: Path, files: Files, numbers: Float[np.ndarray, " file"]) -> tuple[Poses, list[Finding]]:
     """The poses of the images, with the images' own times."""
-    place = folder.resolve()
-    path = place.parent.parent / "poses" / f"{place.name}.txt"
+    path = _pose_file(folder)
     if not path.is_file():
         cure = "get the ground-truth poses of KITTI odometry (sequences 00 to 10 have some) and put poses/ beside sequences/"
         return Poses(), [Finding(Problem.MISSING_POSES, str(path), Severity.WARNING, f"no file {path}", cure)]
@@ -115,5 +119,6 @@ KITTI_ODOMETRY = Layout(
     identify=identify,
     read=read,
     images=images,
+    beside=lambda folder: (_pose_file(folder),),
 )
 """`sequences/NN/image_2/`, `calib.txt`, `times.txt`, `poses/NN.txt`."""

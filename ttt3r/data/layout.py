@@ -33,6 +33,7 @@ class Layout:
         identify: the sequence's name, from the folder's.
         read: lists poses, depths and images. Raises FileNotFoundError or ValueError if there are no images to speak of.
         images: all colour images, with a pose or without, for a run that asks for no ground truth.
+        beside: files and folders of a sequence that lie outside its folder.
     """
 
     name: str
@@ -41,6 +42,11 @@ class Layout:
     identify: Callable[[Path], Identity]
     read: Callable[[Path], Recording]
     images: Callable[[Path], ImageFiles]
+    beside: Callable[[Path], tuple[Path, ...]] = lambda folder: ()
+
+    def places(self, folder: Path) -> tuple[Path, ...]:
+        """Everything that a sequence is read from: its folder, and what lies beside it."""
+        return (folder, *self.beside(folder))
 
 
 @dataclass(frozen=True)

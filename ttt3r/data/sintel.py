@@ -88,6 +88,11 @@ def _package(what: Problem, folder: Path) -> Finding:
     )
 
 
+def _beside(folder: Path) -> tuple[Path, ...]:
+    place = folder.resolve()
+    return tuple(place.parent.parent / kind / place.name for kind in ("camdata_left", "depth"))
+
+
 def images(folder: Path) -> ImageFiles:
     """The images in the order of their numbers; timestamps are numbers / 24 Hz."""
     return image_files(folder, numbered(folder, _IMAGE), _RATE)
@@ -100,5 +105,6 @@ SINTEL = Layout(
     identify=identify,
     read=read,
     images=images,
+    beside=_beside,
 )
 """`final/NAME/frame_NNNN.png`, `camdata_left/NAME/frame_NNNN.cam`, `depth/NAME/frame_NNNN.dpt`."""

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ttt3r.evaluation.accounting import GainMoment
+from ttt3r.files import replacing, sheet_cell
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Comparison:
 
     def write_csv(self, path: str | Path) -> None:
         """The rows as CSV, numbers in full."""
-        with open(path, "w", newline="") as file:
+        with replacing(Path(path)) as partial, partial.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(column.name for column in fields(ComparisonRow))
-            writer.writerows(astuple(row) for row in self.rows)
+            writer.writerows(map(sheet_cell, astuple(row)) for row in self.rows)

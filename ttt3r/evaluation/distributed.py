@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +18,10 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch.utils.data import DataLoader, Dataset
 
 from ttt3r.evaluation.evaluator import Evaluation, evaluate_sequence
+from ttt3r.evaluation.result_files import ResultFolder
+from ttt3r.evaluation.rows import UnitResult
 from ttt3r.evaluation.sharding import Shard, launched_processes
+from ttt3r.evaluation.units import Unit
 from ttt3r.network import CUT3R
 
 
@@ -59,22 +63,37 @@ class EvaluationModule(LightningModule):
     def __init__(self, network: CUT3R, evaluation: Evaluation, out: Path, shard: Shard = Shard()) -> None:
         super().__init__()
         self.network = network
-        self._evaluation, self._out, self._share = evaluation, out, shard
+        self._evaluation, self._folder, self._share = evaluation, ResultFolder(out), shard
+        self._found: dict[Unit, UnitResult] = {}
+        self._lock = ExitStack()
         self._entries = evaluation.protocol.find(evaluation.root)
 
     def on_predict_start(self) -> None:
         """A polite kill ends the process at once, as Ctrl-C does; Lightning would wait for the others amid a step."""
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, signal.default_int_handler)
+        self._evaluation, own = self._evaluation.of(self.network), self._own
+        self._lock.enter_context(self._folder.share(self._evaluation.name, f"{own.index}-of-{own.count}"))
+        self._folder.begin(self._evaluation.protocol.hash, self._evaluation.ground)
+
+    def on_predict_end(self) -> None:
+        """What was found or made here is what counts now."""
+        self._folder.make_current(self._found)
+        self._lock.close()
+
+    @property
+    def _own(self) -> Shard:
+        return Shard(self.global_rank, self.trainer.world_size).within(self._share)
 
     def predict_dataloader(self) -> DataLoader[int]:
         """Places of this process's sequences, as they are: a distributed sampler would pad them with repeated ones."""
-        own = Shard(self.global_rank, self.trainer.world_size).within(self._share)
-        return DataLoader(_Places(own.of(range(len(self._entries)))), batch_size=None)
+        return DataLoader(_Places(self._own.of(range(len(self._entries)))), batch_size=None)
 
     def predict_step(self, batch: int, batch_idx: int) -> int:
         """Run what is missing of one sequence; the number of its units."""
-        return len(evaluate_sequence(self.network, self._evaluation, self._entries[batch], self._out))
+        found = evaluate_sequence(self.network, self._evaluation, self._entries[batch], self._folder)
+        self._found |= found
+        return len(found)
 
 
 class _Places(Dataset[int]):

@@ -1,27 +1,25 @@
 """Results on disk: one JSON file for each unit of work, written atomically, with an NPZ file beside it.
 
-    OUT/units/SEQUENCE.RULE.KEY.json      rows, settings, costs
+    OUT/units/SEQUENCE.RULE.KEY.json      rows, settings, costs, origin
     OUT/units/SEQUENCE.RULE.KEY.npz       trajectories, gains, a thinned cloud
+    OUT/current/PROTOCOL                  network and code of the newest experiment by a protocol
+    OUT/locks/EXPERIMENT.SHARE            held by the process that does this share
 
-Numbers are written so that reading gives back the same bits. Any number of processes may write to one folder.
+Numbers are written so that reading gives back the same bits. Processes with other shares may write to one folder.
 """
 
-import json
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from ttt3r.evaluation.rows import ResultRow, Status, UnitResult
+from ttt3r.evaluation.current import current_of
+from ttt3r.evaluation.result_format import BrokenResult as BrokenResult
+from ttt3r.evaluation.result_format import Content, parse, text_of
+from ttt3r.evaluation.rows import UnitResult
 from ttt3r.evaluation.units import AGAIN, Unit
-from ttt3r.files import replacing
-
-FORMAT = 1
-
-
-class BrokenResult(ValueError):  # noqa: N818 (a noun of the domain)
-    """A result file that cannot be used."""
+from ttt3r.files import is_partial, locked, replacing
 
 
 class ResultFolder:
@@ -35,49 +33,35 @@ class ResultFolder:
         self.path = path
         self.units = path / "units"
 
-    def write(self, units: Mapping[Unit, UnitResult], arrays: Mapping[Unit, Callable[[Path], None]]) -> None:
-        """Write the units of one pass, each atomically. A unit counts as done once all units of its pass are there.
+    def write(
+        self, units: Mapping[Unit, UnitResult], arrays: Mapping[Unit, Callable[[Path], None]]
+    ) -> dict[Unit, UnitResult]:
+        """Write the units of one pass, each atomically; what `read` would give of them.
 
-        Rules of one pass share a batch, and a batch of another size may round differently; so a pass that was cut off while
-        it wrote, or in which a rule failed for a reason that may have gone since, is run again as a whole and gives the bits
-        that an undisturbed run gives.
+        Rules of one pass share a batch, and a batch of another size may round differently. So a pass that was cut off while
+        it wrote is run again as a whole, and gives the bits that an undisturbed run gives. A rule that failed is tried again
+        alone; the setting `pass` of its result says so.
 
         Args:
             units: the results.
             arrays: for each unit that has arrays, what writes its NPZ file to a path.
         """
         self.units.mkdir(parents=True, exist_ok=True)
-        together = sorted(unit.key for unit in units)
+        together = tuple(sorted(unit.file_name for unit in units))
+        written = {}
         for unit, result in units.items():
             name = unit.file_name
             if unit in arrays:
                 with replacing(self.units / f"{name}.npz") as partial:
                     arrays[unit](partial)
                 result = replace(result, arrays=f"{name}.npz")
-            text = json.dumps(_to_json(unit.key, together, result), indent=1) + "\n"
-            with replacing(self.units / f"{name}.json") as partial:
-                partial.write_text(text, "utf-8")
+            self._write(name, Content(unit.key, together, result))
+            written[unit] = _placed(result, self.units)
+        return written
 
     def find(self, unit: Unit) -> UnitResult | None:
-        """The result of a unit if it is there, complete and of use; else it is to be run (again)."""
-        path = self.units / f"{unit.file_name}.json"
-        if not path.is_file():
-            return None
-        try:
-            content = _load(path)
-            result = _from_json(content, self.units)
-        except BrokenResult:
-            return None
-        return result if content["key"] == unit.key and all(map(self._is_final, content["pass"])) else None
-
-    def _is_final(self, key: str) -> bool:
-        """Whether the unit of a key is there, and would not be tried again."""
-        for path in self.units.glob(f"*.{key[:12]}.json"):
-            try:
-                return not any(Status(row["status"]) in AGAIN for row in _load(path)["rows"])
-            except (BrokenResult, KeyError, TypeError, ValueError):
-                return False
-        return False
+        """The result of a unit if it is there, complete and of use."""
+        return self.find_all([unit]).get(unit)
 
     def read(self, unit: Unit) -> UnitResult:
         """The result of a unit, whatever became of it; `arrays` is a full path.
@@ -85,17 +69,134 @@ class ResultFolder:
         Raises:
             BrokenResult: if it is not there or cannot be read.
         """
-        return _from_json(_load(self.units / f"{unit.file_name}.json"), self.units)
+        return _placed(_load(self.units / f"{unit.file_name}.json").result, self.units)
+
+    def find_all(self, units: Iterable[Unit]) -> dict[Unit, UnitResult]:
+        """The results that are there, complete and of use; the others are to be run (again). Each file is read once.
+
+        Nothing is remembered, and the folder is not listed, however many results it holds.
+        """
+        found, whole = {}, dict[str, bool]()
+        for unit in units:
+            try:
+                content = _load(self.units / f"{unit.file_name}.json")
+            except BrokenResult:
+                continue
+            for name in (*content.together, unit.file_name):
+                if name not in whole:
+                    whole[name] = (self.units / f"{name}.json").is_file()
+            arrays = not content.result.arrays or (self.units / content.result.arrays).is_file()
+            complete = arrays and all(whole[name] for name in content.together)
+            if content.key == unit.key and complete and final(content.result):
+                found[unit] = _placed(content.result, self.units)
+        return found
+
+    def begin(self, protocol: str, ground: str) -> None:
+        """From now on, results of a protocol count where they have this `Origin.ground`."""
+        mark = self.path / "current" / protocol[:16]
+        if _text(mark) != ground:
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(mark) as partial:
+                partial.write_text(ground, "utf-8")
+
+    def make_current(self, found: Mapping[Unit, UnitResult]) -> None:
+        """Let the results of an evaluation count before those of other data or rules that lie beside them in the folder.
+
+        The folder is listed once. A file is written only where there is something newer beside it.
+        """
+        beside: dict[str, list[str]] = {}
+        for path in _listed(self.units):
+            beside.setdefault(path.stem.rpartition(".")[0] + ".", []).append(path.stem)
+        for unit, result in found.items():
+            others = [name for name in beside.get(unit.place, ()) if name != unit.file_name]
+            if any(self._is_newer(name, result) for name in others):
+                content = _load(self.units / f"{unit.file_name}.json")
+                self._write(unit.file_name, replace(content, result=_dated(content.result)))
+
+    def _is_newer(self, name: str, than: UnitResult) -> bool:
+        try:
+            other = _load(self.units / f"{name}.json").result
+        except BrokenResult:
+            return False
+        same = all(
+            (row.sequence, row.rule, row.protocol_hash)
+            == (than.rows[0].sequence, than.rows[0].rule, than.rows[0].protocol_hash)
+            for row in other.rows[:1]
+        )
+        return same and other.origin.made > than.origin.made
+
+    def _write(self, name: str, content: Content) -> None:
+        with replacing(self.units / f"{name}.json") as partial:
+            partial.write_text(text_of(content), "utf-8")
+
+    @contextmanager
+    def share(self, experiment: str, share: str) -> Iterator[None]:
+        """Within: no other process does this share of this experiment in this folder.
+
+        Raises:
+            ValueError: if one does.
+        """
+        folder = self.path / "locks" / f"{experiment}.{share}"
+        folder.mkdir(parents=True, exist_ok=True)
+        cure = "wait for it, give each process its own --shard i/n, or choose another --out"
+        with locked(folder, "evaluation of the same share", cure):
+            yield
+
+
+def final(result: UnitResult) -> bool:
+    """Whether a result would not be tried again."""
+    return not any(row.status in AGAIN for row in result.rows)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a folder of results holds.
+
+    Args:
+        units: of the newest experiment of each protocol.
+        aside: a line for each kind of older results, which must not meet them in one mean.
+        broken: a line for each file that cannot be read.
+    """
+
+    units: tuple[UnitResult, ...]
+    aside: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
+
+
+def read_folder(out: str | Path) -> Reading:
+    """The results in a folder, sorted by file name; any subset of an evaluation will do. `arrays` become full paths.
+
+    Raises:
+        FileNotFoundError: if the folder holds no results.
+    """
+    files = _listed(Path(out) / "units")
+    if not files:
+        raise FileNotFoundError(
+            f"no results in {out}; expected {Path(out) / 'units'}/*.json, as ttt3r evaluate writes them"
+        )
+    found, broken = [], []
+    for path in files:
+        try:
+            found.append(_placed(_load(path).result, path.parent))
+        except BrokenResult as error:
+            broken.append(str(error))
+    digests = {unit.rows[0].protocol_hash for unit in found}
+    grounds = {digest: _text(Path(out) / "current" / digest[:16]) for digest in digests if _is_plain(digest)}
+    current = current_of(found, grounds)
+    return Reading(current.units, current.aside, tuple(broken))
 
 
 def read_results(out: str | Path) -> tuple[UnitResult, ...]:
-    """All results in a folder, sorted by file name; any subset of an evaluation will do. `arrays` become full paths.
+    """The results of the newest experiments in a folder, see `read_folder`.
 
     Raises:
         FileNotFoundError: if the folder holds no results.
         BrokenResult: if a file cannot be read; remove it and run the evaluation again.
     """
-    return tuple(_from_json(_load(path), path.parent) for path in _files(out))
+    reading = read_folder(out)
+    if reading.broken:
+        raise BrokenResult(reading.broken[0])
+    return reading.units
 
 
 def read_usable(out: str | Path) -> tuple[tuple[UnitResult, ...], tuple[str, ...]]:
@@ -104,62 +205,39 @@ def read_usable(out: str | Path) -> tuple[tuple[UnitResult, ...], tuple[str, ...
     Raises:
         FileNotFoundError: if the folder holds no results.
     """
-    found, broken = [], []
-    for path in _files(out):
-        try:
-            found.append(_from_json(_load(path), path.parent))
-        except BrokenResult as error:
-            broken.append(str(error))
-    return tuple(found), tuple(broken)
+    reading = read_folder(out)
+    return reading.units, reading.broken
 
 
-def _files(out: str | Path) -> list[Path]:
-    files = sorted((Path(out) / "units").glob("*.json"))
-    if not files:
-        raise FileNotFoundError(
-            f"no results in {out}; expected {Path(out) / 'units'}/*.json, as ttt3r evaluate writes them"
-        )
-    return files
+def _listed(units: Path) -> list[Path]:
+    """The files of results, in order. Unfinished ones of a process at work, or one that was killed, are none."""
+    return sorted(path for path in units.glob("*.json") if not is_partial(path.name))
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _load(path: Path) -> Content:
     try:
-        content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise BrokenResult(f"cannot read {path} ({error}); remove it and run the evaluation again") from error
-    expected = {"format", "key", "pass", "rows", "settings", "costs", "arrays"}
-    if not isinstance(content, dict) or not expected <= set(content) or content["format"] != FORMAT:
-        raise BrokenResult(f"{path} is no result of format {FORMAT}; remove it and run the evaluation again")
-    return content
+        content = parse(path.read_text("utf-8"))
+        made = content.result.origin.made or path.stat().st_mtime
+    except (OSError, ValueError, RecursionError) as error:
+        why = " ".join(str(error).split())
+        raise BrokenResult(f"cannot read {path} ({why}); remove it and run the evaluation again") from error
+    return replace(content, result=_dated(content.result, made))
 
 
-def _to_json(key: str, together: Sequence[str], result: UnitResult) -> dict[str, Any]:
-    rows = [{**asdict(row), "value": _number(row.value), "status": row.status.value} for row in result.rows]
-    costs = {name: _number(value) for name, value in result.costs.items()}
-    return {
-        "format": FORMAT,
-        "key": key,
-        "pass": list(together),
-        "rows": rows,
-        "settings": dict(result.settings),
-        "costs": costs,
-        "arrays": result.arrays,
-    }
+def _dated(result: UnitResult, made: float | None = None) -> UnitResult:
+    return replace(result, origin=replace(result.origin, made=time.time() if made is None else made))
 
 
-def _from_json(content: Mapping[str, Any], folder: Path | None = None) -> UnitResult:
+def _placed(result: UnitResult, folder: Path) -> UnitResult:
+    return replace(result, arrays=str(folder / result.arrays)) if result.arrays else result
+
+
+def _text(path: Path) -> str:
     try:
-        rows = tuple(
-            ResultRow(**{**row, "value": float(row["value"]), "status": Status(row["status"])})
-            for row in content["rows"]
-        )
-        costs = {name: float(value) for name, value in content["costs"].items()}
-    except (TypeError, KeyError, ValueError) as error:
-        raise BrokenResult(f"a result does not have the rows of this version ({error}); run it again") from error
-    arrays = content["arrays"]
-    return UnitResult(rows, content["settings"], costs, str(folder / arrays) if folder and arrays else arrays)
+        return path.read_text("utf-8")
+    except (OSError, ValueError):
+        return ""
 
 
-def _number(value: float) -> float | str:
-    """JSON has no NaN and no infinity; these become text."""
-    return value if math.isfinite(value) else repr(value)
+def _is_plain(digest: str) -> bool:
+    return digest.isalnum()

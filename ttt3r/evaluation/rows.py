@@ -64,6 +64,32 @@ class ResultRow:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """What a result was made from, as fingerprints, empty where not known: by it `evaluation.current` tells what may meet.
+
+    Args:
+        data: of the files of the sequence.
+        network: of its weights and settings.
+        code: of this package and the arithmetic.
+        rule: of the rule, its sources and weights, and its resets.
+        root: the folder in which the sequence was found.
+        made: when, seconds since 1970; also when it was last found to be what an evaluation asks for while others lay beside.
+    """
+
+    data: str = ""
+    network: str = ""
+    code: str = ""
+    rule: str = ""
+    root: str = ""
+    made: float = 0.0
+
+    @property
+    def ground(self) -> str:
+        """Network and code: what all rules and sequences of one table have in common."""
+        return f"{self.network} {self.code}"
+
+
+@dataclass(frozen=True)
 class UnitResult:
     """All that one rule gave on one sequence under one protocol; written as one file.
 
@@ -74,12 +100,14 @@ class UnitResult:
         costs: seconds per frame by part, peak memory in bytes, by name; they are not part of what must repeat.
         arrays: name of the NPZ file beside, or empty. It holds `camera_to_world` and `true_camera_to_world` (frame, 4, 4),
             `gain_mean` and `gain_std` (frame), `points` (point, 3) and `colors` (point, 3, uint8) of a thinned cloud.
+        origin: what it was made from.
     """
 
     rows: tuple[ResultRow, ...]
     settings: Mapping[str, str] = field(default_factory=dict)
     costs: Mapping[str, float] = field(default_factory=dict)
     arrays: str = ""
+    origin: Origin = Origin()
 
     @property
     def findings(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from ttt3r.data import Clip, ResizePolicy, Sampling, open_clip
 from ttt3r.data.dataset import find_sequences
 from ttt3r.data.datasets import DATASETS
+from ttt3r.data.layout import Place
 from ttt3r.data.layouts import LAYOUTS
 from ttt3r.data.procedural import WorldConfig, as_clips, sample_clips
 from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD, TRAINING_LENGTH
@@ -20,10 +21,12 @@ class SequenceEntry:
     Args:
         name: unique within the dataset.
         scene: what it shows; intervals are clustered by it. The name itself where nothing else is known.
+        places: files and folders that hold it; none where it needs no files, or is missing.
     """
 
     name: str
     scene: str
+    places: tuple[Path, ...] = field(default=(), compare=False)
 
 
 class SequenceSource(ABC):
@@ -69,11 +72,18 @@ class BenchmarkSequences(SequenceSource):
 
     def find(self, root: Path) -> tuple[SequenceEntry, ...]:
         """The sequences of the selection, missing ones too; all that are found where it names none."""
-        found = {place.name: place.scene for place in DATASETS[self.selection.dataset].sequences(root)}
+        dataset, found = DATASETS[self.selection.dataset], dict[str, Place]()
+        for place in dataset.sequences(root):
+            found.setdefault(place.name, place)  # of two copies `Dataset.open` takes the first, too
         names = self.selection.sequences or tuple(found)
         if not set(names) & set(found):
             return ()
-        return tuple(SequenceEntry(name, found.get(name, name.partition("/")[0])) for name in sorted(names))
+        return tuple(
+            SequenceEntry(name, found[name].scene, dataset.layout.places(found[name].folder))
+            if name in found
+            else SequenceEntry(name, name.partition("/")[0])
+            for name in sorted(names)
+        )
 
     def open(self, root: Path, sequence: str, policy: ResizePolicy, frames: int | None) -> Clip:
         """See `SequenceSource.open`. A frame that cannot be read ends the sequence there."""
@@ -98,9 +108,10 @@ class FolderSequences(SequenceSource):
     def find(self, root: Path) -> tuple[SequenceEntry, ...]:
         """The folders in one of the known layouts, sorted by name."""
         found = []
-        for _, place in find_sequences(root, LAYOUTS):
+        for layout, place in find_sequences(root, LAYOUTS):
             name = place.folder.relative_to(root).as_posix() if place.folder != root else root.resolve().name
-            found.append(SequenceEntry(name, name if place.scene == place.name else place.scene))
+            scene = name if place.scene == place.name else place.scene
+            found.append(SequenceEntry(name, scene, layout.places(place.folder)))
         return tuple(sorted(found, key=lambda entry: entry.name))
 
     def open(self, root: Path, sequence: str, policy: ResizePolicy, frames: int | None) -> Clip:

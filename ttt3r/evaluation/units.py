@@ -1,16 +1,22 @@
 """The unit of work, (protocol, rule, sequence): what it is, and by which key its result is found again."""
 
+import time
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from ttt3r.evaluation.canonical import canonical_text, stable_hash
 from ttt3r.evaluation.contenders import Contender
 from ttt3r.evaluation.prefixes import Judged
 from ttt3r.evaluation.protocol import Protocol
-from ttt3r.evaluation.rows import ResultRow, Status
+from ttt3r.evaluation.rows import Origin, ResultRow, Status
 from ttt3r.evaluation.sources import SequenceEntry
+from ttt3r.files import escaped
 
 AGAIN = frozenset({Status.OUT_OF_MEMORY, Status.UNREADABLE, Status.FAILED})
 """Outcomes that depend on the machine, the files or a mistake; a resumed evaluation tries such units once more."""
+
+_LONGEST = 80
+"""Bytes of a name within a file name; a file system takes 255 for two of them, the key and the ending."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,10 @@ class Unit:
         network: fingerprint of the network.
         control: whether the unit is the constant of the same mean gain as the rule's on this sequence. Its rate is known
             only after the gate's run, so the key speaks of the gate.
+        code: fingerprint of this package and the arithmetic.
+        data: fingerprint of the sequence's files.
+        rule: fingerprint of the rule with its weights and sources.
+        root: where the sequence lies; not part of the key, since data may be moved.
     """
 
     protocol: Protocol
@@ -31,19 +41,38 @@ class Unit:
     entry: SequenceEntry
     network: str
     control: bool = False
+    code: str = ""
+    data: str = ""
+    rule: str = ""
+    root: str = ""
+
+    @cached_property
+    def key(self) -> str:
+        """SHA-256 of protocol hash, rule and reset policy, network, code, sequence and its files."""
+        known = (self.network, self.code, self.entry.name, self.data, self.control)
+        return stable_hash((self.protocol.hash, *self._rule, *known))
 
     @property
-    def key(self) -> str:
-        """SHA-256 of protocol hash, rule settings, reset policy, network fingerprint and sequence."""
+    def _rule(self) -> tuple[str, str, str]:
         reset = canonical_text(self.contender.reset_in(self.protocol))
-        rule = canonical_text(self.contender.rule)
-        return stable_hash((self.protocol.hash, rule, reset, self.network, self.entry.name, self.control))
+        return canonical_text(self.contender.rule), self.rule, reset
+
+    @property
+    def origin(self) -> Origin:
+        """What its result is made from, now."""
+        rule = stable_hash(self._rule)
+        return Origin(self.data, self.network, self.code, rule, escaped(self.root), time.time())
+
+    @property
+    def place(self) -> str:
+        """The beginning of its file's name: sequence and rule, as far as a file system takes them."""
+        label = f"control-of-{self.contender.label}" if self.control else self.contender.label
+        return f"{_plain(self.entry.name)}.{_plain(label)}."
 
     @property
     def file_name(self) -> str:
         """Readable, and unique by twelve digits of the key."""
-        label = f"control-of-{self.contender.label}" if self.control else self.contender.label
-        return f"{_plain(self.entry.name)}.{_plain(label)}.{self.key[:12]}"
+        return f"{self.place}{self.key[:12]}"
 
     @property
     def gate(self) -> str:
@@ -62,15 +91,15 @@ class Unit:
             protocol_hash=self.protocol.hash,
             rule=self.label,
             dataset=self.protocol.dataset,
-            sequence=self.entry.name,
-            scene=self.entry.scene,
+            sequence=escaped(self.entry.name),
+            scene=escaped(self.entry.scene),
             length=judged.length,
             frames=judged.frames,
             metric=judged.number.metric,
             value=judged.number.value,
             status=judged.number.status,
             control_of=self.gate,
-            note=judged.number.note,
+            note=escaped(judged.number.note),
         )
 
     def as_control(self) -> "Unit":
@@ -79,4 +108,5 @@ class Unit:
 
 
 def _plain(name: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "-_=," else "_" for letter in name)[:80]
+    plain = "".join(letter if letter.isalnum() or letter in "-_=," else "_" for letter in name)
+    return plain.encode()[:_LONGEST].decode("utf-8", "ignore")

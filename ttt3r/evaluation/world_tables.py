@@ -12,6 +12,7 @@ from ttt3r.evaluation.report.tables import Cell, Column, Table
 from ttt3r.evaluation.world_plots import BINS, bin_name, table_of_recall
 from ttt3r.evaluation.world_study import WorldStudy
 from ttt3r.evaluation.worlds import MEAN_DEPTH, NO_MOTION, WINDOW, WorldScores
+from ttt3r.files import replacing, sheet_cell
 
 
 def tables_of(study: WorldStudy) -> tuple[Table, ...]:
@@ -115,7 +116,7 @@ def _cell(value: Interval) -> Cell:
 def write_tables(study: WorldStudy, errors: Path, answers: Path) -> None:
     """One row for each rule, length and world; and one for each memory, question and world."""
     scores = study.scores
-    with open(errors, "w", newline="") as file:
+    with replacing(errors) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["rule", "frames", "world", "rotation_degrees", "translation", "ate", "depth_abs_rel", "gain"])
         tables = (scores.rotation_degrees, scores.translation, scores.ate, scores.depth_abs_rel, scores.gain)
@@ -125,13 +126,18 @@ def write_tables(study: WorldStudy, errors: Path, answers: Path) -> None:
                 worlds = len(next(cell for cell in cells if cell is not None))
                 for world in range(worlds):
                     writer.writerow(
-                        [rule, length, world, *("" if cell is None else float(cell[world]) for cell in cells)]
+                        [
+                            sheet_cell(rule),
+                            length,
+                            world,
+                            *("" if cell is None else float(cell[world]) for cell in cells),
+                        ]
                     )
-    with open(answers, "w", newline="") as file:
+    with replacing(answers) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["memory", "after", "frame", "world", "frames_since_seen", "variance", "color_error", "points"])
         for asked in study.asked:
-            writer.writerows(_answers(asked))
+            writer.writerows(map(sheet_cell, answer) for answer in _answers(asked))
 
 
 def _answers(asked: RecallScores) -> list[tuple[object, ...]]:

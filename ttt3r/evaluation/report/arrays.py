@@ -39,12 +39,18 @@ class UnitArrays:
 
 
 def read_arrays(units: Sequence[UnitResult], folder: Path) -> tuple[UnitArrays, ...]:
-    """The arrays of all units that name a file which is there; of repeated runs the first.
+    """The arrays of `read_usable_arrays` alone."""
+    return read_usable_arrays(units, folder)[0]
+
+
+def read_usable_arrays(units: Sequence[UnitResult], folder: Path) -> tuple[tuple[UnitArrays, ...], tuple[str, ...]]:
+    """The arrays of all units that name a file which is there, of repeated runs the first; and a line for each damaged file.
 
     Args:
         units: any.
         folder: that relative names start from.
     """
+    broken: list[str] = []
     found: dict[tuple[Slice, str, str], UnitArrays] = {}
     for unit in units:
         if not unit.arrays or not unit.rows:
@@ -52,26 +58,39 @@ def read_arrays(units: Sequence[UnitResult], folder: Path) -> tuple[UnitArrays, 
         row = unit.rows[0]
         key = (slice_of(row), rule_of(row), row.sequence)
         path = folder / unit.arrays
-        if key not in found and path.is_file():
-            found[key] = _read(path, key)
-    return tuple(found.values())
+        if key not in found and path.exists():
+            try:
+                found[key] = _read(path, key)
+            except Exception as error:  # damaged files raise whatever the unpacking met
+                why = " ".join(str(error).split())[:200] or type(error).__name__
+                broken.append(f"cannot read {path} ({why}); remove it and run the evaluation again")
+    return tuple(found.values()), tuple(broken)
 
 
 def _read(path: Path, key: tuple[Slice, str, str]) -> UnitArrays:
     with np.load(path, allow_pickle=False) as file:
         parts = {name: file[name] for name in file.files}
     none = np.zeros((0, 4, 4))
-    predicted, true = (parts.get(name, none) for name in ("camera_to_world", "true_camera_to_world"))
+    predicted, true = (_shaped(parts.get(name, none), 4, 4) for name in ("camera_to_world", "true_camera_to_world"))
     if len(true) != len(predicted):
-        raise ValueError(
-            f"{path} holds {len(predicted)} predicted and {len(true)} true cameras; they must be of the same frames"
-        )
+        raise ValueError(f"{len(predicted)} predicted and {len(true)} true cameras; they must be of the same frames")
+    means, spreads = (_shaped(parts.get(name, np.zeros(0))) for name in ("gain_mean", "gain_std"))
+    points, colors = (_shaped(parts.get(name, np.zeros((0, 3))), 3) for name in ("points", "colors"))
+    if len(means) != len(spreads) or len(points) != len(colors):
+        raise ValueError("arrays that belong together have different lengths")
     return UnitArrays(
         *key,
         camera_to_world=predicted.astype(np.float64),
         true_camera_to_world=true.astype(np.float64),
-        gain_mean=parts.get("gain_mean", np.zeros(0)).astype(np.float64),
-        gain_std=parts.get("gain_std", np.zeros(0)).astype(np.float64),
-        points=parts.get("points", np.zeros((0, 3))).astype(np.float32),
-        colors=parts.get("colors", np.zeros((0, 3), np.uint8)).astype(np.uint8),
+        gain_mean=means.astype(np.float64),
+        gain_std=spreads.astype(np.float64),
+        points=points.astype(np.float32),
+        colors=colors.astype(np.uint8),
     )
+
+
+def _shaped(array: np.ndarray, *axes: int) -> np.ndarray:
+    """An array of numbers with these axes behind the first."""
+    if array.shape[1:] != axes or array.ndim == 0 or array.dtype.kind not in "fiu":
+        raise ValueError(f"an array of {array.dtype} with axes {array.shape}, expected numbers (n, {axes})")
+    return array

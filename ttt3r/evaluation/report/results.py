@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from ttt3r.evaluation.current import current_of
 from ttt3r.evaluation.rows import ResultRow, Status, UnitResult
 
 REPEAT = "repeat"
@@ -104,14 +105,15 @@ def rule_of(row: ResultRow) -> str:
 def collect(units: Iterable[UnitResult]) -> Results:
     """Put the rows of all units in order.
 
-    A row that comes twice is counted once. Units that differ in `settings["repeat"]` are runs of one unit: their mean is
-    taken, and a place where any of them failed counts as failed.
+    A row that comes twice is counted once. Of results with an origin the newest experiment counts, see `evaluation.current`.
+    Units that differ in `settings["repeat"]` are runs of one unit: their mean is taken, and a place where any of them failed
+    counts as failed.
 
     Raises:
         ValueError: if there is no row, or if two rows of one run give different numbers for one place.
     """
     found: dict[Place, dict[str, ResultRow]] = {}
-    for unit in units:
+    for unit in current_of(units).units:
         repeat = unit.settings.get(REPEAT, "")
         for row in unit.rows:
             place = Place(slice_of(row), rule_of(row), row.sequence, row.length, row.metric)

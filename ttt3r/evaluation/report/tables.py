@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ttt3r.files import sheet_cell
+
 if TYPE_CHECKING:
     import rich.table
 
@@ -97,7 +99,7 @@ class Table:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow([column.name or column.heading for column in self.columns])
-        writer.writerows([[cell.plain for cell in row] for row in self.rows])
+        writer.writerows([[sheet_cell(cell.plain) for cell in row] for row in self.rows])
         return text.getvalue()
 
     def markdown(self) -> str:

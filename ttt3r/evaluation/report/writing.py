@@ -1,12 +1,13 @@
 """The entry point: from the results of units to a folder with tables, figures and one HTML page."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ttt3r.evaluation.current import current_of
 from ttt3r.evaluation.paper import AgainstPaper, against_paper
 from ttt3r.evaluation.report.aggregate import Aggregation, StrictMean
-from ttt3r.evaluation.report.arrays import UnitArrays, read_arrays
+from ttt3r.evaluation.report.arrays import UnitArrays, read_usable_arrays
 from ttt3r.evaluation.report.contents import Means, comparison_table, gain_tables, overall_table, summary_tables
 from ttt3r.evaluation.report.facts import (
     cost_table,
@@ -28,6 +29,7 @@ from ttt3r.evaluation.report.style import rule_styles
 from ttt3r.evaluation.report.tables import Table
 from ttt3r.evaluation.report.verdict import Evidence, Verdict, verdicts
 from ttt3r.evaluation.rows import UnitResult
+from ttt3r.files import replacing
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class ReportSettings:
         aggregation: how the numbers of sequences become one.
         against: published numbers to show beside ours, see `against_paper`.
         seed: of everything that is drawn by lot.
+        notes: lines that the page shows, e.g. what was left out.
     """
 
     title: str = "Update rules compared"
@@ -49,6 +52,7 @@ class ReportSettings:
     aggregation: Aggregation = StrictMean()
     against: bool = False
     seed: int = 0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ def make_report(units: Iterable[UnitResult], settings: ReportSettings = ReportSe
         ValueError: without rows, with two numbers for one place, without a metric to judge by, or for an unknown `primary` or
             `baseline`.
     """
-    units = tuple(units)
+    units = current_of(units).units
     results = collect(units)
     primary = settings.primary or primary_metric(list(results.metrics))
     baseline = settings.baseline or baseline_of(results)
@@ -155,21 +159,27 @@ def write_report(
     Raises:
         ValueError: as `make_report`.
     """
-    units, folder = tuple(units), Path(out)
-    report = make_report(units, settings)
+    current, folder = current_of(units), Path(out)
+    units, (found, broken) = current.units, read_usable_arrays(current.units, Path(arrays))
+    report = make_report(units, replace(settings, notes=(*settings.notes, *current.aside, *broken)))
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "table.csv").write_text(overall_table(report.means).csv(), encoding="utf-8")
+    _write(folder / "table.csv", overall_table(report.means).csv())
     for table in report.written:
-        (folder / f"{table.name}.csv").write_text(table.csv(), encoding="utf-8")
-    (folder / "table.md").write_text("\n".join(table.markdown() for table in report.written), encoding="utf-8")
-    (folder / "table.tex").write_text("\n".join(table.latex() for table in report.written), encoding="utf-8")
-    page = make_page(report, units, read_arrays(units, Path(arrays)))
+        _write(folder / f"{table.name}.csv", table.csv())
+    _write(folder / "table.md", "\n".join(table.markdown() for table in report.written))
+    _write(folder / "table.tex", "\n".join(table.latex() for table in report.written))
+    page = make_page(report, units, found)
     if page.figures:
         (folder / "figures").mkdir(exist_ok=True)
     for figure in page.figures:
         figure.save(folder / "figures")
-    (folder / "report.html").write_text(page.html(), encoding="utf-8")
+    _write(folder / "report.html", page.html())
     return report
+
+
+def _write(path: Path, text: str) -> None:
+    with replacing(path) as partial:
+        partial.write_text(text, "utf-8", "backslashreplace")
 
 
 def make_page(report: Report, units: Sequence[UnitResult], arrays: Sequence[UnitArrays]) -> Page:
@@ -180,7 +190,7 @@ def make_page(report: Report, units: Sequence[UnitResult], arrays: Sequence[Unit
         units: with costs.
         arrays: for the curves of gains and the interactive view.
     """
-    results, notes = report.results, []
+    results, notes = report.results, [*report.settings.notes]
     styles = rule_styles(results.rules, results.gate_of)
     figures: tuple[Figure, ...] = ()
     scenes: tuple[Scene, ...] = ()

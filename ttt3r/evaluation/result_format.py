@@ -1,0 +1,140 @@
+"""One result as JSON text and back. What is read may be damaged in any way: all of it is checked, and refused by one error."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from ttt3r.evaluation.rows import Origin, ResultRow, Status, UnitResult
+
+FORMAT = 2
+"""Format 1 had no origin; it is still read."""
+
+
+class BrokenResult(ValueError):  # noqa: N818 (a noun of the domain)
+    """A result file that cannot be used."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """A result file.
+
+    Args:
+        key: of the unit.
+        together: file names, without ending, of the units that ran in one pass; of format 1 the unit alone is known.
+        result: with the name of its arrays as it stands in the file.
+    """
+
+    key: str
+    together: tuple[str, ...]
+    result: UnitResult
+
+
+def text_of(content: Content) -> str:
+    """The text of a file."""
+    result = content.result
+    rows = [{**asdict(row), "value": _number(row.value), "status": row.status.value} for row in result.rows]
+    told = {
+        "format": FORMAT,
+        "key": content.key,
+        "pass": list(content.together),
+        "rows": rows,
+        "settings": dict(result.settings),
+        "costs": {name: _number(value) for name, value in result.costs.items()},
+        "arrays": result.arrays,
+        "origin": asdict(result.origin),
+    }
+    return json.dumps(told, indent=1) + "\n"
+
+
+def parse(text: str) -> Content:
+    """The content of a file.
+
+    Raises:
+        BrokenResult: if it is no result, or not whole.
+        ValueError: if it is no JSON.
+        RecursionError: if it is nested without end.
+    """
+    told = json.loads(text)
+    if not isinstance(told, dict) or told.get("format") not in (1, FORMAT):
+        raise BrokenResult(f"it is no result of format 1 or {FORMAT}")
+    settings = {name: _word(value, f"settings.{name}") for name, value in _mapping(told, "settings").items()}
+    costs = {name: _float(value, f"costs.{name}") for name, value in _mapping(told, "costs").items()}
+    rows = tuple(_row(row) for row in _list(told, "rows"))
+    if not rows:
+        raise BrokenResult("it has no rows")
+    arrays = _word(told.get("arrays"), "arrays")
+    if arrays != arrays.replace("\\", "/").rpartition("/")[2] or "\0" in arrays or arrays in (".", ".."):
+        raise BrokenResult(f"arrays is {arrays!r} and must be the name of a file beside it")
+    together = tuple(_word(name, "pass") for name in _list(told, "pass")) if told["format"] == FORMAT else ()
+    if any("/" in name or "\0" in name for name in together):
+        raise BrokenResult("pass must hold names of files beside it")
+    origin = _origin(_mapping(told, "origin")) if told["format"] == FORMAT else _origin_of_format_1(settings)
+    return Content(_word(told.get("key"), "key"), together, UnitResult(rows, settings, costs, arrays, origin))
+
+
+def _row(told: Any) -> ResultRow:
+    if not isinstance(told, dict) or set(told) != {field.name for field in fields(ResultRow)}:
+        raise BrokenResult("a row does not have the fields of the rows of this version")
+    words = {name: value for name, value in told.items() if name not in ("value", "status", "length", "frames")}
+    for name, value in words.items():
+        _word(value, f"rows.{name}")
+    for name in ("length", "frames"):
+        if not isinstance(told[name], int) or isinstance(told[name], bool) or not 0 <= told[name] < 2**53:
+            raise BrokenResult(f"rows.{name} is {told[name]!r}, expected a number of frames")
+    try:
+        status = Status(told["status"])
+    except ValueError as error:
+        raise BrokenResult(f"a row does not have the rows of this version ({error})") from error
+    return ResultRow(**{**told, "value": _float(told["value"], "rows.value"), "status": status})
+
+
+def _origin(told: Mapping[str, Any]) -> Origin:
+    if set(told) != {field.name for field in fields(Origin)}:
+        raise BrokenResult("origin does not have the fields of this version")
+    words = {name: _word(value, f"origin.{name}") for name, value in told.items() if name != "made"}
+    made = _float(told["made"], "origin.made")
+    if not 0 <= made < math.inf:
+        raise BrokenResult(f"origin.made is {made}, expected seconds since 1970")
+    return Origin(made=made, **words)
+
+
+def _origin_of_format_1(settings: Mapping[str, str]) -> Origin:
+    """What a result of the older format tells: its data are not known."""
+    rule = f"{settings.get('rule', '')} {settings.get('reset', '')}"
+    return Origin(network=settings.get("network", ""), code=f"ttt3r {settings.get('ttt3r', '')}", rule=rule)
+
+
+def _mapping(told: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    if not isinstance(told.get(name), dict):
+        raise BrokenResult(f"{name} is missing or no object")
+    return told[name]
+
+
+def _list(told: Mapping[str, Any], name: str) -> list[Any]:
+    if not isinstance(told.get(name), list):
+        raise BrokenResult(f"{name} is missing or no list")
+    return told[name]
+
+
+def _word(value: Any, name: str) -> str:
+    if not isinstance(value, str):
+        raise BrokenResult(f"{name} is {str(value)[:40]!r}, expected text")
+    return value
+
+
+def _float(value: Any, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise BrokenResult(f"{name} is {str(value)[:40]!r}, expected a number")
+    if isinstance(value, str) and value not in ("nan", "inf", "-inf"):
+        raise BrokenResult(f"{name} is {value[:40]!r}, expected a number, 'nan', 'inf' or '-inf'")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise BrokenResult(f"{name} is larger than any number that can be held") from error
+
+
+def _number(value: float) -> float | str:
+    """JSON has no NaN and no infinity; these become text."""
+    return value if math.isfinite(value) else repr(value)
