@@ -10,7 +10,8 @@ from ttt3r.data.images import HEIC_SUFFIXES, IMAGE_SUFFIXES, ResizePolicy
 from ttt3r.data.layout import Layout
 from ttt3r.data.layouts import LAYOUTS
 from ttt3r.data.source import FrameReader, FrameSource, PreparedFrames, Sampling
-from ttt3r.data.video import VIDEO_SUFFIXES, VideoFile, Webcam
+from ttt3r.data.video import VIDEO_SUFFIXES, VideoFile
+from ttt3r.data.webcam import Webcam
 
 
 def open_source(

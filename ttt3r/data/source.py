@@ -91,6 +91,11 @@ class FrameReader(ABC):
     def length(self) -> int | None:
         """How many frames there are, as far as that can be known without reading them."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know about the pictures, each in one line."""
+        return ()
+
     @abstractmethod
     def read(self) -> Generator[RawFrame, None, None]:
         """All frames in order.
@@ -120,6 +125,11 @@ class FrameSource(ABC):
     @abstractmethod
     def skipped(self) -> list[tuple[str, str]]:
         """(name, reason) of each broken frame that was left out."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know about the pictures, each in one line."""
+        return ()
 
     @abstractmethod
     def __iter__(self) -> Generator[SourceFrame, None, None]:
@@ -169,6 +179,11 @@ class PreparedFrames(FrameSource):
     def skipped(self) -> list[tuple[str, str]]:
         """(name, reason) of each broken frame that the last iteration left out."""
         return self._skipped
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Those of the reader."""
+        return self.reader.notes
 
     def __iter__(self) -> Generator[SourceFrame, None, None]:
         """The frames in order.
