@@ -32,6 +32,9 @@ VIDEO_SUFFIXES = (
 _BROADCAST = ("mpegts", "mpeg")  # recordings of these may begin anywhere, before the first picture that stands alone
 
 
+_SLACK = Fraction(1, 4)  # seconds by which a stream may end before its own announced end
+
+
 class VideoFile(FrameReader):
     """A video file as it is meant to be seen: square pixels, upright, in sRGB; timestamps are those of the video, in seconds.
 
@@ -117,22 +120,22 @@ class VideoFile(FrameReader):
                     count += 1
         except av.error.FFmpegError as error:
             raise self._broken(count, f"cannot be decoded further ({error.strerror})") from error
-        if missing := self._missing(stream, packets, end):
+        if missing := self._missing(stream, container.format.name, packets, end):
             raise self._broken(count, f"damaged or cut short: {missing}")
         if damaged:
             raise self._broken(count, "damaged: some of its packets are marked so")
 
-    def _missing(self, stream: "av.video.stream.VideoStream", packets: int, end: Fraction) -> str:
-        """What the file announces and does not have; its durations, which may be those of another track, do not count."""
+    def _missing(self, stream: "av.video.stream.VideoStream", kind: str, packets: int, end: Fraction) -> str:
+        """What the file announces and does not have. Durations of the whole file may be those of another track, and do not count."""
         if stream.frames and packets >= stream.frames:
             return ""
         there, announced = self._path.stat().st_size, announced_size(self._path)
         if announced is not None and announced > there:
-            return f"it announces {announced} bytes and has {there}"
-        if self._length and stream.duration and stream.time_base:
+            return f"it needs {announced} bytes and has {there}"
+        if (self._length or kind == "mxf") and stream.duration and stream.time_base:
             announced_end = ((stream.start_time or 0) + stream.duration) * stream.time_base
-            if end < announced_end - Fraction(1, 2):
-                return f"it announces {self._length} frames and has {packets}"
+            if end < announced_end - _SLACK:
+                return f"its pictures should end at {float(announced_end):.2f} s and end at {float(end):.2f} s"
         return ""
 
     def _broken(self, count: int, reason: str) -> BrokenVideo:

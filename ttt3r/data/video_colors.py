@@ -15,7 +15,6 @@ from PIL import Image, ImageFilter
 if TYPE_CHECKING:
     import av
     import av.video.codeccontext
-    import av.video.reformatter
 
 # The numbers of ITU-T H.273.
 _UNSPECIFIED = (0, 2, 3)
@@ -23,6 +22,7 @@ _BT601, _BT709, _BT2020 = (5, 6), 1, (9, 10)
 _OTHER_MATRICES = (4, 7)  # FCC, SMPTE 240M
 _PQ, _HLG = 16, 18
 _FULL_RANGE = 2  # of FFmpeg
+_EXACT = 1 << 18 | 1 << 13  # of swscale: rounds to nearest, at six times the cost; the curves of HDR enlarge what is lost
 
 _GAMUTS = {
     1: ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060)),  # BT.709
@@ -85,7 +85,7 @@ def colors_of(context: "av.video.codeccontext.VideoCodecContext") -> VideoColors
 
 def _to_rgb(frame: "av.VideoFrame", colors: VideoColors) -> "av.VideoFrame":
     """R'G'B' by the matrix and the range that count. Left to itself, PyAV takes BT.601 up to 16.x, and the tags from 17.0."""
-    from av.video.reformatter import ColorRange, Colorspace
+    from av.video.reformatter import ColorRange, Interpolation
 
     if not _is_yuv(frame):
         return frame.reformat(format="rgb24")
@@ -95,9 +95,10 @@ def _to_rgb(frame: "av.VideoFrame", colors: VideoColors) -> "av.VideoFrame":
         format="rgb24",
         src_colorspace=matrix,
         # RGB has no matrix; up to 16.x all settings are passed over where source and destination are alike
-        dst_colorspace=Colorspace.ITU709 if matrix is Colorspace.ITU601 else Colorspace.ITU601,
+        dst_colorspace=_BT709 if matrix == _BT601[0] else _BT601[0],
         src_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
         dst_color_range=ColorRange.JPEG,
+        interpolation=Interpolation.BILINEAR.value | (_EXACT if colors.hdr else 0),
     )
 
 
@@ -105,18 +106,17 @@ def _is_yuv(frame: "av.VideoFrame") -> bool:
     return any(component.is_chroma for component in frame.format.components) and not frame.format.is_rgb
 
 
-def _matrix(frame: "av.VideoFrame", colors: VideoColors) -> "av.video.reformatter.Colorspace":
-    from av.video.reformatter import Colorspace
-
-    named = {1: Colorspace.ITU709, 4: Colorspace.FCC, 7: Colorspace.SMPTE240M}
-    named |= dict.fromkeys(_BT601, Colorspace.ITU601) | dict.fromkeys(_BT2020, Colorspace.BT2020)
-    if colors.always_bt601:
-        return Colorspace.ITU601
-    if frame.colorspace in named:
-        return named[frame.colorspace]
+def _matrix(frame: "av.VideoFrame", colors: VideoColors) -> int:
+    """By the number that swscale has for it."""
+    if colors.always_bt601 or frame.colorspace in _BT601:
+        return _BT601[0]
+    if frame.colorspace in _BT2020:
+        return _BT2020[0]
+    if frame.colorspace in (_BT709, *_OTHER_MATRICES):
+        return frame.colorspace
     if colors.gamut == 9:
-        return Colorspace.BT2020
-    return Colorspace.ITU709 if frame.width >= 1280 or frame.height > 576 else Colorspace.ITU601
+        return _BT2020[0]
+    return _BT709 if frame.width >= 1280 or frame.height > 576 else _BT601[0]
 
 
 @lru_cache(maxsize=4)

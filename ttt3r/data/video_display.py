@@ -22,6 +22,14 @@ _TURNS = {
 }
 """By the signs of a, b, c, d, where x' = a x + c y and y' = b x + d y, y down."""
 
+_QUARTERS = {
+    90: Image.Transpose.ROTATE_90,
+    180: Image.Transpose.ROTATE_180,
+    -180: Image.Transpose.ROTATE_180,
+    -90: Image.Transpose.ROTATE_270,
+}
+"""By the angle that PyAV gives, which knows no mirrors."""
+
 _LARGEST_ASPECT = 8  # of a pixel; anamorphic lenses reach 2
 
 
@@ -43,7 +51,10 @@ def turn_of(frame: "av.VideoFrame") -> tuple[Image.Transpose | None, bool]:
     """How a frame has to be turned or mirrored to stand upright, and whether that is all that its matrix asks for."""
     from av.sidedata.sidedata import Type
 
-    data = frame.side_data.get(Type.DISPLAYMATRIX)
+    try:
+        data = frame.side_data.get(Type.DISPLAYMATRIX)
+    except ValueError:  # PyAV lists no side data of a frame that has some of a kind that it does not know, as EXIF
+        return _QUARTERS.get(round(frame.rotation)), True
     return (None, True) if data is None else turn_by(np.frombuffer(bytes(data), np.int32, 9).reshape(3, 3))
 
 
