@@ -110,8 +110,6 @@ def run(
             folder.checkpoint(memory)
         notes["source"] = {"name": source.name, "first_frame": feed.first, "last_frame": feed.last}
         notes["skipped"] = [list(pair) for pair in source.skipped]
-        if source.notes:
-            notes["notes"] = list(source.notes)
         folder.finish(status, notes)
 
 

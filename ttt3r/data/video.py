@@ -126,7 +126,7 @@ class VideoFile(FrameReader):
             raise self._broken(count, "damaged: some of its packets are marked so")
 
     def _missing(self, stream: "av.video.stream.VideoStream", kind: str, packets: int, end: Fraction) -> str:
-        """What the file announces and does not have. Durations of the whole file may be those of another track, and do not count."""
+        """What the file announces and does not have. Durations of the whole file do not count."""
         if stream.frames and packets >= stream.frames:
             return ""
         there, announced = self._path.stat().st_size, announced_size(self._path)
@@ -172,7 +172,7 @@ def _notes(stream: "av.video.stream.VideoStream", first: "av.VideoFrame") -> lis
 
 
 def _length(stream: "av.video.stream.VideoStream") -> int | None:
-    """Number of frames that are shown. An edit list that leaves some out shortens the stream, not the number that it announces."""
+    """Number of frames that are shown. An edit list that leaves some out shortens the stream, not the number announced."""
     if not stream.frames or not stream.duration or not stream.time_base or not stream.average_rate:
         return stream.frames or None
     shown = stream.duration * stream.time_base * stream.average_rate

@@ -22,7 +22,9 @@ _BT601, _BT709, _BT2020 = (5, 6), 1, (9, 10)
 _OTHER_MATRICES = (4, 7)  # FCC, SMPTE 240M
 _PQ, _HLG = 16, 18
 _FULL_RANGE = 2  # of FFmpeg
-_EXACT = 1 << 18 | 1 << 13  # of swscale: rounds to nearest, at six times the cost; the curves of HDR enlarge what is lost
+_EXACT = (
+    1 << 18 | 1 << 13
+)  # of swscale: rounds to nearest, at six times the cost; the curves of HDR enlarge what is lost
 
 _GAMUTS = {
     1: ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060)),  # BT.709
@@ -69,7 +71,9 @@ class VideoColors:
             found.append(f"high dynamic range ({kind}) is mapped to sRGB; highlights above white are compressed")
         known = (*_UNSPECIFIED, *_BT601, _BT709, *_BT2020, *_OTHER_MATRICES)
         if _is_yuv(frame) and frame.colorspace not in known:
-            found.append(f"colours are coded in a way that is not known here (matrix {frame.colorspace}); they may be wrong")
+            found.append(
+                f"colours are coded in a way that is not known here (matrix {frame.colorspace}); they may be wrong"
+            )
         return found
 
     def image(self, frame: "av.VideoFrame") -> Image.Image:
@@ -130,8 +134,8 @@ def _table(gamut: int, transfer: int) -> ImageFilter.Color3DLUT:
 def to_srgb(code: Float[np.ndarray, "*size rgb=3"], gamut: int, transfer: int) -> Float[np.ndarray, "*size rgb=3"]:
     """R'G'B' of a stream as that of sRGB, all in [0, 1].
 
-    PQ and HLG become light on a display (SMPTE ST 2084; ITU-R BT.2100 with a peak of 1000 cd/m2 and the system gamma 1.2), where
-    203 cd/m2 are white (ITU-R BT.2408). Up to 0.88 of white light stays as it is; of what is brighter, the largest component m
+    PQ and HLG become light on a display (SMPTE ST 2084; ITU-R BT.2100 with a peak of 1000 cd/m2 and the system gamma 1.2),
+    where 203 cd/m2 are white (ITU-R BT.2408). Up to 0.88 of white light stays as it is; of what is brighter, the largest component m
     becomes k + (1 - k) t / (1 + t), t = (m - k) / (1 - k), and the others follow, so that the hue stays. Everything else
     counts as sRGB of another gamut.
 
@@ -157,7 +161,9 @@ def to_srgb(code: Float[np.ndarray, "*size rgb=3"], gamut: int, transfer: int) -
     if transfer in (_PQ, _HLG):
         compressed = np.where(excess > 0, _KNEE + (1 - _KNEE) * excess / (1 + excess), brightest)
         light = light * compressed / np.maximum(brightest, 1e-9)
-    return np.clip(np.where(light <= 0.0031308, light * 12.92, 1.055 * np.maximum(light, 1e-9) ** (1 / 2.4) - 0.055), 0, 1)
+    return np.clip(
+        np.where(light <= 0.0031308, light * 12.92, 1.055 * np.maximum(light, 1e-9) ** (1 / 2.4) - 0.055), 0, 1
+    )
 
 
 def _to_xyz(gamut: int) -> Float[np.ndarray, "3 3"]:

@@ -52,7 +52,7 @@ def turn_of(frame: "av.VideoFrame") -> tuple[Image.Transpose | None, bool]:
     from av.sidedata.sidedata import Type
 
     try:
-        data = frame.side_data.get(Type.DISPLAYMATRIX)
+        data = frame.side_data.get(Type.DISPLAYMATRIX)  # pyright: ignore[reportCallIssue, reportArgumentType]
     except ValueError:  # PyAV lists no side data of a frame that has some of a kind that it does not know, as EXIF
         return _QUARTERS.get(round(frame.rotation)), True
     return (None, True) if data is None else turn_by(np.frombuffer(bytes(data), np.int32, 9).reshape(3, 3))

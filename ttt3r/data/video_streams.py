@@ -40,7 +40,9 @@ def picture_stream(container: "av.container.InputContainer", path: Path) -> tupl
         return decoded[0].index, []
     counts = _packets(container, decoded)
     moving = [stream for stream in decoded if counts[stream.index] > 1] or decoded
-    best = max(moving, key=lambda stream: (bool(stream.disposition & Disposition.default), _area(stream), -stream.index))
+    best = max(
+        moving, key=lambda stream: (bool(stream.disposition & Disposition.default), _area(stream), -stream.index)
+    )
     others = ", ".join(f"{stream.width}x{stream.height}" for stream in moving if stream is not best)
     note = f"stream {best.index} ({best.width}x{best.height}) is read, not the other video streams ({others})"
     return best.index, [note] if others else []
@@ -57,7 +59,7 @@ def _codec(container: "av.container.InputContainer") -> str:
     level = av.logging.get_level()
     av.logging.set_level(av.logging.INFO)  # below it, nothing is printed
     try:
-        printed = container.dumps_format()
+        printed = container.dumps_format()  # pyright: ignore[reportAttributeAccessIssue] (PyAV's stubs lack it)
     finally:
         av.logging.set_level(level)
     codec = re.search(r"Video: ([^,\n(]*(?:\([^)/]*)?)", printed)
@@ -69,9 +71,7 @@ def _area(stream: "av.video.stream.VideoStream") -> int:
     return stream.width * stream.height
 
 
-def _packets(
-    container: "av.container.InputContainer", streams: list["av.video.stream.VideoStream"]
-) -> Counter[int]:
+def _packets(container: "av.container.InputContainer", streams: list["av.video.stream.VideoStream"]) -> Counter[int]:
     counts: Counter[int] = Counter()
     for packet in container.demux(*streams):
         counts[packet.stream.index] += bool(packet.size)
