@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ttt3r.data import BrokenVideo, CropToPatches, Prefetch, Sampling, open_source, to_image, video
+from ttt3r.data import BrokenVideo, CropToPatches, Prefetch, Sampling, open_source, to_image, webcam
 
 av = pytest.importorskip("av")
 
@@ -180,8 +180,8 @@ def test_a_video_longer_than_its_sound_and_the_other_way_round_is_whole(tmp_path
 def test_a_camera_is_read_from_the_present_moment(tmp_path, monkeypatch):
     """There is no camera here: a file stands in for the device."""
     path = write(tmp_path / "device.mkv", frames=4)
-    monkeypatch.setattr(video, "_open", lambda address, *_: av.open(str(path)))
-    monkeypatch.setattr(video.Path, "exists", lambda _: True)
+    monkeypatch.setattr(webcam, "open_container", lambda address, *_: av.open(str(path)))
+    monkeypatch.setattr(webcam.Path, "exists", lambda _: True)
     source = open_source("webcam:0", policy=POLICY, sampling=Sampling(stop=3))
     assert source.length is None
     frames = list(source)

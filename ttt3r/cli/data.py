@@ -5,6 +5,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -93,6 +94,8 @@ def _check(settings: Any, console: Console) -> int:
         return check_datasets(settings.path, found, settings.every_file, CropToPatches(settings.size), console)
     source = open_source(settings.path, policy=CropToPatches(settings.size))
     console.print(f"{source.name}: {source.length or 'unknown number of'} frames, for run", highlight=False)
+    for note in source.notes:
+        console.print(f"note: {escape(note)}", highlight=False)
     height, width = next(iter(source)).image.shape[-2:]
     console.print(f"prepared frames: {width} x {height} pixels", highlight=False)
     return 0

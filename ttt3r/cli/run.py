@@ -77,6 +77,8 @@ def execute(settings: Any, console: Console) -> int:
         sampling=choosing.sampling(settings),
         skip_broken=settings.skip_broken,
     )
+    for note in source.notes:
+        console.print(f"[yellow]note[/] {escape(f'{source.name}: {note}')}", highlight=False)
     folder, memory = _open_folder(settings, rule)
     if folder.frames:
         console.print(f"going on after {folder.frames} frames", highlight=False)

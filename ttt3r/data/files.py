@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
-from ttt3r.data.images import HEIC_SUFFIXES, IMAGE_SUFFIXES, open_image
+from ttt3r.data.images import HEIC_SUFFIXES, IMAGE_SUFFIXES, leads_nowhere, open_image
 from ttt3r.data.source import FrameReader, RawFrame
 
 _WHOLE = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?", re.IGNORECASE)  # a stem that is nothing but a number
@@ -97,7 +97,9 @@ def _images(found: Sequence[Path], where: Path | str) -> list[Path]:
         raise ValueError(
             f"{where} holds {len(heic)} HEIC images ({heic[0]}), which cannot be read; convert them to JPEG"
         )
-    images = [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
+    images = [
+        path for path in found if path.suffix.lower() in IMAGE_SUFFIXES and (path.is_file() or leads_nowhere(path))
+    ]
     return natural_order(images)
 
 
@@ -127,7 +129,7 @@ class ImageFiles(FrameReader):
         if timestamps is not None and len(timestamps) != len(paths):
             raise ValueError(f"{name}: {len(paths)} images but {len(timestamps)} timestamps; give one each")
         for path in paths:
-            if not path.is_file():
+            if not path.is_file() and not leads_nowhere(path):  # a link may be skipped when its turn comes
                 raise FileNotFoundError(f"no image file at {path} (listed by {name}); check the path")
             if path.suffix.lower() not in IMAGE_SUFFIXES:
                 raise ValueError(f"{path} is no image that can be read; expected {_known()} files")

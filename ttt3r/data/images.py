@@ -12,16 +12,18 @@ import numpy as np
 import torch
 from einops import rearrange
 from jaxtyping import Float
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, features
 from torch import Tensor
 
 PATCH = 16
 """Side of a patch in pixels; prepared images are whole patches wide and high."""
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".jfif", ".mpo")
 """File names that count as images in a folder."""
 
 HEIC_SUFFIXES = (".heic", ".heif")
+
+_OR_SKIP = ", or leave it out with skip_broken=True (--skip-broken)"
 
 _SQUARE_SIZE = 224  # the size of the linear-head network, which sees centre squares
 
@@ -41,15 +43,22 @@ def open_image(path: str | Path) -> Image.Image:
         BrokenImage: if the file cannot be decoded, with the reason and the cure.
     """
     path = Path(path)
+    if leads_nowhere(path):
+        raise BrokenImage(f"{path} is a link to {path.readlink()}, which is not there; mend or remove it{_OR_SKIP}")
     if not path.is_file():
         raise FileNotFoundError(f"no image file at {path}; check the path")
     try:
         with Image.open(path) as file:
-            return _eight_bit_rgb(ImageOps.exif_transpose(file))
+            return eight_bit_rgb(ImageOps.exif_transpose(file))
     except MemoryError:
         raise
     except Exception as error:  # decoders raise almost anything on damaged bytes
-        raise BrokenImage(_diagnosis(path, error)) from error
+        raise broken_image(path, error) from error
+
+
+def leads_nowhere(path: Path) -> bool:
+    """Whether a path is a link to something that is not there."""
+    return path.is_symlink() and not path.exists()
 
 
 def image_size(path: Path) -> tuple[int, int] | None:
@@ -57,12 +66,20 @@ def image_size(path: Path) -> tuple[int, int] | None:
     try:
         with Image.open(path) as file:
             turned = file.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)  # a quarter turn, mirrored or not
-            return (file.height, file.width) if turned else (file.width, file.height)
+            width, height = file.size
+            if isinstance(file, TiffImagePlugin.TiffImageFile):  # some versions of Pillow give its size turned already
+                width, height = int(file.tag_v2[256]), int(file.tag_v2[257])
+            return (height, width) if turned else (width, height)
     except Exception:  # decoders raise almost anything on damaged bytes; who opens the image will say what is wrong
         return None
 
 
-def _eight_bit_rgb(image: Image.Image) -> Image.Image:
+def eight_bit_rgb(image: Image.Image) -> Image.Image:
+    """A decoded picture as 8-bit RGB, as `open_image` says.
+
+    Raises:
+        ValueError: if its pixels have no known range.
+    """
     if image.mode == "F":
         raise ValueError("it holds floating-point pixels of unknown range; save it with 8 or 16 bits")
     if image.mode.startswith("I"):  # Pillow would clip 16-bit grey at 255
@@ -73,15 +90,17 @@ def _eight_bit_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _diagnosis(path: Path, error: Exception) -> str:
-    if path.suffix.lower() in HEIC_SUFFIXES:
-        return f"{path} is a HEIC image, which cannot be read here; convert it to JPEG or PNG"
-    if path.stat().st_size == 0:
-        return (
-            f"{path} is an empty file; copy it again, remove it, or leave it out with skip_broken=True (--skip-broken)"
-        )
+def broken_image(path: Path, error: Exception) -> BrokenImage:
+    """The error to raise for a file that a decoder refused with another: what is wrong, and the cure."""
+    suffix = path.suffix.lower()
+    if suffix in HEIC_SUFFIXES:
+        return BrokenImage(f"{path} is a HEIC image, which cannot be read here; convert it to JPEG or PNG")
+    if path.is_file() and path.stat().st_size == 0:
+        return BrokenImage(f"{path} is an empty file; copy it again, remove it{_OR_SKIP}")
+    if suffix == ".avif" and not features.check("avif"):
+        return BrokenImage(f"{path} is an AVIF image, which Pillow reads from 11.3 on; pip install -U Pillow")
     reason = "no image format that is known" if isinstance(error, UnidentifiedImageError) else str(error)
-    return f"cannot read image {path} ({reason}); repair or remove it, or leave it out with skip_broken=True (--skip-broken)"
+    return BrokenImage(f"cannot read image {path} ({reason}); repair or remove it{_OR_SKIP}")
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from ttt3r.data.animation import ANIMATION_SUFFIXES, MAYBE_ANIMATED, AnimationFile, is_animated
 from ttt3r.data.clip import Clip
 from ttt3r.data.dataset import find_sequences, open_recording
 from ttt3r.data.files import ImageFiles, images_in, images_matching
-from ttt3r.data.images import HEIC_SUFFIXES, IMAGE_SUFFIXES, ResizePolicy
+from ttt3r.data.images import HEIC_SUFFIXES, IMAGE_SUFFIXES, ResizePolicy, leads_nowhere
 from ttt3r.data.layout import Layout
 from ttt3r.data.layouts import LAYOUTS
-from ttt3r.data.source import FrameReader, FrameSource, PreparedFrames, Sampling
-from ttt3r.data.video import VIDEO_SUFFIXES, VideoFile, Webcam
+from ttt3r.data.prepared import PreparedFrames
+from ttt3r.data.source import FrameReader, FrameSource, Sampling
+from ttt3r.data.video import VIDEO_SUFFIXES, VideoFile
+from ttt3r.data.webcam import Webcam
 
 
 def open_source(
@@ -24,7 +27,9 @@ def open_source(
 
     A folder is read in natural order (`2.png` before `10.png`), other files in it are passed over; a list keeps its order.
     Of a folder in the layout of a dataset (`ttt3r data list`) the colour images are taken, not the depth maps beside them.
-    With `skip_broken`, broken frames are left out and recorded in `source.skipped`; else the stream stops there with an error.
+    An image that moves (GIF; animated PNG, WebP, AVIF) is a video if given by itself, and its first picture in a folder.
+    With `skip_broken`, frames that cannot be used are left out and recorded in `source.skipped`: damaged ones, and those of
+    another shape than the rest; else the stream stops there with an error.
 
     Raises:
         FileNotFoundError: if nothing is there, or no image among what is there.
@@ -45,6 +50,10 @@ def _reader(path: str | Path | Sequence[str | Path]) -> FrameReader:
         return ImageFiles(text, images_in(place)) if found is None else found[0].images(found[1])
     if place.is_file():
         return _file_reader(place)
+    if leads_nowhere(place):
+        raise FileNotFoundError(
+            f"{text} is a link to {place.readlink()}, which is not there; mend it, or give another path"
+        )
     if any(mark in text for mark in "*?["):
         return ImageFiles(text, images_matching(text))
     raise FileNotFoundError(f"nothing at {text}; give a folder of images, a glob, an image, a video, or webcam:0")
@@ -54,11 +63,13 @@ def _file_reader(path: Path) -> FrameReader:
     suffix = path.suffix.lower()
     if suffix in VIDEO_SUFFIXES:
         return VideoFile(path)
+    if suffix in ANIMATION_SUFFIXES or (suffix in MAYBE_ANIMATED and is_animated(path)):
+        return AnimationFile(path)
     if suffix in IMAGE_SUFFIXES:
         return ImageFiles(str(path), [path])
     if suffix in HEIC_SUFFIXES:
         raise ValueError(f"{path} is a HEIC image, which cannot be read here; convert it to JPEG or PNG")
-    known = " ".join((*IMAGE_SUFFIXES, *VIDEO_SUFFIXES))
+    known = " ".join((*IMAGE_SUFFIXES, *ANIMATION_SUFFIXES, *VIDEO_SUFFIXES))
     raise ValueError(f"{path} is neither an image nor a video by its name; expected one of {known}")
 
 

@@ -16,7 +16,8 @@ from ttt3r.data.files import ImageFiles
 from ttt3r.data.findings import Finding
 from ttt3r.data.images import ResizePolicy, image_size
 from ttt3r.data.pairing import ByNumber, Pairing
-from ttt3r.data.source import PreparedFrames, Sampling
+from ttt3r.data.prepared import PreparedFrames
+from ttt3r.data.source import Sampling
 
 
 def _no_stamps() -> Float[np.ndarray, " file"]:

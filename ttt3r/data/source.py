@@ -1,18 +1,15 @@
 """A stream of prepared frames: what every input becomes before the network sees it.
 
-A reader knows where pictures come from (`files.py`, `video.py`); `PreparedFrames` does the rest the same way for all of them:
-range and stride, resize policy, broken frames, one size for the whole stream.
+A reader knows where pictures come from (`files.py`, `video.py`); `prepared.py` does the rest the same way for all of them.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
-
-from ttt3r.data.images import BrokenImage, ResizePolicy, to_tensor
 
 
 class BrokenVideo(ValueError):
@@ -91,6 +88,11 @@ class FrameReader(ABC):
     def length(self) -> int | None:
         """How many frames there are, as far as that can be known without reading them."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know about the pictures, each in one line."""
+        return ()
+
     @abstractmethod
     def read(self) -> Generator[RawFrame, None, None]:
         """All frames in order.
@@ -121,6 +123,11 @@ class FrameSource(ABC):
     def skipped(self) -> list[tuple[str, str]]:
         """(name, reason) of each broken frame that was left out."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know about the pictures, each in one line."""
+        return ()
+
     @abstractmethod
     def __iter__(self) -> Generator[SourceFrame, None, None]:
         """The frames in order."""
@@ -132,95 +139,3 @@ class FrameSource(ABC):
 
     def __bool__(self) -> bool:
         return True  # a source of unknown length is a source
-
-
-class PreparedFrames(FrameSource):
-    """The frames of a reader: sampled, resized by one policy, checked to be of one size.
-
-    With `skip_broken`, broken frames are left out and recorded; otherwise the error surfaces where the stream reaches them,
-    after all frames before.
-
-    Raises:
-        ValueError: if the sampling takes none of the frames.
-    """
-
-    def __init__(
-        self, reader: FrameReader, policy: ResizePolicy, sampling: Sampling = Sampling(), skip_broken: bool = False
-    ) -> None:
-        if reader.length is not None and not sampling.of(reader.length):
-            raise ValueError(f"{sampling} takes none of the {reader.length} frames of {reader.name}; lower start")
-        self.reader = reader
-        self.policy = policy
-        self.sampling = sampling
-        self.skip_broken = skip_broken
-        self._skipped: list[tuple[str, str]] = []
-
-    @property
-    def name(self) -> str:
-        """What is read, for messages."""
-        return self.reader.name
-
-    @property
-    def length(self) -> int | None:
-        """Number of frames that the sampling takes, if known beforehand."""
-        return None if self.reader.length is None else len(self.sampling.of(self.reader.length))
-
-    @property
-    def skipped(self) -> list[tuple[str, str]]:
-        """(name, reason) of each broken frame that the last iteration left out."""
-        return self._skipped
-
-    def __iter__(self) -> Generator[SourceFrame, None, None]:
-        """The frames in order.
-
-        Raises:
-            BrokenImage, BrokenVideo: at a broken frame, unless `skip_broken`.
-            ValueError: at a frame whose prepared size differs from the first one's, or if there was no frame at all.
-        """
-        self._skipped = []
-        first = None
-        for index, raw in self._sampled():
-            try:
-                picture = raw.load()
-            except BrokenImage as error:
-                self._skip(raw.name, error)
-                continue
-            frame = SourceFrame(index, raw.name, raw.timestamp, to_tensor(self._prepare(raw.name, picture)))
-            first = frame if first is None else first
-            _check_same_size(first, frame)
-            yield frame
-        if first is None:
-            reasons = "; ".join(reason for _, reason in self._skipped[:3]) or f"nothing within {self.sampling}"
-            raise ValueError(f"no frame of {self.name} could be used: {reasons}")
-
-    def _sampled(self) -> Iterator[tuple[int, RawFrame]]:
-        if self.sampling.ends_before(0):
-            return
-        try:
-            for index, raw in enumerate(self.reader.read()):
-                if self.sampling.takes(index):
-                    yield index, raw
-                if self.sampling.ends_before(index + 1):
-                    return
-        except BrokenVideo as error:
-            self._skip(self.name, error)
-
-    def _skip(self, name: str, error: BrokenImage | BrokenVideo) -> None:
-        if not self.skip_broken:
-            raise error
-        self._skipped.append((name, str(error)))
-
-    def _prepare(self, name: str, picture: Image.Image) -> Image.Image:
-        try:
-            return self.policy(picture)
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from error
-
-
-def _check_same_size(first: SourceFrame, frame: SourceFrame) -> None:
-    (*_, height, width), (*_, new_height, new_width) = first.image.shape, frame.image.shape
-    if (height, width) != (new_height, new_width):
-        raise ValueError(
-            f"{frame.name} is {new_width}x{new_height} when prepared, but {first.name} is {width}x{height}; a stream has one"
-            " size: bring the images to one size, or run them as separate sequences"
-        )
