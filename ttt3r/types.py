@@ -70,7 +70,8 @@ class Frame:
 
     Args:
         image: colours in [-1, 1]; height and width are multiples of the network's patch size.
-        ray_map: ray origin and direction of every pixel, in the form that the network was trained with.
+        ray_map: ray origin and direction of every pixel, in the form that the network was trained with; after a reset, in the
+            frame of the camera at which the running chunk began.
         write: whether the memory may absorb the frame, for all sequences or for each. A frame without an image is a
             question to the memory and never writes.
         reset: whether the memory restarts before this frame, for all sequences or for each.
