@@ -14,6 +14,7 @@ import torch
 
 from ttt3r._version import __version__
 from ttt3r.files import replacing
+from ttt3r.types import LengthUnit
 
 FILE = "run.json"
 
@@ -45,6 +46,7 @@ class RunRecord:
         started: UTC, ISO 8601.
         versions: of ttt3r, torch, numpy, python and the platform.
         extra: what the caller adds at the end.
+        unit: of all lengths in the folder.
     """
 
     settings: Mapping[str, Any]
@@ -56,9 +58,16 @@ class RunRecord:
     started: str
     versions: Mapping[str, str]
     extra: Mapping[str, Any]
+    unit: LengthUnit = LengthUnit.METRES
 
     @classmethod
-    def start(cls, settings: Mapping[str, Any], points: Mapping[str, Any], device: str) -> "RunRecord":
+    def start(
+        cls,
+        settings: Mapping[str, Any],
+        points: Mapping[str, Any],
+        device: str,
+        unit: LengthUnit = LengthUnit.METRES,
+    ) -> "RunRecord":
         """The record before the first frame.
 
         Raises:
@@ -74,11 +83,12 @@ class RunRecord:
             started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             versions=_versions(),
             extra={},
+            unit=unit,
         )
 
     def save(self, folder: Path) -> None:
         """Write `run.json`, replaced as a whole."""
-        content = asdict(self)
+        content = asdict(self) | {"unit": self.unit.value}
         content["seconds_per_frame"] = self.seconds / self.frames if self.frames else None
         with replacing(folder / FILE) as partial:
             partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
@@ -99,7 +109,8 @@ class RunRecord:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             content.pop("seconds_per_frame", None)
-            return cls(**{**content, "status": RunStatus(content["status"])})
+            unit = LengthUnit(content.get("unit", LengthUnit.METRES.value))  # runs of older releases do not say it
+            return cls(**{**content, "status": RunStatus(content["status"]), "unit": unit})
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"{path} is not the record of a run ({error}); start again with --overwrite") from error
 
