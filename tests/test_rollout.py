@@ -462,6 +462,21 @@ def test_a_restarted_memory_goes_on_counting(network):
     close(whole[4:], rest)
 
 
+def test_a_restarted_memory_is_not_asked_in_the_world_of_the_stream(network):
+    rays = torch.randn(1, HEIGHT, WIDTH, 6, generator=torch.Generator().manual_seed(1))
+    model, frames = Reconstructor(network, RULES["ttt3r"]()), images(5)
+    *_, last = rollout(model, frames, reset_every=3)
+    with pytest.raises(ValueError, match="in_chunk=True"):
+        model.query(last.memory, rays)
+    answer = model.query(last.memory, rays, in_chunk=True)
+    *_, alone = rollout(model, frames[2:])  # the frame at the boundary begins the chunk
+    expected = model.query(alone.memory, rays).moved(last.memory.chunk_to_world)
+    torch.testing.assert_close(answer.color, expected.color, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(answer.points_world, expected.points_world, atol=1e-4, rtol=1e-4)
+    batch = replace(last.memory, chunk_to_world=torch.eye(4)[None])  # where no chunk ended, nothing is to be said
+    assert torch.equal(model.query(batch, rays).color, answer.color)
+
+
 def test_recorded_gains_travel_through_a_rollout(network):
     steps = list(rollout(Reconstructor(network, Recorded(ConfidenceAware())), images(3)))
     record = steps[-1].memory.rule

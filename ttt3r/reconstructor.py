@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -225,14 +226,37 @@ class Reconstructor(nn.Module):
 
     # --8<-- [end:step]
     def query(
-        self, memory: Memory, ray_map: Float[Tensor, "batch height width ray=6"], outputs: Outputs = Outputs.ALL
+        self,
+        memory: Memory,
+        ray_map: Float[Tensor, "batch height width ray=6"],
+        outputs: Outputs = Outputs.ALL,
+        *,
+        in_chunk: bool = False,
     ) -> Reconstruction:
         """What the memory knows of a view that it may never have seen; nothing is written.
 
-        The ray map holds the view's rays in the frame of the running chunk's first camera (the stream's first camera,
-        unless resets are on), in the form that the network was trained with: `ttt3r.geometry.ray_map_official` or
-        `ray_map_direction`, see `network.config.ray_form`.
+        The ray map holds the view's rays in the world of the stream, that of its first camera, in the form that the network
+        was trained with: `ttt3r.geometry.ray_map_official` or `ray_map_direction`, see `network.config.ray_form`. A memory
+        that a reset policy restarted knows its running chunk alone, in the frame and with the scale of the chunk's first
+        camera: make the rays of `invert_rigid(memory.chunk_to_world) @ camera_to_world` for it, and say `in_chunk`. The
+        answer is in the world of the stream in any case.
+
+        Args:
+            memory: to be asked; of any rule.
+            ray_map: origin and direction of every pixel's ray.
+            outputs: which heads run.
+            in_chunk: the rays are in the frame of the running chunk's first camera.
+
+        Raises:
+            ValueError: if the memory was restarted within its stream, and `in_chunk` is not said.
         """
+        start = memory.chunk_to_world
+        if not in_chunk and not torch.equal(start, torch.eye(4).to(start).expand_as(start)):
+            raise ValueError(
+                "the memory was restarted within its stream and knows only its running chunk, in the frame of that chunk's "
+                "first camera; make the rays of invert_rigid(memory.chunk_to_world) @ camera_to_world, and ask "
+                "query(memory, rays, in_chunk=True)"
+            )
         return look(self.network, Frame(ray_map=ray_map), memory, outputs).moved(memory.chunk_to_world)
 
 

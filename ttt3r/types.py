@@ -19,8 +19,9 @@ One word per axis, the same in signatures, documentation, tests and plots:
 | `layer`, `head`, `dim` | layers, attention heads, channels of a head |
 | `key` | what the state attends to: the pose token first, then every patch |
 
-Lengths are metres and angles radians (as far as the network was trained on metric data). Images lie in [-1, 1]. Cameras
-are 4x4 `camera_to_world` matrices with OpenCV axes (x right, y down, z forward); the world is the first camera's frame.
+Lengths are in the network's unit (`CUT3RConfig.unit`): metres as far as it was trained on metric data, or units of the first
+view; where a docstring says metres of what a network predicts, this unit is meant. Angles are radians. Images lie in [-1, 1].
+Cameras are 4x4 `camera_to_world` matrices with OpenCV axes (x right, y down, z forward); the world is the first camera's frame.
 """
 
 import enum
@@ -38,6 +39,20 @@ from ttt3r import tree
 from ttt3r.files import replacing
 from ttt3r.geometry import transform_points
 from ttt3r.untrusted import parse_json, reading
+
+
+class LengthUnit(enum.Enum):
+    """What a length of 1 means in a network's answers."""
+
+    METRES = "metres"
+    """Metres, as far as the data of the training was metric."""
+    FIRST_VIEW = "units of the first view"
+    """The mean distance of the first view's points from its camera: a scale that images alone can tell."""
+
+    @property
+    def short(self) -> str:
+        """For axes and numbers."""
+        return "m" if self is LengthUnit.METRES else self.value
 
 
 class Needs(enum.Flag):
@@ -71,7 +86,8 @@ class Frame:
 
     Args:
         image: colours in [-1, 1]; height and width are multiples of the network's patch size.
-        ray_map: ray origin and direction of every pixel, in the form that the network was trained with.
+        ray_map: ray origin and direction of every pixel, in the form that the network was trained with; after a reset, in the
+            frame of the camera at which the running chunk began.
         write: whether the memory may absorb the frame, for all sequences or for each. A frame without an image is a
             question to the memory and never writes.
         reset: whether the memory restarts before this frame, for all sequences or for each.

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+import ttt3r
 from ttt3r.cli import main
 from ttt3r.data.procedural import ClipTruth, LookAround, WorldConfig, sample_clips
+from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
 from ttt3r.evaluation.forgetting import (
     ANOTHER_SCENE,
     NOTHING_SEEN,
@@ -34,7 +36,7 @@ from ttt3r.geometry import rotation_degrees
 from ttt3r.network import CUT3R, CUT3RConfig
 from ttt3r.reconstructor import Reconstructor
 from ttt3r.rollout import rollout
-from ttt3r.types import Frame
+from ttt3r.types import Frame, Outputs
 from ttt3r.update_rules import RULES, ConstantRate
 
 WORLD = WorldConfig(path=LookAround(speed=(0.0, 0.0), turn=(20.0, 20.0)), rooms=(1, 1), field_of_view=(75.0, 75.0))
@@ -137,6 +139,39 @@ def test_answers_equal_single_questions_and_controls_know_another_world(network,
     constant = (truth.image[:5].mean(dim=(0, 3, 4))[:, None, None, :] - image).square().mean(dim=(1, 2, 3))
     np.testing.assert_allclose(scores.color_error[SCENE_AVERAGE][0], constant.numpy(), rtol=1e-3)
     assert np.isnan(scores.points[SCENE_AVERAGE]).all()
+
+
+@pytest.mark.parametrize(("frames", "reset", "began"), [(8, 3, 5), (7, 3, 5), (6, 3, 5), (3, None, 0), (9, 9, 8)])
+def test_a_restarted_memory_is_asked_as_one_that_began_there(network, frames, reset, began):
+    """The oracle is the clip cut at the boundary: its truth has that frame's world and unit, and its memory no resets."""
+    clip = sample_clips(WORLD, batch=3, frames=9, seed=4)
+    truth, cut = ClipTruth.of(clip), ClipTruth.of(clip.select(slice(began, None)))
+    model = Reconstructor(network, RULES["ttt3r"]())
+    *_, last = rollout(model, (Frame(image=image) for image in truth.image[:frames]), reset_every=reset)
+    *_, alone = rollout(model, (Frame(image=image) for image in truth.image[began:frames]))
+    found = recall(network, with_controls(network, {"ttt3r": last.memory}), truth, frames, range(began, frames))
+    expected = recall(network, {"ttt3r": alone.memory}, cut, frames - began, range(frames - began))
+    np.testing.assert_allclose(found.color_error["ttt3r"], expected.color_error["ttt3r"], rtol=1e-3, atol=1e-5)
+    np.testing.assert_array_equal(found.unseen, expected.unseen)
+    with torch.no_grad():  # points, by hand: moved into the first view's world, in its unit
+        answer = model.query(alone.memory, cut.ray_map[0]).points_world
+    unit = truth.points_camera[began].norm(dim=-1).mean(dim=(1, 2))
+    place = truth.camera_to_world[began]
+    moved = torch.einsum("bij,bhwj->bhwi", place[:, :3, :3], unit[:, None, None, None] * answer)
+    moved = moved + place[:, None, None, :3, 3]
+    where = truth.points_world[began]
+    error = ((moved - where).norm(dim=-1) / (1 + where.norm(dim=-1))).mean(dim=(1, 2))
+    np.testing.assert_allclose(found.points["ttt3r"][0], error.numpy(), rtol=1e-3)
+
+
+def test_recall_after_resets_of_the_bundled_network():
+    """The memory holds the five frames of its last chunk, and no more."""
+    model = Reconstructor(ttt3r.load_network("nano"), RULES["ttt3r"]())
+    truth = ClipTruth.of(sample_clips(NANO_WORLD, batch=16, frames=60, seed=HELD_OUT_SEED))
+    *_, last = rollout(model, (Frame(image=image) for image in truth.image), reset_every=8, outputs=Outputs.CAMERA)
+    asked = recall(model.network, {"ttt3r@8": last.memory}, truth, 60, [59, 57, 56, 55])
+    found = 1 - asked.color_error["ttt3r@8"].sum(axis=1) / asked.variance.sum(axis=1)
+    assert found == pytest.approx([0.51, 0.30, 0.15, 0.03], abs=0.012)
 
 
 def test_groups_are_even_and_no_world_stands_alone():

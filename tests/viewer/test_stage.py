@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ttt3r.export import SavedRun
+from ttt3r.types import LengthUnit
 from ttt3r.viewer import Coloring, Layout, Limits, Stage, ViewSettings
 from ttt3r.viewer.colors import RUN_COLORS, depth_picture, depth_range, enlarged, painted_over, ramp, reduced
 from ttt3r.viewer.panel import gain_table, legend
@@ -165,6 +166,7 @@ def test_pictures():
         "1.02 m (yellow) to 1.98 m (dark)",
         "none in front of the camera",
     )
+    assert depth_range(depth, LengthUnit.FIRST_VIEW).endswith("1.98 units of the first view (dark)")
     assert enlarged(image).shape == (160, 320, 3)
     assert reduced(image) is image
     assert reduced(np.zeros((384, 512, 3), np.uint8)).shape == (192, 256, 3)

@@ -31,6 +31,7 @@ from ttt3r.evaluation.comparison import Comparison, ComparisonRow
 from ttt3r.evaluation.plots import plot_gains, plot_trajectories
 from ttt3r.export import TrajectoryWriter
 from ttt3r.files import LOCK, escaped, is_partial, locked
+from ttt3r.types import LengthUnit
 from ttt3r.update_rules import StateUpdateRule
 
 CSV = "comparison.csv"
@@ -115,7 +116,7 @@ def _compare(settings: Any, rules: dict[str, StateUpdateRule], lengths: list[int
         result = result.extended(found)
         _report(clip, found, console)
         if settings.out is not None:  # after every clip: an error in the next one loses nothing
-            _write(found, settings.out, console)
+            _write(found, settings.out, network.config.unit, console)
             result.write_csv(settings.out / CSV)
     if choosing.is_toy(settings.network, network):
         console.print("[yellow]numbers of an untrained or tiny network: they show the path, not the rules[/]")
@@ -193,7 +194,7 @@ def _numbers(row: ComparisonRow) -> list[str]:
     return [*cells, f"{row.gain_mean:.2f}±{row.gain_std:.2f}", f"{row.memory_age:.1f}"]
 
 
-def _write(result: Comparison, out: Path, console: Console) -> None:
+def _write(result: Comparison, out: Path, unit: LengthUnit, console: Console) -> None:
     """A TUM trajectory for each clip and rule, and pictures of each clip where matplotlib is installed."""
     made = []
     for clip, truth in result.truth.items():
@@ -201,7 +202,7 @@ def _write(result: Comparison, out: Path, console: Console) -> None:
         paths = {rule: cameras for (name, rule), cameras in result.cameras.items() if name == clip}
         for rule, cameras in paths.items():
             name = f"{stem}.{_file_name(rule)}.txt"
-            _write_trajectory(out / name, result.timestamps[clip], cameras)
+            _write_trajectory(out / name, unit, result.timestamps[clip], cameras)
             made.append(name)
         try:
             plot_trajectories(out / f"{stem}.png", paths, truth)
@@ -221,9 +222,9 @@ def _file_name(name: str) -> str:
 
 
 def _write_trajectory(
-    path: Path, timestamps: Float[np.ndarray, " frame"], cameras: Float[np.ndarray, "frame 4 4"]
+    path: Path, unit: LengthUnit, timestamps: Float[np.ndarray, " frame"], cameras: Float[np.ndarray, "frame 4 4"]
 ) -> None:
     path.unlink(missing_ok=True)  # the writer appends, and this is a new result
-    writer = TrajectoryWriter(path)
+    writer = TrajectoryWriter(path, unit)
     for timestamp, camera in zip(timestamps, cameras, strict=True):
         writer.write(float(timestamp), torch.from_numpy(camera))

@@ -17,7 +17,7 @@ from ttt3r.evaluation.plots import plot_point_cloud, plot_trajectories
 from ttt3r.export import PointSelection, RunFolder, RunRecord, RunStatus, read_trajectory
 from ttt3r.reconstructor import Reconstructor
 from ttt3r.runner import RunOptions, run
-from ttt3r.types import Memory
+from ttt3r.types import LengthUnit, Memory
 from ttt3r.update_rules import AttentionRecorded, ConfidenceAware, StateUpdateRule
 
 
@@ -44,7 +44,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--min-confidence", type=float, default=1.5, help="least confidence of a point in the cloud")
     parser.add_argument("--points", type=int, default=1_000_000, help="most points in the cloud")
     parser.add_argument(
-        "--voxel", type=float | None, default=None, help="at most one point per cube of this side, metres"
+        "--voxel",
+        type=float | None,
+        default=None,
+        help="at most one point per cube of this side, in the unit of length",
     )
     parser.add_argument(
         "--record-gains",
@@ -79,7 +82,7 @@ def execute(settings: Any, console: Console) -> int:
     )
     for note in source.notes:
         console.print(f"[yellow]note[/] {escape(f'{source.name}: {note}')}", highlight=False)
-    folder, memory = _open_folder(settings, rule)
+    folder, memory = _open_folder(settings, rule, network.config.unit)
     if folder.frames:
         console.print(f"going on after {folder.frames} frames", highlight=False)
     console.print(f"rule [bold]{escape(repr(rule))}[/]", highlight=False)
@@ -139,11 +142,11 @@ def _facts(settings: Any, rule: StateUpdateRule) -> dict[str, Any]:
     }
 
 
-def _open_folder(settings: Any, rule: StateUpdateRule) -> tuple[RunFolder, Memory | None]:
+def _open_folder(settings: Any, rule: StateUpdateRule, unit: LengthUnit) -> tuple[RunFolder, Memory | None]:
     """A new folder, or the older run with the memory at its last checkpoint."""
     facts, points, device = _facts(settings, rule), _points(settings), choosing.choose_device(settings.device)
     if not settings.resume:
-        return RunFolder.create(settings.out, facts, points, str(device), overwrite=settings.overwrite), None
+        return RunFolder.create(settings.out, facts, points, str(device), settings.overwrite, unit), None
     folder = RunFolder.resume(settings.out, facts, points, str(device))
     return folder, folder.restore(device)
 
@@ -175,7 +178,7 @@ def _pictures(folder: RunFolder) -> list[str]:
     if not ((folder.path / "trajectory.txt").exists() and folder.frames):
         return []
     _, cameras = read_trajectory(folder.path / "trajectory.txt")
-    plot_trajectories(folder.path / "trajectory.png", {"cameras": cameras})
+    plot_trajectories(folder.path / "trajectory.png", {"cameras": cameras}, unit=folder.unit)
     if len(folder.cloud) == 0:
         return ["trajectory.png"]
     plot_point_cloud(folder.path / "points.png", folder.cloud.xyz, folder.cloud.rgb, cameras)

@@ -136,8 +136,8 @@ def to_srgb(code: Float[np.ndarray, "*size rgb=3"], gamut: int, transfer: int) -
 
     PQ and HLG become light on a display (SMPTE ST 2084; ITU-R BT.2100 with a peak of 1000 cd/m2 and the system gamma 1.2),
     where 203 cd/m2 are white (ITU-R BT.2408). Up to 0.88 of white light stays as it is; of what is brighter, the largest
-    component m becomes k + (1 - k) t / (1 + t), t = (m - k) / (1 - k), and the others follow, so that the hue stays. Everything else
-    counts as sRGB of another gamut.
+    component m becomes k + (1 - k) t / (1 + t), t = (m - k) / (1 - k), and the others follow, so that the hue stays.
+    Everything else counts as sRGB of another gamut.
 
     Args:
         code: of the stream.

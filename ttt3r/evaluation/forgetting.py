@@ -85,7 +85,17 @@ def recall(
 ) -> RecallScores:
     """Ask each memory for earlier frames and compare with the truth. Nothing is written.
 
-    `memories` may hold the controls `ANOTHER_SCENE` and `NOTHING_SEEN` (see `with_controls`); `SCENE_AVERAGE` is added.
+    A memory that was restarted within the stream lives in the world of the frame at which its chunk began, and in that frame's
+    unit. It is asked there, by the true place of that frame, and its points are brought back; so the numbers of all memories
+    are in the unit of the first view.
+
+    Args:
+        network: that made the memories.
+        memories: by name; each has absorbed every one of the frames so far, in its running chunk or before. May hold the
+            controls `ANOTHER_SCENE` and `NOTHING_SEEN` (see `with_controls`); `SCENE_AVERAGE` is added.
+        truth: of the worlds.
+        asked_after: frames fed so far.
+        frames: to ask for.
     """
     names = [*memories, SCENE_AVERAGE]
     error: dict[str, list[Tensor]] = {name: [] for name in names}
@@ -93,18 +103,19 @@ def recall(
     points: dict[str, list[Tensor]] = {name: [] for name in names}
     average = truth.image[:asked_after].mean(dim=(0, 3, 4))[:, None, None, :]  # one colour for each world
     everyone = tree.concatenate([replace(memory, rule=STATELESS) for memory in memories.values()])
+    places = {name: _Place.of(memory, truth) for name, memory in memories.items()}
     with torch.no_grad():
         for index in frames:
             image, where = truth.image[index].permute(0, 2, 3, 1), truth.points_world[index]
             variance.append((image - image.mean(dim=(1, 2), keepdim=True)).square().mean(dim=(1, 2, 3)))
-            rays = truth.ray_map[index].repeat(len(memories), 1, 1, 1)
+            rays = torch.cat([place.rays(truth.ray_map[index]) for place in places.values()])
             answer = look(network, Frame(ray_map=rays), everyone, Outputs.COLOR | Outputs.POINTS_WORLD)
             assert answer.color is not None
             assert answer.points_world is not None  # both were asked for
-            colors, places = (part.chunk(len(memories)) for part in (answer.color, answer.points_world))
-            for name, seen, place in zip(memories, colors, places, strict=True):
+            colors, answered = (part.chunk(len(memories)) for part in (answer.color, answer.points_world))
+            for name, seen, there in zip(memories, colors, answered, strict=True):
                 error[name].append((seen - image).square().mean(dim=(1, 2, 3)))
-                distance = (place - where).norm(dim=-1) / (1 + where.norm(dim=-1))
+                distance = (places[name].points(there) - where).norm(dim=-1) / (1 + where.norm(dim=-1))
                 points[name].append(distance.mean(dim=(1, 2)))
             error[SCENE_AVERAGE].append((average - image).square().mean(dim=(1, 2, 3)))
             points[SCENE_AVERAGE].append(torch.full_like(variance[-1], torch.nan))
@@ -117,6 +128,38 @@ def recall(
         {name: _table(values) for name, values in error.items()},
         {name: _table(values) for name, values in points.items()},
     )
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where memories live: the true camera at which the running chunk of each began, and the unit of that view.
+
+    Args:
+        camera: `camera_to_world`, in the world and unit of the first view.
+        unit: mean distance of that view's points, in units of the first view.
+    """
+
+    camera: Float[Tensor, "batch 4 4"]
+    unit: Float[Tensor, " batch"]
+
+    @classmethod
+    def of(cls, memory: Memory, truth: ClipTruth) -> "_Place":
+        """Of a memory that absorbed every frame: its age counts the frame at the boundary once more."""
+        began = memory.seen - memory.age
+        worlds = torch.arange(memory.batch, device=began.device)
+        unit = truth.points_camera[began, worlds].norm(dim=-1).mean(dim=(1, 2))
+        return cls(truth.camera_to_world[began, worlds], unit)
+
+    def rays(self, ray_map: Float[Tensor, "batch height width ray=6"]) -> Float[Tensor, "batch height width ray=6"]:
+        """Rays of the first view's world as the memory knows them."""
+        to_chunk = invert_rigid(self.camera)
+        origin = transform_points(to_chunk, ray_map[..., :3]) / self.unit[:, None, None, None]
+        direction = torch.einsum("bij,bhwj->bhwi", to_chunk[:, :3, :3], ray_map[..., 3:])
+        return torch.cat([origin, direction], dim=-1)
+
+    def points(self, points: Float[Tensor, "batch height width xyz=3"]) -> Float[Tensor, "batch height width xyz=3"]:
+        """Points that the memory answers, in the world and unit of the first view."""
+        return transform_points(self.camera, points * self.unit[:, None, None, None])
 
 
 def _table(rows: Sequence[Tensor]) -> Float[np.ndarray, "question world"]:

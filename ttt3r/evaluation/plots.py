@@ -10,6 +10,7 @@ from jaxtyping import Float, UInt8
 from ttt3r.evaluation.accounting import GainMoment, GainSummary
 from ttt3r.evaluation.cloud_image import View, shaded_image
 from ttt3r.evaluation.trajectory import DegenerateTrajectory, trajectory_errors, umeyama
+from ttt3r.types import LengthUnit
 
 if TYPE_CHECKING:
     import matplotlib.axes
@@ -26,6 +27,7 @@ def plot_trajectories(
     path: str | Path,
     trajectories: Mapping[str, Float[np.ndarray, "frame 4 4"]],
     truth: Float[np.ndarray, "frame 4 4"] | None = None,
+    unit: LengthUnit = LengthUnit.METRES,
 ) -> None:
     """Draw camera paths seen from above and from the side, with equal axes, into a PNG (or what the ending says).
 
@@ -35,20 +37,22 @@ def plot_trajectories(
 
     Args:
         path: the picture.
-        trajectories: name -> `camera_to_world`, metres.
-        truth: `camera_to_world` of the same frames.
+        trajectories: name -> `camera_to_world`.
+        truth: `camera_to_world` of the same frames, metres.
+        unit: of the trajectories; what is aligned to a truth has metres.
 
     Raises:
         ImportError: without the extra `eval`.
     """
     paths = {name: _aligned(cameras, truth) for name, cameras in trajectories.items()}
+    short = LengthUnit.METRES.short if truth is not None else unit.short
     figure = new_figure(10.0, 5.4)
     views = figure.subplots(1, 2)
     for axes, (right, up), title, labels in zip(
         views,
         ((0, 2), (2, 1)),
         ("from above   (● first frame, ■ last)", "from the side"),
-        (("x: right (m)", "z: forward (m)"), ("z: forward (m)", "height (m)")),
+        ((f"x: right ({short})", f"z: forward ({short})"), (f"z: forward ({short})", f"height ({short})")),
         strict=True,
     ):
         if truth is not None:

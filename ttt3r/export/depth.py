@@ -9,6 +9,7 @@ from PIL import Image, PngImagePlugin
 from torch import Tensor
 
 from ttt3r.files import replacing
+from ttt3r.types import LengthUnit
 from ttt3r.untrusted import reading, real
 
 UNITS_PER_METRE = 1000.0
@@ -29,16 +30,18 @@ def write_depth(
     depth: Float[Tensor, "height width"],
     confidence: Float[Tensor, "height width"] | None = None,
     units_per_metre: float = UNITS_PER_METRE,
+    unit: LengthUnit = LengthUnit.METRES,
 ) -> None:
-    """Write `NAME.png` (16 bit), `NAME.npz` (float32 `depth` in metres and `confidence`) and the note `scale.json`.
+    """Write `NAME.png` (16 bit), `NAME.npz` (float32 `depth` in `unit` and `confidence`) and the note `scale.json`.
 
     Args:
         folder: where to; made if absent.
         name: file name without ending.
-        depth: along the optical axis, metres.
+        depth: along the optical axis, metres or what `unit` says.
         confidence: of each pixel, at least 1; left out of the NPZ if None.
         units_per_metre: scale of the PNG, written into its text under `units_per_metre` and into `scale.json`. 1000 is
             millimetres and reaches to 65.5 m; what lies beyond is 0 = invalid in the PNG and exact in the NPZ.
+        unit: of the depth; where it is not the metre, `units_per_metre` counts for one such unit.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -52,7 +55,8 @@ def write_depth(
     text.add_text("units_per_metre", f"{units_per_metre:g}")
     text.add_text("invalid", "0")
     Image.fromarray(encode_depth(exact, units_per_metre)).save(folder / f"{name}.png", pnginfo=text)
-    note = {"units_per_metre": units_per_metre, "invalid": 0, "meaning": "depth in metres = pixel / units_per_metre"}
+    meaning = f"depth in {unit.value} = pixel / units_per_metre"
+    note = {"units_per_metre": units_per_metre, "invalid": 0, "unit": unit.value, "meaning": meaning}
     note_path = folder / "scale.json"
     if not note_path.exists():
         note_path.write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")

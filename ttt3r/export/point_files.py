@@ -6,18 +6,19 @@ import numpy as np
 
 from ttt3r.export.points import PointCloud
 from ttt3r.files import replacing
+from ttt3r.types import LengthUnit
 
 _VERTEX = np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3), ("confidence", "<f4")])
 
 
-def write_ply(path: str | Path, cloud: PointCloud) -> None:
-    """Binary little-endian PLY: x y z (metres, OpenCV axes, first camera's frame), red green blue, confidence."""
+def write_ply(path: str | Path, cloud: PointCloud, unit: LengthUnit = LengthUnit.METRES) -> None:
+    """Binary little-endian PLY: x y z (in `unit`, OpenCV axes, first camera's frame), red green blue, confidence."""
     vertices = np.empty(len(cloud), _VERTEX)
     vertices["xyz"], vertices["rgb"], vertices["confidence"] = cloud.xyz, cloud.rgb, cloud.confidence
     header = [
         "ply",
         "format binary_little_endian 1.0",
-        "comment metres, OpenCV axes (x right, y down, z forward), in the first camera's frame",
+        f"comment {unit.value}, OpenCV axes (x right, y down, z forward), in the first camera's frame",
         f"element vertex {len(cloud)}",
         *(f"property float {name}" for name in "xyz"),
         *(f"property uchar {name}" for name in ("red", "green", "blue")),

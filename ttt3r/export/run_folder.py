@@ -34,7 +34,7 @@ from ttt3r.export.points import GrowingCloud, PointCloud, PointSelection
 from ttt3r.export.rows import RowFile
 from ttt3r.export.run_record import RunRecord, RunStatus
 from ttt3r.export.trajectory import TrajectoryWriter
-from ttt3r.types import Memory, Reconstruction
+from ttt3r.types import LengthUnit, Memory, Reconstruction
 
 GAINS_HEADER = ("frame,name,timestamp,gain_mean,gain_std",)
 
@@ -76,7 +76,8 @@ class RunFolder:
         self.frames = 0
         self._record = record
         self._started = time.monotonic()
-        self._trajectory = TrajectoryWriter(path / "trajectory.txt")
+        self.unit = record.unit
+        self._trajectory = TrajectoryWriter(path / "trajectory.txt", record.unit)
         self._intrinsics = IntrinsicsWriter(path / "intrinsics.csv")
         self._gains = RowFile(path / "gains.csv", GAINS_HEADER)
 
@@ -93,6 +94,7 @@ class RunFolder:
         points: PointSelection = PointSelection(),
         device: str = "cpu",
         overwrite: bool = False,
+        unit: LengthUnit = LengthUnit.METRES,
     ) -> "RunFolder":
         """A new run.
 
@@ -102,6 +104,7 @@ class RunFolder:
             points: which points enter the cloud.
             device: where the network runs, for the record.
             overwrite: delete an older run's files first (those that a run writes, and only where a run.json lies).
+            unit: of all lengths that will be written (`network.config.unit`).
 
         Raises:
             FileExistsError: if the folder is not empty.
@@ -109,7 +112,7 @@ class RunFolder:
         """
         path = Path(path)
         folder_files.prepare(path, overwrite)
-        folder = cls(path, RunRecord.start(settings, asdict(points), device))
+        folder = cls(path, RunRecord.start(settings, asdict(points), device, unit))
         folder._record.save(path)
         return folder
 
@@ -173,7 +176,7 @@ class RunFolder:
             self._trajectory.write(frame.timestamp, folder_files.only(answer.camera_to_world))
         if answer.points_camera is not None:
             trust = None if answer.confidence_camera is None else folder_files.only(answer.confidence_camera)
-            write_depth(self.path / "depth", stem, folder_files.only(answer.depth), trust)
+            write_depth(self.path / "depth", stem, folder_files.only(answer.depth), trust, unit=self.unit)
             self._intrinsics.write(frame.index, frame.name, Pinhole.estimated(folder_files.only(answer.points_camera)))
         if frame.gain is not None:
             mean, spread = frame.gain.mean().item(), frame.gain.std(correction=0).item()
@@ -231,7 +234,7 @@ class RunFolder:
         """
         notes = dict(extra or {})
         if len(self.cloud) > 0:
-            write_ply(self.path / "points.ply", self.cloud)
+            write_ply(self.path / "points.ply", self.cloud, self.unit)
             if importlib.util.find_spec("trimesh") is not None:
                 write_glb(self.path / "points.glb", self.cloud)
             else:

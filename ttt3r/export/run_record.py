@@ -15,6 +15,7 @@ import torch
 from ttt3r._version import __version__
 from ttt3r.export.point_selection import PointSelection
 from ttt3r.files import replacing
+from ttt3r.types import LengthUnit
 from ttt3r.untrusted import read_json, reading, real, shown, whole
 
 FILE = "run.json"
@@ -49,6 +50,7 @@ class RunRecord:
         started: UTC, ISO 8601.
         versions: of ttt3r, torch, numpy, python and the platform.
         extra: what the caller adds at the end.
+        unit: of all lengths in the folder.
     """
 
     settings: Mapping[str, Any]
@@ -60,9 +62,16 @@ class RunRecord:
     started: str
     versions: Mapping[str, str]
     extra: Mapping[str, Any]
+    unit: LengthUnit = LengthUnit.METRES
 
     @classmethod
-    def start(cls, settings: Mapping[str, Any], points: Mapping[str, Any], device: str) -> "RunRecord":
+    def start(
+        cls,
+        settings: Mapping[str, Any],
+        points: Mapping[str, Any],
+        device: str,
+        unit: LengthUnit = LengthUnit.METRES,
+    ) -> "RunRecord":
         """The record before the first frame.
 
         Raises:
@@ -78,11 +87,12 @@ class RunRecord:
             started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             versions=_versions(),
             extra={},
+            unit=unit,
         )
 
     def save(self, folder: Path) -> None:
         """Write `run.json`, replaced as a whole."""
-        content = asdict(self)
+        content = asdict(self) | {"unit": self.unit.value}
         content["seconds_per_frame"] = self.seconds / self.frames if self.frames else None
         with replacing(folder / FILE) as partial:
             partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
@@ -103,9 +113,10 @@ class RunRecord:
         with reading(path, "the record of a run", "start again with --overwrite"):
             content = _table(read_json(path), "the content")
             content.pop("seconds_per_frame", None)
-            if missing := {field.name for field in fields(cls)} - content.keys():
+            if missing := {field.name for field in fields(cls)} - content.keys() - {"unit"}:  # older releases lack it
                 raise ValueError(f"it lacks {', '.join(sorted(missing))}")
-            record = cls(**{**content, "status": RunStatus(content["status"])})
+            unit = LengthUnit(content.get("unit", LengthUnit.METRES.value))
+            record = cls(**{**content, "status": RunStatus(content["status"]), "unit": unit})
             record._require_sound()
         return record
 

@@ -20,6 +20,7 @@ from ttt3r.export.points import PointCloud
 from ttt3r.export.run_record import FILE, RunRecord, RunStatus
 from ttt3r.export.token_gains import TokenGains
 from ttt3r.export.trajectory import read_trajectory
+from ttt3r.types import LengthUnit
 from ttt3r.untrusted import ArrayForm, read_arrays, read_table, reading, real
 
 _GAINS = ("gain_mean", "gain_std")
@@ -109,6 +110,11 @@ class SavedRun:
         return str(self.record.settings.get("rule", "?"))
 
     @property
+    def unit(self) -> LengthUnit:
+        """Of all lengths."""
+        return self.record.unit
+
+    @property
     def has_token_gains(self) -> bool:
         """Whether the run recorded what every token took (`ttt3r run --record-gains`)."""
         return self._token_file(0).exists()
@@ -141,7 +147,7 @@ class SavedRun:
             return np.asarray(image.convert("RGB"))
 
     def depth(self, frame: int) -> Float32[np.ndarray, "height width"] | None:
-        """Depth along the optical axis, metres; `None` if the file is not there."""
+        """Depth along the optical axis, in `unit`; `None` if the file is not there."""
         return self._depth_file(frame, "depth")
 
     def confidence(self, frame: int) -> Float32[np.ndarray, "height width"] | None:

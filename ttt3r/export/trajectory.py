@@ -12,11 +12,10 @@ from torch import Tensor
 
 from ttt3r import geometry
 from ttt3r.export.rows import RowFile
+from ttt3r.types import LengthUnit
 
-HEADER = (
-    "# timestamp tx ty tz qx qy qz qw",
-    "# camera_to_world, metres, OpenCV axes (x right, y down, z forward); the world is the first camera's frame",
-)
+HEADER = "# timestamp tx ty tz qx qy qz qw"
+MEANING = "# camera_to_world, {unit}, OpenCV axes (x right, y down, z forward); the world is the first camera's frame"
 
 
 class TrajectoryWriter:
@@ -24,10 +23,11 @@ class TrajectoryWriter:
 
     Args:
         path: the text file.
+        unit: of the positions, for the header.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self._rows = RowFile(Path(path), HEADER)
+    def __init__(self, path: str | Path, unit: LengthUnit = LengthUnit.METRES) -> None:
+        self._rows = RowFile(Path(path), (HEADER, MEANING.format(unit=unit.value)))
 
     def write(self, timestamp: float, camera_to_world: Float[Tensor, "4 4"]) -> None:
         """Add a pose: 6 decimals for the timestamp (seconds), 9 significant digits for the rest, exact for float32."""

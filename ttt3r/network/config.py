@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from ttt3r.types import LengthUnit
+
 
 class RayForm(enum.Enum):
     """What a ray map holds; the network must be asked in the form that it was trained with."""
@@ -98,6 +100,7 @@ class CUT3RConfig:
         ray_form: what a ray map holds.
         state_codes: add a learned code per state token before every layer of the state stream. Not in the official
             networks; it keeps the few tokens of a small network apart.
+        unit: of all lengths that the network predicts.
 
     Raises:
         ValueError: if widths and heads do not fit together.
@@ -121,6 +124,7 @@ class CUT3RConfig:
     head: DPTConfig | LinearConfig | UNetConfig = DPTConfig()
     ray_form: RayForm = RayForm.OFFICIAL
     state_codes: bool = False
+    unit: LengthUnit = LengthUnit.METRES
 
     def __post_init__(self) -> None:
         for name, most in _MOST.items():
@@ -196,11 +200,12 @@ class CUT3RConfig:
             head=UNetConfig(),
             ray_form=RayForm.DIRECTION,
             state_codes=True,
+            unit=LengthUnit.FIRST_VIEW,
         )
 
     def to_json(self) -> str:
         """The settings as JSON text."""
-        values: dict[str, Any] = dataclasses.asdict(self) | {"ray_form": self.ray_form.value}
+        values: dict[str, Any] = dataclasses.asdict(self) | {"ray_form": self.ray_form.value, "unit": self.unit.value}
         values["head"] = {"kind": type(self.head).__name__} | dataclasses.asdict(self.head)
         return json.dumps(values, indent=2)
 
@@ -216,7 +221,9 @@ class CUT3RConfig:
             head: dict[str, Any] = dict(values.pop("head"))
             kind = {kind.__name__: kind for kind in (DPTConfig, LinearConfig, UNetConfig)}[head.pop("kind")]
             head = {name: tuple(value) if isinstance(value, list) else value for name, value in head.items()}
-            return cls(**(values | {"head": kind(**head), "ray_form": RayForm(values["ray_form"])}))
+            unit = LengthUnit(values.get("unit", LengthUnit.METRES.value))  # files of older releases do not say it
+            known = {"head": kind(**head), "ray_form": RayForm(values["ray_form"]), "unit": unit}
+            return cls(**(values | known))
         except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError) as error:
             raise ValueError(
                 f"not the settings of a CUT3R network ({error!r}); expected what to_json writes"

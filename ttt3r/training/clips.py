@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from ttt3r.data.procedural import ClipBatch, sample_clips
+from ttt3r.data.procedural.presets import HELD_OUT_SEED
 from ttt3r.training.recipe import Recipe
 
 
@@ -54,8 +55,17 @@ def batch_at(recipe: Recipe, step: int, share: Share = Share()) -> ClipBatch:
     shortest, longest = stage.frames
     generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
     frames = int(torch.randint(shortest, longest + 1, (1,), generator=generator))
-    batch, seed = stage.batch // share.processes, recipe.seed * 10_000_019 + step
+    batch, seed = stage.batch // share.processes, seed_at(recipe, step)
     return sample_clips(stage.world, batch=batch, frames=frames, seed=seed, first=share.rank * batch)
+
+
+def seed_at(recipe: Recipe, step: int) -> int:
+    """The seed of a step's worlds: another one for each recipe seed and step, and never one that is held out.
+
+    Held-out seeds go from `HELD_OUT_SEED` up; what would fall among them is turned to the other side of zero.
+    """
+    seed = recipe.seed * 10_000_019 + step
+    return seed if seed < HELD_OUT_SEED else -seed
 
 
 def check_shares(recipe: Recipe, processes: int) -> None:

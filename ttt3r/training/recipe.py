@@ -49,7 +49,7 @@ class Recipe:
 
     Args:
         stages: one after the other.
-        seed: of weights and clips.
+        seed: of weights and clips, from 0 to 2^32 - 1. Held-out worlds are never among the clips.
         learning_rate: its peak, after a linear warm-up; a cosine brings it to a hundredth at the end.
         matrix_rate: peak of the learning rate of Muon, which then steps the hidden matrices while AdamW steps the rest;
             `None` leaves all to AdamW. Muon's steps are scaled to those of AdamW (`adjust_lr_fn="match_rms_adamw"`).
@@ -76,6 +76,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if not self.stages:
             raise ValueError("a recipe needs at least one stage")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed={self.seed!r} must be a whole number from 0 to {2**32 - 1}")
         if not 0 <= self.average < 1 or self.learning_rate <= 0 or self.clip <= 0:
             raise ValueError(
                 f"average must lie in [0, 1), learning_rate and clip above 0; got {self.average}, {self.learning_rate}, "

@@ -4,6 +4,8 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 from PIL import Image
 
+from ttt3r.types import LengthUnit
+
 # Dark blue, blue, teal, green, yellow: rising lightness, so that it reads in grey and to colour-blind eyes too.
 _STOPS = np.array([(52, 24, 96), (58, 82, 139), (33, 145, 140), (106, 201, 92), (250, 231, 60)], float)
 
@@ -44,13 +46,13 @@ def depth_picture(depth: Float32[np.ndarray, "height width"]) -> UInt8[np.ndarra
     return picture
 
 
-def depth_range(depth: Float32[np.ndarray, "height width"]) -> str:
+def depth_range(depth: Float32[np.ndarray, "height width"], unit: LengthUnit = LengthUnit.METRES) -> str:
     """What `depth_picture` shows, in words."""
     valid = depth[np.isfinite(depth) & (depth > 0)]
     if not len(valid):
         return "none in front of the camera"
     near, far = _near_and_far(valid)
-    return f"{near:.2f} m (yellow) to {far:.2f} m (dark)"
+    return f"{near:.2f} {unit.short} (yellow) to {far:.2f} {unit.short} (dark)"
 
 
 def _near_and_far(valid: Float32[np.ndarray, " pixel"]) -> tuple[float, float]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ttt3r.types import LengthUnit
 from ttt3r.viewer.colors import depth_picture, depth_range, enlarged
 from ttt3r.viewer.drawing import Drawing
 from ttt3r.viewer.page import as_page
@@ -119,6 +120,8 @@ class Panel:
         names = [run.label for run in stage.runs]
         lowest, highest = stage.confidence_range
         millimetres = 1000 * stage.point_size
+        metric = all(one.saved.unit is LengthUnit.METRES for one in stage.runs)
+        heading = "Size, mm" if metric else "Size, thousandths of a unit"
         tokens = [f"token {number}" for number in range(stage.tokens)]
         with gui.add_folder("Time"):
             step = gui.add_slider("Step", 0, max(stage.steps - 1, 1), 1, stage.steps - 1, disabled=stage.steps == 1)
@@ -135,7 +138,7 @@ class Panel:
         with gui.add_folder("Points"):
             coloring = gui.add_dropdown("Colour", [str(kind) for kind in Coloring])
             threshold = gui.add_slider("Confidence", lowest, highest, 0.01, lowest, hint="least that is shown")
-            size = gui.add_slider("Size, mm", millimetres / 8, millimetres * 4, millimetres / 8, millimetres)
+            size = gui.add_slider(heading, millimetres / 8, millimetres * 4, millimetres / 8, millimetres)
         with gui.add_folder("Gains"):
             self._legend = gui.add_markdown("")
             token = gui.add_dropdown("Token", [ALL_TOKENS, *tokens], disabled=not tokens)
@@ -178,7 +181,7 @@ class Panel:
         missing = [what for what, found in (("image", picture), ("depth map", depth)) if found is None]
         self._image.image = enlarged(_GREY if picture is None else picture)
         self._depth.image = enlarged(_GREY if depth is None else depth_picture(depth))
-        self._depth.label = "Depth" if depth is None else f"Depth, {depth_range(depth)}"
+        self._depth.label = "Depth" if depth is None else f"Depth, {depth_range(depth, run.saved.unit)}"
         self._facts.content = "\n\n".join(
             [
                 f"**{run.label}**, frame {frame} of 0 to {run.saved.frames - 1}",

@@ -32,4 +32,4 @@ TRAINING_LENGTH = 8
 """Longest clip of the training, in frames. Everything beyond is extrapolation."""
 
 HELD_OUT_SEED = 900_000_000
-"""Seeds from here on are never trained on."""
+"""Seeds from here up are never trained on: `ttt3r.training` keeps away from them, whatever the seed of its recipe."""
