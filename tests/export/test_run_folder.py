@@ -54,6 +54,7 @@ def test_a_run_leaves_its_files(tmp_path):
     folder = _run(RunFolder.create(tmp_path / "run", SETTINGS, POINTS, device="cpu"), range(3), every=3)
     folder.finish(RunStatus.COMPLETE, {"note": "made up"})
     names = ["run.json", "trajectory.txt", "intrinsics.csv", "gains.csv", "points.ply", "memory.safetensors"]
+    names += ["frames.csv"]
     frames = [f"{kind}/frame_00000{i}.{end}" for i in range(3) for kind, end in (("depth", "png"), ("depth", "npz"))]
     names += [*frames, *(f"images/frame_00000{i}.jpg" for i in range(3)), "depth/scale.json", "points_000003.npz"]
     names += ["colmap/cameras.txt", "colmap/images.txt", "colmap/points3D.txt"]

@@ -11,8 +11,10 @@ from jaxtyping import Float
 from ttt3r import geometry
 from ttt3r.export.intrinsics import Pinhole
 from ttt3r.export.points import PointCloud
+from ttt3r.files import replacing
 
 MAX_POINTS = 100_000
+FILES = ("cameras.txt", "images.txt", "points3D.txt")
 
 
 @dataclass(frozen=True)
@@ -81,4 +83,5 @@ def _image_line(number: int, view: ColmapView, camera: int) -> str:
 
 def _write(path: Path, comments: Sequence[str], lines: Sequence[str]) -> None:
     text = "".join(f"{line}\n" for line in (*(f"# {comment}" for comment in comments), *lines))
-    path.write_text(text, encoding="utf-8", newline="\n")
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8", newline="\n")

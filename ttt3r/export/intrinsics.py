@@ -67,10 +67,15 @@ class IntrinsicsWriter:
         """Keep the first `rows` cameras. Raises ValueError if there are fewer."""
         self._rows.truncate(rows)
 
+    def sync(self) -> None:
+        """Have the rows on the disk."""
+        self._rows.sync()
+
 
 def read_intrinsics(path: str | Path) -> dict[int, Pinhole]:
-    """Camera per frame number of a file that `IntrinsicsWriter` wrote."""
+    """Camera per frame number of a file that `IntrinsicsWriter` wrote. An unfinished last line is left out."""
     with Path(path).open(encoding="utf-8", newline="") as file:
+        lines = [line for line in file if line.endswith("\n")]
         return {
             int(row["frame"]): Pinhole(
                 int(row["width"]),
@@ -78,7 +83,7 @@ def read_intrinsics(path: str | Path) -> dict[int, Pinhole]:
                 (float(row["fx"]), float(row["fy"])),
                 (float(row["cx"]), float(row["cy"])),
             )
-            for row in csv.DictReader(file)
+            for row in csv.DictReader(lines)
         }
 
 

@@ -5,7 +5,7 @@ import enum
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ class RunRecord:
         started: UTC, ISO 8601.
         versions: of ttt3r, torch, numpy, python and the platform.
         extra: what the caller adds at the end.
+        identities: hashes of what the settings only name (a rule's source, say); absent in runs of older releases.
     """
 
     settings: Mapping[str, Any]
@@ -56,6 +57,7 @@ class RunRecord:
     started: str
     versions: Mapping[str, str]
     extra: Mapping[str, Any]
+    identities: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @classmethod
     def start(cls, settings: Mapping[str, Any], points: Mapping[str, Any], device: str) -> "RunRecord":
@@ -117,6 +119,19 @@ class RunRecord:
             changes = ", ".join(f"{key} ({_shown(before, key)} -> {_shown(now, key)})" for key in differing)
             raise ValueError(
                 f"a resumed run must keep its settings, but these differ: {changes}; repeat the old ones or --overwrite"
+            )
+
+    def demand_identities(self, identities: Mapping[str, str]) -> None:
+        """Check that what the settings name is still what it was; what an older release did not write down is passed over.
+
+        Raises:
+            ValueError: naming what was edited or replaced.
+        """
+        changed = [what for what, found in identities.items() if self.identities.get(what, found) != found]
+        if changed:
+            raise ValueError(
+                f"{' and '.join(changed)} changed since this run began, and half of one and half of another is no run; "
+                "put back what it was, start again with --overwrite, or take another folder with --out"
             )
 
 
