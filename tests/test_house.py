@@ -16,7 +16,7 @@ PACKAGE = ROOT / "ttt3r"
 FLOORS = {
     1: {"_version", "types", "tree", "geometry", "files"},
     2: {"network", "update_rules", "data", "export"},
-    3: {"reconstructor", "guard", "grouping", "compilation"},
+    3: {"reconstructor", "guard", "grouping", "compilation", "resuming"},
     4: {"rollout"},
     5: {"evaluation", "training", "viewer", "runner"},
     6: {"cli"},

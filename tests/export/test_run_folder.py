@@ -230,3 +230,16 @@ def test_frames_come_in_order_one_sequence_at_a_time(tmp_path):
     two = Reconstruction(camera_to_world=torch.eye(4).repeat(2, 1, 1))
     with pytest.raises(ValueError, match="batch of 2"):
         folder.write(FrameRecord(1, "a", 0.0, None, two))
+
+
+@pytest.mark.parametrize("name", ["points.ply", "colmap/cameras.txt", "colmap/images.txt", "colmap/points3D.txt"])
+def test_what_a_kill_at_the_end_left_out_is_made_later(tmp_path, name):
+    folder = _run(RunFolder.create(tmp_path / "run", SETTINGS, POINTS), range(3), every=3)
+    folder.finish(RunStatus.COMPLETE, {"note": "made up"})
+    whole = (tmp_path / "run" / name).read_bytes()
+    assert not RunFolder.resume(tmp_path / "run", SETTINGS, POINTS).mend()
+    (tmp_path / "run" / name).unlink()
+    assert RunFolder.resume(tmp_path / "run", SETTINGS, POINTS).mend()
+    assert (tmp_path / "run" / name).read_bytes() == whole
+    found = json.loads((tmp_path / "run/run.json").read_text())
+    assert (found["status"], found["frames"], found["extra"]["note"]) == ("complete", 3, "made up")

@@ -1,6 +1,8 @@
 """Streams of image files: folders, globs and lists."""
 
 import glob
+import hashlib
+import os
 import re
 from collections import Counter
 from collections.abc import Generator, Sequence
@@ -67,6 +69,12 @@ def _known() -> str:
     return " ".join(IMAGE_SUFFIXES)
 
 
+def stamp_of(paths: Sequence[Path], stats: Sequence[os.stat_result]) -> str:
+    """Hash of names, sizes and times (of the content and of the entry, which a copy with old times cannot set)."""
+    facts = [(path.name, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for path, s in zip(paths, stats, strict=True)]
+    return hashlib.sha256(repr(facts).encode("utf-8", "surrogateescape")).hexdigest()
+
+
 class ImageFiles(FrameReader):
     """Image files in the given order. Timestamps are seconds; without any, the position in the list.
 
@@ -80,11 +88,13 @@ class ImageFiles(FrameReader):
             raise ValueError(f"{name} lists no image; give at least one")
         if timestamps is not None and len(timestamps) != len(paths):
             raise ValueError(f"{name}: {len(paths)} images but {len(timestamps)} timestamps; give one each")
+        self._stats: list[os.stat_result] = []
         for path in paths:
             if not path.is_file():
                 raise FileNotFoundError(f"no image file at {path} (listed by {name}); check the path")
             if path.suffix.lower() not in IMAGE_SUFFIXES:
                 raise ValueError(f"{path} is no image that can be read; expected {_known()} files")
+            self._stats.append(path.stat())
         self._name = name
         self._paths = tuple(paths)
         self._timestamps = tuple(float(i) for i in (range(len(paths)) if timestamps is None else timestamps))
@@ -98,6 +108,10 @@ class ImageFiles(FrameReader):
     def length(self) -> int:
         """Number of files."""
         return len(self._paths)
+
+    def stamp(self, frames: int | None = None) -> str:
+        """Hash of names, sizes and times of the first files, as they were when this was made."""
+        return stamp_of(self._paths[:frames], self._stats[:frames])
 
     def read(self) -> Generator[RawFrame, None, None]:
         """All files in order, each opened only when it is loaded."""

@@ -91,6 +91,13 @@ class FrameReader(ABC):
     def length(self) -> int | None:
         """How many frames there are, as far as that can be known without reading them."""
 
+    def stamp(self, frames: int | None = None) -> str | None:
+        """A word that stays the same as long as nobody touched what the first frames (default: all) are read from.
+
+        Empty where that cannot be told without reading them; `None` for a live camera, which never shows a frame twice.
+        """
+        return ""
+
     @abstractmethod
     def read(self) -> Generator[RawFrame, None, None]:
         """All frames in order.
@@ -120,6 +127,10 @@ class FrameSource(ABC):
     @abstractmethod
     def skipped(self) -> list[tuple[str, str]]:
         """(name, reason) of each broken frame that was left out."""
+
+    def stamp(self, frames: int | None = None) -> str | None:
+        """As `FrameReader.stamp`; counted before the sampling."""
+        return ""
 
     @abstractmethod
     def __iter__(self) -> Generator[SourceFrame, None, None]:
@@ -169,6 +180,10 @@ class PreparedFrames(FrameSource):
     def skipped(self) -> list[tuple[str, str]]:
         """(name, reason) of each broken frame that the last iteration left out."""
         return self._skipped
+
+    def stamp(self, frames: int | None = None) -> str | None:
+        """That of the reader."""
+        return self.reader.stamp(frames)
 
     def __iter__(self) -> Generator[SourceFrame, None, None]:
         """The frames in order.

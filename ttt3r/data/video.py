@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from ttt3r.data.files import stamp_of
 from ttt3r.data.source import BrokenVideo, FrameReader, RawFrame
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class VideoFile(FrameReader):
         self._path = Path(path)
         if not self._path.is_file():
             raise FileNotFoundError(f"no video file at {self._path}; check the path")
+        self._stat = self._path.stat()
         with closing(_open(str(self._path))) as container:
             if not container.streams.video:
                 raise BrokenVideo(f"{self._path} has no video stream; give a file with pictures")
@@ -74,6 +76,10 @@ class VideoFile(FrameReader):
     def length(self) -> int | None:
         """Number of frames that the file announces; not every format does."""
         return self._length
+
+    def stamp(self, frames: int | None = None) -> str:
+        """Hash of size and times of the file, as they were when this was made."""
+        return stamp_of([self._path], [self._stat])
 
     def read(self) -> Generator[RawFrame, None, None]:
         """Decode from the start.
@@ -142,6 +148,9 @@ class Webcam(FrameReader):
     def length(self) -> int | None:
         """Not known: the camera runs until the consumer stops."""
         return None
+
+    def stamp(self, frames: int | None = None) -> None:
+        """A camera never shows a frame twice."""
 
     def read(self) -> Generator[RawFrame, None, None]:
         """Frames as they come."""

@@ -42,11 +42,10 @@ def cloud_name(frames: int) -> str:
     return f"points_{frames:06d}.npz"
 
 
-def prepare(path: Path, overwrite: bool) -> None:
-    """Make an empty, writable folder.
+def make(path: Path) -> None:
+    """Make a folder that can be written to, if it is not there.
 
     Raises:
-        FileExistsError: if it is not empty and may not be, or cannot be, cleared of an older run.
         OSError: if it cannot be made or written to.
     """
     try:
@@ -57,6 +56,16 @@ def prepare(path: Path, overwrite: bool) -> None:
     except OSError as error:
         reason = error.strerror or str(error)
         raise type(error)(f"cannot write to the output folder {path} ({reason}); choose another with --out") from error
+
+
+def prepare(path: Path, overwrite: bool) -> None:
+    """Make an empty, writable folder.
+
+    Raises:
+        FileExistsError: if it is not empty and may not be, or cannot be, cleared of an older run.
+        OSError: if it cannot be made or written to.
+    """
+    make(path)
     if not any(file.name != LOCK for file in path.iterdir()):
         return
     if not (path / FILE).is_file():

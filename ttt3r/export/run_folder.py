@@ -63,6 +63,11 @@ class RunFolder:
         """The points kept so far."""
         return self._growing.cloud()
 
+    @property
+    def record(self) -> RunRecord:
+        """What `run.json` says."""
+        return self._record
+
     @classmethod
     def create(
         cls,
@@ -113,7 +118,7 @@ class RunFolder:
         record = RunRecord.load(path)
         record.demand(settings, asdict(points))
         record.demand_identities(identities or {})
-        return cls(path, replace(record, device=device, status=RunStatus.RUNNING))
+        return cls(path, replace(record, device=device))
 
     def done(self) -> list[tuple[str, str]] | None:
         """Name and hash (`image_hash`) of the frames that `restore` will keep; `None` if an older release left them out."""
