@@ -18,6 +18,7 @@ from ttt3r.data.recording import Recording
 from ttt3r.data.selection import FrameSelection
 from ttt3r.data.source import Sampling
 from ttt3r.data.survey import survey
+from ttt3r.files import is_run
 
 DEPTH_OF_SEARCH = 5
 """A sequence is looked for so many folders below a root."""
@@ -136,6 +137,8 @@ def find_sequences(
 
 
 def _search(folder: Path, layouts: Sequence[Layout], depth: int) -> Iterator[tuple[Layout, Place]]:
+    if is_run(folder):
+        return
     layout = next((layout for layout in layouts if layout.recognises(folder)), None)
     if layout is not None:
         identity = layout.identify(folder)

@@ -7,10 +7,12 @@ import re
 from collections import Counter
 from collections.abc import Generator, Sequence
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 
 from ttt3r.data.images import HEIC_SUFFIXES, IMAGE_SUFFIXES, open_image
 from ttt3r.data.source import FrameReader, RawFrame
+from ttt3r.files import is_run
 
 
 def natural_key(path: Path) -> tuple[tuple[str | int, ...], str]:
@@ -33,6 +35,11 @@ def images_in(folder: Path) -> list[Path]:
     return images
 
 
+def has_images(folder: Path) -> bool:
+    """Whether images lie right in a folder."""
+    return any(path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") for path in folder.iterdir())
+
+
 def images_matching(pattern: str) -> list[Path]:
     """The images that a glob pattern matches, in natural order, `**` included.
 
@@ -40,11 +47,40 @@ def images_matching(pattern: str) -> list[Path]:
         FileNotFoundError: if there is none.
         ValueError: if some are HEIC images.
     """
-    found = [Path(match) for match in glob.glob(pattern, recursive=True)]
+    matches = [Path(match) for match in glob.glob(pattern, recursive=True)]
+    start = len(list(takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts[:-1])))
+    runs: dict[Path, bool] = {}
+    found = [path for path in matches if not _within_run(path, start, runs)]
     images = _images(found, pattern)
     if not images:
-        raise FileNotFoundError(f"no image matches {pattern!r}: {_inventory(found)}; expected {_known()} files")
+        output = f"{len(matches) - len(found)} files in the output folder of a run, and " if found != matches else ""
+        raise FileNotFoundError(f"no image matches {pattern!r}: {output}{_inventory(found)}; expected {_known()} files")
     return images
+
+
+def _within_run(path: Path, start: int, runs: dict[Path, bool]) -> bool:
+    """Whether a folder from part number `start - 1` of the path downwards is that of a run; `runs` are those seen before."""
+    for folder in list(path.parents)[: len(path.parts) - max(start, 1)]:
+        if folder not in runs:
+            runs[folder] = is_run(folder)
+        if runs[folder]:
+            return True
+    return False
+
+
+def refuse_mixture(paths: Sequence[Path]) -> None:
+    """Check that a list of files, as a shell makes of a pattern, does not mix pictures with the output of a run on them.
+
+    Raises:
+        ValueError: naming the run.
+    """
+    runs = {folder: is_run(folder) for path in paths for folder in (path.parent, path.parent.parent)}
+    within = [path for path in paths if runs[path.parent] or runs[path.parent.parent]]
+    if 0 < len(within) < len(paths):
+        raise ValueError(
+            f"{len(within)} of the {len(paths)} files belong to the output folder of a run ({within[0]}); leave them out, or"
+            " put the pattern in quotes"
+        )
 
 
 def _images(found: Sequence[Path], where: Path | str) -> list[Path]:

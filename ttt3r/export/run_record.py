@@ -13,9 +13,8 @@ import numpy as np
 import torch
 
 from ttt3r._version import __version__
+from ttt3r.files import RUN_RECORD as FILE
 from ttt3r.files import replacing
-
-FILE = "run.json"
 
 
 class RunStatus(enum.StrEnum):
