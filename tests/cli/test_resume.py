@@ -22,8 +22,8 @@ RUN = "run photos --network tiny-random --size 64 --device cpu --out out"
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch, request):
     if "pictures" not in request.node.name:
-        monkeypatch.setattr("ttt3r.cli.run._pictures", lambda folder: [])
-        monkeypatch.setattr("ttt3r.cli.run._pictures_are_missing", lambda folder: False)
+        monkeypatch.setattr("ttt3r.cli.run_output.pictures", lambda folder: [])
+        monkeypatch.setattr("ttt3r.cli.run.pictures_are_missing", lambda folder: False)
 
 
 @pytest.fixture(autouse=True)

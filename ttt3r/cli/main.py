@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from jsonargparse import ArgumentError, ArgumentParser
 from rich.console import Console
@@ -87,13 +88,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
+def _polite_signals() -> list[signal.Signals]:
+    return [number for number in signal.Signals if number.name in ("SIGTERM", "SIGHUP")]  # Windows has no SIGHUP
+
+
+def _stop_once(number: int, frame: FrameType | None) -> None:
+    """End like Ctrl-C; the signal that comes with or after this one does not stop the writing of what was done."""
+    for other in _polite_signals():
+        signal.signal(other, signal.SIG_IGN)
+    signal.default_int_handler(number, frame)
+
+
 @contextmanager
 def _polite(errors: Console) -> Iterator[None]:
-    """Warnings in one line, and a polite kill (a cluster's time limit) that ends like Ctrl-C: what was done is written."""
-    before = signal.getsignal(signal.SIGTERM)
+    """Warnings in one line, and a polite kill that ends like Ctrl-C: what was done is written.
+
+    A cluster's time limit kills so (SIGTERM), and so does a connection that is lost or a terminal that is closed (SIGHUP;
+    under `nohup`, which has it ignored, it stays ignored).
+    """
     here = threading.current_thread() is threading.main_thread()  # only there may handlers be set
-    if here:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    found = {number: signal.getsignal(number) for number in _polite_signals()}
+    before = {number: handler for number, handler in found.items() if handler != signal.SIG_IGN}
+    for number in before if here else ():
+        signal.signal(number, _stop_once)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: errors.print(
@@ -101,8 +118,8 @@ def _polite(errors: Console) -> Iterator[None]:
             )
             yield
     finally:
-        if here:
-            signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items() if here else ():
+            signal.signal(number, handler)
 
 
 def _one_line(error: Exception) -> str:

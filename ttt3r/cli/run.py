@@ -3,7 +3,6 @@
 Results are written frame by frame; an interrupted or failed run keeps what it has and goes on with --resume.
 """
 
-import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,10 +13,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ttt3r.cli import choosing
+from ttt3r.cli.run_output import draw, pictures_are_missing
 from ttt3r.compilation import Compiled
 from ttt3r.data import CropToPatches, FrameSource, Prefetch, open_source
-from ttt3r.evaluation.plots import plot_point_cloud, plot_trajectories
-from ttt3r.export import PointSelection, RunFolder, RunRecord, RunStatus, folder_files, read_trajectory
+from ttt3r.export import PointSelection, RunFolder, RunRecord, RunStatus, folder_files
 from ttt3r.files import locked
 from ttt3r.network import CUT3R
 from ttt3r.reconstructor import Reconstructor
@@ -26,6 +25,9 @@ from ttt3r.runner import RunOptions, run
 from ttt3r.types import Memory
 from ttt3r.update_rules import AttentionRecorded, ConfidenceAware, StateUpdateRule
 from ttt3r.update_rules.sources import rule_fingerprint
+
+SHARE_LEFT_OUT = 0.3
+"""Of the points of each frame. A share suits every network; their confidences have no common scale."""
 
 RULE = "the rule (its source, what it imports, or its weights)"
 """How messages name what `rule_fingerprint` tells."""
@@ -54,7 +56,19 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="frames encoded and read out together; auto: what a GPU has room for (a live stream wants 1)",
     )
     parser.add_argument("--checkpoint-every", type=int, default=50, help="frames between two saves of the memory")
-    parser.add_argument("--min-confidence", type=float, default=1.5, help="least confidence of a point in the cloud")
+    parser.add_argument(
+        "--min-quantile",
+        type=float | None,
+        default=None,
+        help="share of each frame's points, those of least confidence, that stays out of the cloud (default: "
+        f"{SHARE_LEFT_OUT}, or 0 with --min-confidence)",
+    )
+    parser.add_argument(
+        "--min-confidence",
+        type=float | None,
+        default=None,
+        help="least confidence of a point in the cloud; what suits depends on the network (default: any)",
+    )
     parser.add_argument("--points", type=int, default=1_000_000, help="most points in the cloud")
     parser.add_argument(
         "--voxel", type=float | None, default=None, help="at most one point per cube of this side, metres"
@@ -143,9 +157,9 @@ def _go_on(job: _Job, console: Console) -> int:
 def _nothing_to_do(folder: RunFolder, console: Console) -> int:
     """The run is complete; what a kill kept from being made of its frames is made now."""
     mended = folder.mend()
-    if mended or _pictures_are_missing(folder):
+    if mended or pictures_are_missing(folder):
         console.print("the run is complete; what was missing of its files is made now", highlight=False)
-        _draw(folder, console)
+        draw(folder, console)
     else:
         console.print(f"the run in [bold]{folder.path}[/] is complete: nothing to do", highlight=False)
     return 0
@@ -172,7 +186,7 @@ def _run(
     finally:
         for name, reason in source.skipped:
             console.print(f"[yellow]skipped[/] {escape(f'{name}: {reason}')}", highlight=False)
-        _draw(folder, console)
+        draw(folder, console)
     return 0
 
 
@@ -182,7 +196,14 @@ def _path(settings: Any) -> str | list[str]:
 
 
 def _points(settings: Any) -> PointSelection:
-    return PointSelection(settings.min_confidence, budget=settings.points, voxel_size=settings.voxel)
+    """What was asked for; a run that goes on keeps the limits it began with, unless others are named."""
+    least, share = settings.min_confidence, settings.min_quantile
+    if settings.resume and least is None and share is None:
+        before = RunRecord.load(settings.out).points
+        least, share = before.get("min_confidence"), before.get("min_quantile")
+    if share is None:
+        share = SHARE_LEFT_OUT if least is None else 0.0
+    return PointSelection(0.0 if least is None else least, share, settings.points, settings.voxel)
 
 
 def _facts(settings: Any, rule: StateUpdateRule) -> dict[str, Any]:
@@ -213,33 +234,3 @@ def frame_progress(console: Console) -> Progress:
         TimeRemainingColumn(),
         console=console,
     )
-
-
-def _draw(folder: RunFolder, console: Console) -> None:
-    """Pictures of what there is, where matplotlib is installed, and the list of what was written."""
-    hidden = ("points_", ".")
-    made = [item.name for item in folder.path.iterdir() if not item.name.startswith(hidden)]
-    try:
-        made += _pictures(folder)
-    except ImportError as error:
-        console.print(f"no pictures: {escape(str(error))}", highlight=False)
-    console.print(f"{folder.frames} frames -> [bold]{folder.path}[/]: {', '.join(sorted(set(made)))}", highlight=False)
-
-
-def _pictures_are_missing(folder: RunFolder) -> bool:
-    names = ["trajectory.png"] if (folder.path / "trajectory.txt").exists() and folder.frames else []
-    names += ["points.png"] if names and len(folder.cloud) else []
-    drawn = importlib.util.find_spec("matplotlib") is not None
-    return drawn and any(not (folder.path / name).exists() for name in names)
-
-
-def _pictures(folder: RunFolder) -> list[str]:
-    """Draw trajectory and points; the names of the files."""
-    if not ((folder.path / "trajectory.txt").exists() and folder.frames):
-        return []
-    _, cameras = read_trajectory(folder.path / "trajectory.txt")
-    plot_trajectories(folder.path / "trajectory.png", {"cameras": cameras})
-    if len(folder.cloud) == 0:
-        return ["trajectory.png"]
-    plot_point_cloud(folder.path / "points.png", folder.cloud.xyz, folder.cloud.rgb, cameras)
-    return ["trajectory.png", "points.png"]
