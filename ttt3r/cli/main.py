@@ -49,7 +49,7 @@ def build_parser() -> ArgumentParser:
     commands = parser.add_subcommands(dest="command", title="commands", metavar="COMMAND")
     for name, command in COMMANDS.items():
         part = ArgumentParser(description=command.__doc__, formatter_class=Help, exit_on_error=False)
-        commands.add_subcommand(name, part, help=(command.__doc__ or "").splitlines()[0])
+        commands.add_subcommand(name, part, help=next(iter((command.__doc__ or "").splitlines()), ""))
         command.add_arguments(part)  # after it was added: a command may have commands of its own
     return parser
 
@@ -62,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     console, errors = Console(), Console(stderr=True)
     try:
+        _drop_wrong_backend()
         with _polite(errors):
             parser = build_parser()
             settings = parser.instantiate(parser.parse_args(with_rule_classes(arguments)))
@@ -86,6 +87,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         errors.print(f"[red]ttt3r: error:[/] {escape(_one_line(error))}", highlight=False, soft_wrap=True)
         return 2
+
+
+def _drop_wrong_backend() -> None:
+    """Pictures are drawn without a window, so a backend that matplotlib does not know is no reason to fail."""
+    if "MPLBACKEND" not in os.environ or "matplotlib" in sys.modules:
+        return
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        return
+    except ValueError:
+        del os.environ["MPLBACKEND"]
+        for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+            del sys.modules[name]  # half of it was imported
 
 
 def _polite_signals() -> list[signal.Signals]:

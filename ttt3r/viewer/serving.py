@@ -48,7 +48,11 @@ def stop(server: "viser.ViserServer") -> None:
 
 def tunnel(port: int) -> str:
     """The ssh line that brings a remote viewer to a browser at home."""
-    return f"ssh -N -L {port}:{HOST}:{port} {getpass.getuser()}@{socket.gethostname()}"
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a user without a name
+        user = "USER"
+    return f"ssh -N -L {port}:{HOST}:{port} {user}@{socket.gethostname()}"
 
 
 def address(port: int) -> str:
