@@ -1,6 +1,9 @@
 import csv
+import errno
+import io
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -243,3 +246,45 @@ def test_what_a_kill_at_the_end_left_out_is_made_later(tmp_path, name):
     assert (tmp_path / "run" / name).read_bytes() == whole
     found = json.loads((tmp_path / "run/run.json").read_text())
     assert (found["status"], found["frames"], found["extra"]["note"]) == ("complete", 3, "made up")
+
+
+@pytest.mark.parametrize("name", ["trajectory.txt", "intrinsics.csv", "gains.csv", "frames.csv", "png", "npz", "jpg"])
+@pytest.mark.parametrize("room", [0, 7])
+def test_a_full_disk_loses_no_finished_frame(tmp_path, monkeypatch, name, room):
+    """The disk takes `room` bytes more of one file, then nothing."""
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    _run(RunFolder.create(whole, SETTINGS, POINTS), range(6), every=3).finish(RunStatus.COMPLETE)
+    folder = _run(RunFolder.create(out, SETTINGS, POINTS), range(4), every=3)
+    real = Path.open
+
+    class Full(io.FileIO):
+        def write(self, data, /):
+            if room and len(data) > room:
+                return super().write(bytes(data)[:room])
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def full(self, mode="r", *arguments, **options):
+        if self.name.endswith(name) and not mode.startswith("r"):
+            return Full(self, mode.replace("b", ""))
+        return real(self, mode, *arguments, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", full)
+        if name in ("png", "npz", "jpg"):
+            patched.setattr("numpy.savez", _no_room)
+            patched.setattr(Image.Image, "save", _no_room)
+        with pytest.raises(OSError, match="No space left"):
+            folder.write(_record(4))
+    folder.finish(RunStatus.FAILED)
+    assert not [path for path in out.rglob("*.partial*")]
+    folder = RunFolder.resume(out, SETTINGS, POINTS)
+    folder.restore()
+    assert folder.frames == 3
+    _run(folder, range(3, 6), every=3).finish(RunStatus.COMPLETE)
+    for file in _files(whole):
+        if file != "run.json":
+            assert (whole / file).read_bytes() == (out / file).read_bytes(), file
+
+
+def _no_room(*arguments, **options):
+    raise OSError(errno.ENOSPC, "No space left on device")
