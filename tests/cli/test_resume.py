@@ -254,3 +254,13 @@ def test_what_a_kill_kept_from_being_made_is_made_by_resume_pictures_too(typed, 
         found.pop(here / "out/run.json")
         assert found == {path: content for path, content in whole.items() if path.name != "run.json"}
     assert "nothing to do" in typed(f"{run} --resume")[1]
+
+
+def test_a_folder_that_is_converted_to_is_refused_to_another(typed, refused, here):
+    save_network(CUT3R.random(CUT3RConfig.tiny(), seed=1), here / "net")
+    (here / "new").mkdir()
+    with locked(here / "new", "conversion"):
+        assert "another conversion is at work in new" in refused("convert net new")
+    assert typed("convert net new")[0] == 0
+    assert "new is not empty" in refused("convert net new")
+    assert typed("convert net new --overwrite")[0] == 0

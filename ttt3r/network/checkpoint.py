@@ -99,7 +99,7 @@ def _load_nano() -> CUT3R:
     """The bundled network; out of a zip, if the package is imported from one."""
     if NANO.is_dir():
         return _load_folder(NANO)
-    bundled = importlib.resources.files(__package__) / NANO.name
+    bundled = importlib.resources.files("ttt3r.network") / NANO.name
     with tempfile.TemporaryDirectory() as folder:
         for name in (CONFIG, WEIGHTS):
             (Path(folder) / name).write_bytes((bundled / name).read_bytes())
