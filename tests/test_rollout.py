@@ -1,5 +1,6 @@
 """The loop: one truth in many guises. Chunked = streaming, batch = singles, several rules = several passes."""
 
+import math
 import os
 import subprocess
 import sys
@@ -9,7 +10,9 @@ import golden
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from ttt3r.data import CropToPatches, Prefetch, open_source
 from ttt3r.geometry import pose_encoding_to_camera, transform_points
 from ttt3r.guard import BadStep, ChunkTooLarge, is_shortage
 from ttt3r.network import CUT3R, CUT3RConfig
@@ -388,7 +391,7 @@ class Replayed:
         return Tokens(frame.image[:, :1, 0, :1], (1, 1))  # the image's number
 
     def propose(self, tokens, memory, needs, biases):
-        image = int(tokens.patches)
+        image = round(float(tokens.patches) * 64)
         again = int(memory.age) == 0 and image > 0
         view = self.views[image][1 if again else 0]
         features = Features((tokens.patches,), torch.full((1, 1), float(view)), (1, 1))
@@ -422,7 +425,7 @@ def test_chaining_equals_the_recorded_demo(shared, name):
             resets.add(image)
     cameras = pose_encoding_to_camera(torch.from_numpy(recorded["encoding"]))
     network = Replayed(cameras, torch.from_numpy(recorded["pts_self"]), views)
-    frames = [torch.full((1, 3, 1, 1), float(index)) for index in range(image + 1)]
+    frames = [torch.full((1, 3, 1, 1), index / 64) for index in range(image + 1)]
     steps = list(rollout(Reconstructor(network, RULES["cut3r"]()), frames, reset_every=At(frozenset(resets))))
     chained = torch.cat([camera_of(step) for step in steps])
     assert golden.error(chained, torch.from_numpy(recorded["c2w"])) < 1e-6
@@ -474,7 +477,7 @@ def test_a_restarted_memory_is_not_asked_in_the_world_of_the_stream(network):
     torch.testing.assert_close(answer.color, expected.color, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(answer.points_world, expected.points_world, atol=1e-4, rtol=1e-4)
     batch = replace(last.memory, chunk_to_world=torch.eye(4)[None])  # where no chunk ended, nothing is to be said
-    assert torch.equal(model.query(batch, rays).color, answer.color)
+    torch.testing.assert_close(model.query(batch, rays).color, answer.color, rtol=0, atol=0)
 
 
 def test_recorded_gains_travel_through_a_rollout(network):
@@ -494,3 +497,85 @@ def test_a_real_shortage_is_recognised():
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**60)
     assert is_shortage(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda image: (image + 1) * 127.5, r"lie in \[.*expected \[-1, 1\]; .*image / 127\.5 - 1"),
+        (lambda image: image * 2.5, r"expected \[-1, 1\].*2 \* image - 1"),
+        (lambda image: image - 0.5, r"expected \[-1, 1\]"),
+        (lambda image: image * math.nan, "not finite"),
+        (lambda image: image / 0, "not finite"),
+    ],
+)
+def test_images_of_another_range_are_refused_at_their_frame(network, change, words):
+    model, frames = Reconstructor(network, RULES["ttt3r"]()), images(3)
+    wrong = [frames[0], frames[1], change(frames[2])]
+    for chunk in (1, 3):
+        steps = rollout(model, wrong, chunk=chunk)
+        assert len([next(steps), next(steps)]) == 2
+        with pytest.raises(BadStep, match="frame 2: .*" + words):
+            next(steps)
+    with pytest.raises(ValueError, match="frame 0: .*" + words):
+        model.step(Frame(wrong[2]), model.begin())
+
+
+def test_images_in_unit_range_are_warned_of_once_and_dark_or_white_ones_are_not(network, recwarn):
+    model = Reconstructor(network, RULES["cut3r"]())
+    noise = torch.rand(4, 1, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(0))
+    fine = [noise * 2 - 1, noise * 0.05 - 1, 1 - noise * 0.3, torch.ones_like(noise), torch.zeros_like(noise)]
+    fine.append(torch.cat([torch.ones(1, 1, 3, HEIGHT, WIDTH), noise * 2 - 1]))  # out of white
+    for frames in fine:
+        list(rollout(model, frames, outputs=Outputs.NOTHING))
+    assert not [warning for warning in recwarn if "look like" in str(warning.message)]
+    with pytest.warns(UserWarning, match=r"look like \[0, 1\].*2 \* image - 1") as told:
+        list(rollout(model, noise, outputs=Outputs.NOTHING))
+    assert len([warning for warning in told if "look like" in str(warning.message)]) == 1
+    with pytest.warns(UserWarning, match="look like"):
+        model.step(Frame(noise[0]), model.begin())
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
+def test_images_of_other_number_formats_become_the_networks(network, dtype):
+    model = Reconstructor(network, RULES["ttt3r"]())
+    rounded = [image.to(dtype) for image in images(3)]
+    right = list(rollout(model, [image.float() for image in rounded]))
+    for found in (list(rollout(model, rounded)), list(rollout(model, rounded, chunk=3))):
+        for step, expected in zip(found, right, strict=True):
+            assert camera_of(step).dtype == torch.float32
+            assert torch.allclose(camera_of(step), camera_of(expected), atol=1e-5)
+    step = model.step(Frame(rounded[0]), model.begin())
+    assert torch.equal(camera_of(step), camera_of(right[0]))
+
+
+def test_bytes_become_colours(network):
+    model = Reconstructor(network, RULES["ttt3r"]())
+    pixels = torch.randint(0, 256, (2, 1, 3, HEIGHT, WIDTH), dtype=torch.uint8)
+    found, right = list(rollout(model, pixels)), list(rollout(model, (pixels.float() / 255 - 0.5) / 0.5))
+    assert torch.equal(camera_of(found[1]), camera_of(right[1]))
+    with pytest.raises((ValueError, TypeError)):
+        Frame(pixels[0])
+
+
+def test_a_batch_of_sequences_is_named(network):
+    model = Reconstructor(network, RULES["ttt3r"]())
+    clips = torch.zeros(2, 4, 3, HEIGHT, WIDTH)
+    with pytest.raises(ValueError, match=r"batch of sequences.*transpose\(0, 1\)"):
+        next(rollout(model, [clips]))
+    assert len(list(rollout(model, clips.transpose(0, 1)))) == 4
+
+
+def test_a_path_or_a_source_is_a_stream(network, tmp_path):
+    model = Reconstructor(network, RULES["ttt3r"]())
+    noise = np.random.default_rng(0).integers(0, 255, (48, 96, 3), dtype=np.uint8)
+    for i in range(3):
+        Image.fromarray(noise[:, 3 * i : 3 * i + 64]).save(tmp_path / f"photo{i}.png")
+    size = CUT3RConfig.tiny().image_size
+    source = open_source(tmp_path, policy=CropToPatches(size))
+    right = list(rollout(model, [item.image for item in source]))
+    for frames in (tmp_path, str(tmp_path), str(tmp_path / "*.png"), source, Prefetch(source)):
+        found = list(rollout(model, frames))
+        assert [torch.equal(camera_of(a), camera_of(b)) for a, b in zip(found, right, strict=True)] == [True] * 3
+    with pytest.raises(FileNotFoundError, match="nothing at"):
+        next(rollout(model, tmp_path / "nowhere"))

@@ -70,10 +70,14 @@ def test_a_run_says_what_it_read(model, photos, tmp_path):
     go(model, photos, tmp_path / "out")
     found = record(tmp_path / "out")
     assert (found["status"], found["frames"]) == ("complete", 9)
-    assert found["extra"] == {
-        "source": {"name": str(photos), "first_frame": "photo0.png", "last_frame": "photo8.png"},
-        "skipped": [],
+    source = found["extra"]["source"]
+    assert source == source | {
+        "name": str(photos),
+        "first_frame": "photo0.png",
+        "last_frame": "photo8.png",
+        "frames": 9,
     }
+    assert found["extra"]["skipped"] == []
     assert depth_files(tmp_path / "out") == 9
 
 
@@ -227,7 +231,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_files(photos, t
     part = tmp_path / "part"
     kill_at(2, signal.SIGKILL, [*common, "--out", "part"], part)
     assert record(part)["status"] == "running"
-    for frame, polite in ((4, signal.SIGTERM), (6, signal.SIGINT)):
+    for frame, polite in ((3, signal.SIGHUP), (4, signal.SIGTERM), (6, signal.SIGINT)):
         code, errors = kill_at(frame, polite, [*common, "--out", "part", "--resume"], part)
         assert code == 130
         assert "goes on with --resume" in errors

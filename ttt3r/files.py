@@ -13,6 +13,8 @@ LOCK = ".lock"
 """Name of the lock file in a folder that is written. It stays when the work is done; it is empty and locks nothing then."""
 
 _FORMULA = ("=", "+", "-", "@")
+RUN_RECORD = "run.json"
+"""Name of the file by which a folder is that of a run. What lies in such a folder is output, and never read as input."""
 
 _PARTIAL = re.compile(r"\.[0-9a-f]{12}\.partial(\.[A-Za-z0-9]{1,12})?")
 
@@ -48,6 +50,11 @@ def replacing(path: Path) -> Iterator[Path]:
 def is_partial(name: str) -> bool:
     """Whether a file name is one that `replacing` gives to an unfinished file."""
     return _PARTIAL.fullmatch(name) is not None
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is that of a run."""
+    return (folder / RUN_RECORD).is_file()
 
 
 @contextmanager

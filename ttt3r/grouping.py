@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from torch import Tensor
 
+from ttt3r.intake import as_frame
 from ttt3r.types import Frame
 
 Frames = Iterable[Frame | Tensor]  # images (batch, 3, height, width); their size may change from frame to frame
@@ -19,7 +20,7 @@ def groups(frames: Frames, chunk: int, window: int | None = None) -> Iterator[li
     """
     group: list[Frame] = []
     taken = 0
-    source = map(_as_frame, frames)
+    source = map(as_frame, frames)
     while True:
         try:
             frame = next(source, None)
@@ -42,13 +43,3 @@ def groups(frames: Frames, chunk: int, window: int | None = None) -> Iterator[li
 
 def _kind(frame: Frame) -> tuple[int, tuple[int, int], bool, bool]:
     return frame.batch, frame.size, frame.image is not None, frame.ray_map is not None
-
-
-def _as_frame(item: Frame | Tensor) -> Frame:
-    if isinstance(item, Frame):
-        return item
-    if item.ndim == 3:
-        raise ValueError(
-            f"an image must be (batch, 3, height, width), got {tuple(item.shape)}; add the batch with image[None]"
-        )
-    return Frame(image=item)

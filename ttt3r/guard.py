@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from ttt3r import tree
+from ttt3r.intake import extremes, wrong_range
 from ttt3r.types import STATELESS, Memory, Step
 from ttt3r.update_rules.base import StateUpdateRule
 
@@ -57,10 +60,18 @@ def check_memory(memory: Memory, fresh: Memory, rule: StateUpdateRule) -> None:
             raise ValueError(f"the memory's {name} is {tree.form(given[name])}, the rule's {tree.form(tensor)}; {cure}")
 
 
-def check_step(step: Step, rule: StateUpdateRule, good: Mapping[str, Memory]) -> None:
-    """Stop at a frame whose result is not finite or whose gain leaves its rule's bounds; one look at the device.
+def check_step(
+    step: Step,
+    rule: StateUpdateRule,
+    good: Mapping[str, Memory],
+    image: Float[Tensor, "batch rgb=3 height width"] | None = None,
+) -> tuple[float, float] | None:
+    """Stop at a frame whose image or result cannot be used, or whose gain leaves its rule's bounds; one look at the device.
 
     The loop itself gives gain 1 (a first frame) and 0 (nothing written); these are always in bounds.
+
+    Returns:
+        Smallest and largest colour of the image, if there is one.
 
     Raises:
         BadStep: with `good`, the memories after the last frame that can be used.
@@ -74,7 +85,10 @@ def check_step(step: Step, rule: StateUpdateRule, good: Mapping[str, Memory]) ->
         gain = step.gain.float()
         least, most = bounds or (-torch.inf, torch.inf)
         fine = (gain >= least - ROUNDING) & (gain <= most + ROUNDING) | (gain == 0) | (gain == 1)
-        found = torch.stack([finite.float(), fine.all().float(), gain.amin(), gain.amax()]).tolist()
+        colors = [] if image is None else list(extremes(image))
+        found = torch.stack([finite.float(), fine.all().float(), gain.amin(), gain.amax(), *colors]).tolist()
+    if image is not None and (wrong := wrong_range(*found[4:])) is not None:
+        raise BadStep(f"frame {step.index}: {wrong}; the memory of the frame before is kept", step.index, good)
     where = f"frame {step.index}, rule {type(rule).__name__}"
     if not found[0]:
         raise BadStep(f"{where}: the result is not finite; the memory of the frame before is kept", step.index, good)
@@ -85,6 +99,7 @@ def check_step(step: Step, rule: StateUpdateRule, good: Mapping[str, Memory]) ->
             step.index,
             good,
         )
+    return None if image is None else (found[4], found[5])
 
 
 def is_shortage(error: RuntimeError) -> bool:

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from ttt3r import tree
+from ttt3r.intake import check_image, fitted
 from ttt3r.types import (
     STATELESS,
     AttentionBias,
@@ -217,12 +218,16 @@ class Reconstructor(nn.Module):
         Cameras and world points are in the frame of the running chunk's first camera, moved by `memory.chunk_to_world`.
 
         Raises:
-            ValueError: if frame and memory hold different numbers of sequences.
+            ValueError: if frame and memory hold different numbers of sequences, or the image lies outside [-1, 1].
         """
+        frame = fitted(frame, memory.state)
         memory = restart(memory, self.network, self.rule, frame)
         result = self.recur(self.encode(frame), memory, frame.write_mask)
         placed = result.reading(outputs).moved(memory.chunk_to_world)
-        return Step(int(memory.seen.max()), placed, result.memory, result.gain, result.candidate)
+        index = int(memory.seen.max())
+        if frame.image is not None:
+            check_image(frame.image, index)
+        return Step(index, placed, result.memory, result.gain, result.candidate)
 
     # --8<-- [end:step]
     def query(

@@ -4,16 +4,21 @@ A rollout is a generator in constant memory. It records no gradients unless `det
 back-propagation through time; training uses this same loop.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from jaxtyping import Bool
 from torch import Tensor
 
 from ttt3r import tree
+from ttt3r.data import CropToPatches, FrameSource, open_source
 from ttt3r.grouping import Frames, groups
 from ttt3r.guard import check_memory, check_step, is_shortage, shortage
+from ttt3r.intake import WATCHED, fitted, warn_of_unit_range
+from ttt3r.network import CUT3RConfig
 from ttt3r.reconstructor import Reconstructor, Recurrence, RecurrentNetwork, begin, recur, restart
 from ttt3r.types import Features, Frame, Memory, Needs, Outputs, Reconstruction, Step, Tokens
 from ttt3r.update_rules.base import StateUpdateRule
@@ -22,7 +27,7 @@ from ttt3r.update_rules.resets import Never, ResetPolicy, as_policy
 
 def rollout(
     model: Reconstructor,
-    frames: Frames,
+    frames: Frames | FrameSource | str | Path,
     *,
     memory: Memory | None = None,
     reset_every: int | ResetPolicy | None = None,
@@ -34,7 +39,9 @@ def rollout(
 
     Args:
         model: network and rule.
-        frames: `Frame`s, or images (batch, 3, height, width) in [-1, 1]; any iterable, of any length.
+        frames: `Frame`s, or images (batch, 3, height, width) in [-1, 1], or in [0, 255] as bytes; any iterable, of any
+            length (a tensor is time first: (frame, batch, 3, height, width)). Or a source of `ttt3r.data`, or the path of
+            a folder, a video, an image or a glob, prepared by `CropToPatches` at the network's size.
         memory: where to go on from; by default a fresh memory.
         reset_every: restart the memory every so many frames, or when a `ResetPolicy` says so. The frame at the boundary
             is fed again as the first of the next chunk; cameras and world points are chained rigidly.
@@ -46,7 +53,7 @@ def rollout(
         A `Step` for each frame; `step.memory` is the memory *after* the frame.
 
     Raises:
-        BadStep: at a frame with a non-finite result, or a gain outside the bounds that its rule declares.
+        BadStep: at a frame with a non-finite result, an image outside [-1, 1], or a gain outside the bounds of its rule.
         ChunkTooLarge: if `chunk` frames do not fit into memory.
         ValueError: for frames that do not fit the network or the memory.
 
@@ -73,7 +80,7 @@ def rollout(
 def rollout_rules(
     network: RecurrentNetwork,
     rules: Mapping[str, StateUpdateRule],
-    frames: Frames,
+    frames: Frames | FrameSource | str | Path,
     *,
     memories: Mapping[str, Memory] | None = None,
     reset_every: int | ResetPolicy | Mapping[str, int | ResetPolicy | None] | None = None,
@@ -93,22 +100,28 @@ def rollout_rules(
     for name, memory in (lanes or {}).items():
         with torch.no_grad():
             check_memory(memory, begin(network, rules[name], memory.batch), rules[name])
-    done = 0
+    done, lowest = 0, math.inf
     index = 0 if lanes is None else int(next(iter(lanes.values())).seen.max())
-    for group in groups(frames, chunk, detach_every):
+    for group in groups(_stream(network, frames), chunk, detach_every):
         gradients = torch.is_grad_enabled() and detach_every is not None
         with torch.set_grad_enabled(gradients):  # left before every yield: a generator must not leak its mode
             lanes = lanes or {name: begin(network, c.rule, group[0].batch) for name, c in contenders.items()}
+            state = next(iter(lanes.values())).state
+            group = [fitted(frame, state) for frame in group]
             try:
                 moments = _advance(network, contenders, group, lanes, outputs)
             except RuntimeError as error:
                 if is_shortage(error):
                     raise shortage(chunk) from error
                 raise
-        for moment in moments:
+        for frame, moment in zip(group, moments, strict=True):
             steps = {name: replace(step, index=index) for name, step in moment.items()}
+            image = frame.image
             for name, step in steps.items():
-                check_step(step, contenders[name].rule, lanes)
+                colors = check_step(step, contenders[name].rule, lanes, image)
+                if colors is not None and done < WATCHED:
+                    lowest = warn_of_unit_range(lowest, *colors)
+                image = None  # one look is enough for all rules
             done, index = done + 1, index + 1
             lanes = {name: step.memory for name, step in steps.items()}
             yield steps
@@ -132,8 +145,6 @@ def _advance(
     outputs: Outputs,
 ) -> list[dict[str, Step]]:
     """Encode a group of like frames together, run the recurrence through them, read them out together."""
-    device = next(iter(lanes.values())).state.device
-    group = [tree.to(frame, device) for frame in group]
     rules = [contender.rule for contender in contenders.values()]
     past: list[dict[str, Recurrence]] = []
     before: list[dict[str, Memory]] = []
@@ -215,6 +226,15 @@ def _read_out(
     features: Features = tree.concatenate([result.features for result in flat])
     single = iter(tree.split(network.readout(features, outputs), flat[0].memory.batch))
     return [{name: next(single) for name in results} for results in past]
+
+
+def _stream(network: RecurrentNetwork, frames: Frames | FrameSource | str | Path) -> Frames:
+    """The images of a path or source; anything else as it is."""
+    if isinstance(frames, str | Path):
+        config = getattr(network, "config", None)  # the protocol of networks promises none
+        policy = CropToPatches(config.image_size) if isinstance(config, CUT3RConfig) else CropToPatches()
+        frames = open_source(frames, policy=policy)
+    return (item.image for item in frames) if isinstance(frames, FrameSource) else frames
 
 
 def _contenders(

@@ -83,18 +83,14 @@ def run(
             looks = Needs.READOUT in model.rule.needs  # and so needs every answer before the next frame
             images, chunk = chain([first], images), 1 if looks else fitting_chunk(model.network, first, options.outputs)
         steps = rollout(
-            model,
-            images,
-            memory=memory,
-            reset_every=options.reset_every,
-            outputs=options.outputs,
-            chunk=chunk or 1,
+            model, images, memory=memory, reset_every=options.reset_every, outputs=options.outputs, chunk=chunk or 1
         )
         for step in steps:
             item = feed.waiting.popleft()
             facts = (step.index, item.name, item.timestamp, item.image, step.reconstruction, step.gain)
             folder.write(FrameRecord(*facts, attention=_attention(step)))
-            memory, feed.last = step.memory, item.name
+            memory = step.memory
+            feed.done(item)
             if folder.frames % options.checkpoint_every == 0:
                 folder.checkpoint(memory)
             on_frame(step)
@@ -108,7 +104,7 @@ def run(
     finally:
         if memory is not None and int(memory.seen[0]) == folder.frames:
             folder.checkpoint(memory)
-        notes["source"] = {"name": source.name, "first_frame": feed.first, "last_frame": feed.last}
+        notes["source"] = feed.told(folder.frames, status is RunStatus.COMPLETE)
         notes["skipped"] = [list(pair) for pair in source.skipped]
         folder.finish(status, notes)
 
@@ -150,20 +146,32 @@ def _attention(step: Step) -> Tensor | None:
 class _Feed:
     """The images that a run still needs, and the frames that they came from until these are written.
 
-    `first` and `last` are the names of the first frame of the source and of the last one that is in the folder.
+    `first` and `last` are the names of the first frame of the source and of the last one that is in the folder; `position`
+    is how far the source, before any sampling, was read for it.
     """
 
     def __init__(self, source: FrameSource, done: int) -> None:
         self.waiting: deque[SourceFrame] = deque()
         self.first = self.last = ""
+        self.position = 0
         self._source, self._done = source, done
+
+    def done(self, item: SourceFrame) -> None:
+        """Note the last frame that is in the folder."""
+        self.last, self.position = item.name, item.index + 1
+
+    def told(self, frames: int, complete: bool) -> dict[str, Any]:
+        """What run.json says of the source, by which `check_same_frames` knows it again."""
+        told = {"name": self._source.name, "first_frame": self.first, "last_frame": self.last}
+        told |= {"frames": frames, "position": self.position, "stamp": self._source.stamp(self.position)}
+        return told | ({"all": self._source.stamp()} if complete else {})
 
     def images(self) -> Iterator[Tensor]:
         """Prepared images; those of an earlier part of the run are passed over."""
         for number, item in enumerate(self._source):
             self.first = self.first or item.name
             if number < self._done:
-                self.last = item.name
+                self.done(item)
             else:
                 self.waiting.append(item)
                 yield item.image

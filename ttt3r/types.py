@@ -107,7 +107,12 @@ class Frame:
         if self.image is not None:
             if not self.image.is_floating_point():
                 raise ValueError(
-                    f"image must be float in [-1, 1], got {self.image.dtype}; ttt3r.data.to_tensor makes it so"
+                    f"image must be float in [-1, 1], got {self.image.dtype}; bytes in [0, 255] need image / 127.5 - 1"
+                )
+            if self.image.ndim == 5:
+                raise ValueError(
+                    f"{tuple(self.image.shape)} is a batch of sequences, and a frame is one moment (batch, 3, height, width); "
+                    "give rollout images.transpose(0, 1), whose first axis is time"
                 )
             if self.image.ndim != 4 or self.image.shape[1] != 3:
                 raise ValueError(f"image must be (batch, 3, height, width), got {tuple(self.image.shape)}")

@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from ttt3r.export import PointCloud
 from ttt3r.network import CUT3R, CUT3RConfig, save_network
 from ttt3r.types import Memory
 
@@ -19,7 +20,8 @@ RUN = "run photos --network tiny-random --size 64 --device cpu"
 def _no_pictures(monkeypatch, request):
     """Drawing takes longer than all else here; one test draws."""
     if "draws" not in request.node.name:
-        monkeypatch.setattr("ttt3r.cli.run._pictures", lambda folder: [])
+        monkeypatch.setattr("ttt3r.cli.run_output.pictures", lambda folder: [])
+        monkeypatch.setattr("ttt3r.cli.run.pictures_are_missing", lambda folder: False)
 
 
 @pytest.fixture(autouse=True)
@@ -68,11 +70,11 @@ def test_frames_that_were_added_to_a_folder_are_run_by_resume(typed, here):
 
 def test_a_complete_run_is_left_alone(typed, here):
     typed(f"{RUN} --out out")
-    before = {path: path.stat().st_mtime_ns for path in (here / "out").rglob("*")}
+    before = {path: path.stat().st_mtime_ns for path in (here / "out").rglob("*") if path.name != ".lock"}
     code, said, _ = typed(f"{RUN} --out out --resume")
     assert code == 0
     assert "complete: nothing to do" in said
-    assert {path: path.stat().st_mtime_ns for path in (here / "out").rglob("*")} == before
+    assert {path: path.stat().st_mtime_ns for path in (here / "out").rglob("*") if path.name != ".lock"} == before
 
 
 @pytest.mark.parametrize(
@@ -282,3 +284,27 @@ def test_products_in_another_precision_give_nearly_the_same(typed, here):
     assert code == 2
     assert "float16 is for GPUs" in errors
     assert not (here / "half").exists()
+
+
+def test_the_cloud_keeps_a_share_of_every_frame_and_says_so(typed, here):
+    code, said, _ = typed(f"{RUN} --out out")
+    assert code == 0
+    said = " ".join(said.split())
+    total = 4 * 64 * 48
+    kept = len(PointCloud.load(next((here / "out").glob("points_*.npz"))))
+    assert 0.69 * total <= kept <= 0.75 * total
+    assert f"{kept:,} of {total:,} points are in the cloud (30% of least confidence in each frame left out)" in said
+    assert "colmap is left out: no focal length was found in" in said or (here / "out/colmap/images.txt").exists()
+    said = " ".join(typed(f"{RUN} --out out --overwrite --min-confidence 99")[1].split())
+    assert f"0 of {total:,} points are in the cloud (confidence of 99 or more); lower --min-confidence" in said
+    assert not (here / "out/points.ply").exists()
+    assert typed(f"{RUN} --out out --overwrite --min-quantile 0")[0] == 0
+    assert len(PointCloud.load(next((here / "out").glob("points_*.npz")))) == total
+
+
+def test_a_run_keeps_the_limits_of_its_cloud_when_it_goes_on(typed, here):
+    assert typed(f"{RUN} --out out --min-confidence 1.5")[0] == 0
+    Image.new("RGB", (64, 48)).save(here / "photos/photo9.png")
+    assert typed(f"{RUN} --out out --resume")[0] == 0
+    assert record(here / "out")["points"]["min_confidence"] == 1.5
+    assert record(here / "out")["frames"] == 5

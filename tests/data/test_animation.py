@@ -28,7 +28,7 @@ def test_an_image_that_moves_is_a_sequence(tmp_path, suffix):
     frames = list(source)
     assert len(source) == len(frames) == 6
     np.testing.assert_allclose([frame.timestamp for frame in frames], TIMES, atol=1e-6)
-    reds = [to_image(frame.image).getpixel((8, 8))[0] for frame in frames]
+    reds = [np.asarray(to_image(frame.image))[8, 8, 0] for frame in frames]
     np.testing.assert_allclose(reds, np.arange(6) * 40, atol=4)
 
 

@@ -206,3 +206,62 @@ def test_video_without_its_library_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(ImportError, match=r"pip install 'ttt3r\[video\]'"):
         open_source(tmp_path / "a.mp4", policy=POLICY)
+
+
+def run_inside(folder, name="out"):
+    """What a run leaves: its record, prepared images, pictures, and depth maps beside them."""
+    run = folder / name
+    for part in ("images", "depth", "colmap"):
+        (run / part).mkdir(parents=True)
+    (run / "run.json").write_text("{}")
+    for i in range(2):
+        Image.new("RGB", (64, 48)).save(run / f"images/frame_{i:06d}.jpg")
+        Image.new("I;16", (64, 48)).save(run / f"depth/frame_{i:06d}.png")
+    Image.new("RGB", (64, 48)).save(run / "trajectory.png")
+    (run / "trajectory.txt").write_text("0 0 0 0 0 0 0 1\n1 0 0 0 0 0 0 1\n")
+    (run / "colmap/cameras.txt").write_text("1 PINHOLE 64 48 50 50 32 24\n")
+    (run / "colmap/images.txt").write_text("".join(f"{i + 1} 1 0 0 0 0 0 0 1 frame_{i:06d}.jpg\n\n" for i in range(2)))
+    return run
+
+
+def names_of(path):
+    return [frame.name for frame in open_source(path, policy=CropToPatches(64))]
+
+
+@pytest.mark.parametrize("pattern", ["", "*.png", "*", "**/*.png", "**/*", "*/*", "**"])
+def test_the_output_of_a_run_is_never_its_input(tmp_path, pattern):
+    shots = tmp_path / "shots"
+    (shots / "more").mkdir(parents=True)
+    for i in range(5):
+        Image.new("RGB", (64, 48)).save(shots / f"shot{i}.png")
+        Image.new("RGB", (64, 48)).save(shots / f"more/shot{i + 5}.png")
+    before = names_of(str(shots / pattern))
+    run_inside(shots)
+    run_inside(shots / "more", "deep/out")
+    assert names_of(str(shots / pattern)) == before
+    assert before
+
+
+def test_images_right_in_a_folder_win_over_a_sequence_below(tmp_path):
+    below = tmp_path / "below"
+    run_inside(tmp_path, "below")
+    (below / "run.json").unlink()
+    Image.new("RGB", (64, 48)).save(tmp_path / "shot.png")
+    assert names_of(tmp_path) == ["shot.png"]
+
+
+def test_a_run_given_as_input_is_refused_and_its_prepared_images_are_not(tmp_path):
+    run = run_inside(tmp_path)
+    with pytest.raises(ValueError, match="is the output folder of a run"):
+        names_of(run)
+    with pytest.raises(FileNotFoundError, match=r"no image"):
+        names_of(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"2 files in the output folder of a run"):
+        names_of(str(tmp_path / "*/images/*.jpg"))
+    assert names_of(run / "images") == ["frame_000000.jpg", "frame_000001.jpg"]
+    assert names_of(str(run / "images/*.jpg")) == ["frame_000000.jpg", "frame_000001.jpg"]
+    Image.new("RGB", (64, 48)).save(tmp_path / "shot.png")
+    files = [tmp_path / "shot.png", *sorted(run.glob("images/*"))]
+    with pytest.raises(ValueError, match="2 of the 3 files belong to the output folder of a run"):
+        open_source(files, policy=CropToPatches(64))
+    assert len(names_of(files[1:])) == 2

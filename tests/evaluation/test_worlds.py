@@ -155,6 +155,7 @@ def test_a_restarted_memory_is_asked_as_one_that_began_there(network, frames, re
     np.testing.assert_array_equal(found.unseen, expected.unseen)
     with torch.no_grad():  # points, by hand: moved into the first view's world, in its unit
         answer = model.query(alone.memory, cut.ray_map[0]).points_world
+        assert answer is not None
     unit = truth.points_camera[began].norm(dim=-1).mean(dim=(1, 2))
     place = truth.camera_to_world[began]
     moved = torch.einsum("bij,bhwj->bhwi", place[:, :3, :3], unit[:, None, None, None] * answer)

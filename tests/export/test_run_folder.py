@@ -1,6 +1,9 @@
 import csv
+import errno
+import io
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -54,6 +57,7 @@ def test_a_run_leaves_its_files(tmp_path):
     folder = _run(RunFolder.create(tmp_path / "run", SETTINGS, POINTS, device="cpu"), range(3), every=3)
     folder.finish(RunStatus.COMPLETE, {"note": "made up"})
     names = ["run.json", "trajectory.txt", "intrinsics.csv", "gains.csv", "points.ply", "memory.safetensors"]
+    names += ["frames.csv"]
     frames = [f"{kind}/frame_00000{i}.{end}" for i in range(3) for kind, end in (("depth", "png"), ("depth", "npz"))]
     names += [*frames, *(f"images/frame_00000{i}.jpg" for i in range(3)), "depth/scale.json", "points_000003.npz"]
     names += ["colmap/cameras.txt", "colmap/images.txt", "colmap/points3D.txt"]
@@ -229,3 +233,58 @@ def test_frames_come_in_order_one_sequence_at_a_time(tmp_path):
     two = Reconstruction(camera_to_world=torch.eye(4).repeat(2, 1, 1))
     with pytest.raises(ValueError, match="batch of 2"):
         folder.write(FrameRecord(1, "a", 0.0, None, two))
+
+
+@pytest.mark.parametrize("name", ["points.ply", "colmap/cameras.txt", "colmap/images.txt", "colmap/points3D.txt"])
+def test_what_a_kill_at_the_end_left_out_is_made_later(tmp_path, name):
+    folder = _run(RunFolder.create(tmp_path / "run", SETTINGS, POINTS), range(3), every=3)
+    folder.finish(RunStatus.COMPLETE, {"note": "made up"})
+    whole = (tmp_path / "run" / name).read_bytes()
+    assert not RunFolder.resume(tmp_path / "run", SETTINGS, POINTS).mend()
+    (tmp_path / "run" / name).unlink()
+    assert RunFolder.resume(tmp_path / "run", SETTINGS, POINTS).mend()
+    assert (tmp_path / "run" / name).read_bytes() == whole
+    found = json.loads((tmp_path / "run/run.json").read_text())
+    assert (found["status"], found["frames"], found["extra"]["note"]) == ("complete", 3, "made up")
+
+
+@pytest.mark.parametrize("name", ["trajectory.txt", "intrinsics.csv", "gains.csv", "frames.csv", "png", "npz", "jpg"])
+@pytest.mark.parametrize("room", [0, 7])
+def test_a_full_disk_loses_no_finished_frame(tmp_path, monkeypatch, name, room):
+    """The disk takes `room` bytes more of one file, then nothing."""
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    _run(RunFolder.create(whole, SETTINGS, POINTS), range(6), every=3).finish(RunStatus.COMPLETE)
+    folder = _run(RunFolder.create(out, SETTINGS, POINTS), range(4), every=3)
+    real = Path.open
+
+    class Full(io.FileIO):
+        def write(self, data, /):
+            if room and len(data) > room:
+                return super().write(bytes(data)[:room])
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def full(self, mode="r", *arguments, **options):
+        if self.name.endswith(name) and not mode.startswith("r"):
+            return Full(self, mode.replace("b", ""))
+        return real(self, mode, *arguments, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", full)
+        if name in ("png", "npz", "jpg"):
+            patched.setattr("numpy.savez", _no_room)
+            patched.setattr(Image.Image, "save", _no_room)
+        with pytest.raises(OSError, match="No space left"):
+            folder.write(_record(4))
+    folder.finish(RunStatus.FAILED)
+    assert not [path for path in out.rglob("*.partial*")]
+    folder = RunFolder.resume(out, SETTINGS, POINTS)
+    folder.restore()
+    assert folder.frames == 3
+    _run(folder, range(3, 6), every=3).finish(RunStatus.COMPLETE)
+    for file in _files(whole):
+        if file != "run.json":
+            assert (whole / file).read_bytes() == (out / file).read_bytes(), file
+
+
+def _no_room(*arguments, **options):
+    raise OSError(errno.ENOSPC, "No space left on device")

@@ -6,6 +6,8 @@ from typing import Any
 from jsonargparse import ArgumentParser
 from rich.console import Console
 
+from ttt3r.export import folder_files
+from ttt3r.files import LOCK, is_partial, locked
 from ttt3r.network import load_network, save_network
 
 
@@ -19,12 +21,24 @@ def add_arguments(parser: ArgumentParser) -> None:
 def execute(settings: Any, console: Console) -> int:
     """Run `ttt3r convert`."""
     target: Path = settings.target
-    if target.exists() and any(target.iterdir()) and not settings.overwrite:
-        raise FileExistsError(f"{target} is not empty; give another folder, or --overwrite")
+    _refuse_used(target, settings.overwrite)
     network = load_network(settings.source)
-    save_network(network, target)
+    folder_files.make(target)
+    with locked(target, "conversion", cure="wait for it, or choose another folder"):
+        _refuse_used(target, settings.overwrite)  # it may have been written meanwhile
+        for file in target.iterdir():
+            if is_partial(file.name):
+                file.unlink()
+        save_network(network, target)
     count = sum(parameter.numel() for parameter in network.parameters())
     console.print(
         f"{count / 1e6:.1f} M parameters -> [bold]{target}[/]; use it with --network {target}", highlight=False
     )
     return 0
+
+
+def _refuse_used(target: Path, overwrite: bool) -> None:
+    if target.exists() and not target.is_dir():
+        raise FileExistsError(f"{target} is a file; give a folder to write to")
+    if target.exists() and not overwrite and any(file.name != LOCK for file in target.iterdir()):
+        raise FileExistsError(f"{target} is not empty; give another folder, or --overwrite")

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from rich.console import Console
@@ -53,7 +54,7 @@ def build_parser() -> ArgumentParser:
     commands = parser.add_subcommands(dest="command", title="commands", metavar="COMMAND")
     for name, command in COMMANDS.items():
         part = ArgumentParser(description=command.__doc__, formatter_class=Help, exit_on_error=False)
-        commands.add_subcommand(name, part, help=(command.__doc__ or "").splitlines()[0])
+        commands.add_subcommand(name, part, help=next(iter((command.__doc__ or "").splitlines()), ""))
         command.add_arguments(part)  # after it was added: a command may have commands of its own
     return parser
 
@@ -66,6 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     console, errors = Console(), Console(stderr=True)
     try:
+        _drop_wrong_backend()
         with _polite(errors):
             settings = read(arguments)
             return COMMANDS[settings.command].execute(settings[settings.command], console)
@@ -137,13 +139,43 @@ def _in_plain_words(text: str, command: str) -> str:
     return f"{as_typed(wrong[1])} must be {bound}, got {wrong[2]}" if wrong and bound else text
 
 
+def _drop_wrong_backend() -> None:
+    """Pictures are drawn without a window, so a backend that matplotlib does not know is no reason to fail."""
+    if "MPLBACKEND" not in os.environ or "matplotlib" in sys.modules:
+        return
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        return
+    except ValueError:
+        del os.environ["MPLBACKEND"]
+        for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+            del sys.modules[name]  # half of it was imported
+
+
+def _polite_signals() -> list[signal.Signals]:
+    return [number for number in signal.Signals if number.name in ("SIGTERM", "SIGHUP")]  # Windows has no SIGHUP
+
+
+def _stop_once(number: int, frame: FrameType | None) -> None:
+    """End like Ctrl-C; the signal that comes with or after this one does not stop the writing of what was done."""
+    for other in _polite_signals():
+        signal.signal(other, signal.SIG_IGN)
+    signal.default_int_handler(number, frame)
+
+
 @contextmanager
 def _polite(errors: Console) -> Iterator[None]:
-    """Warnings in one line, and a polite kill (a cluster's time limit) that ends like Ctrl-C: what was done is written."""
-    before = signal.getsignal(signal.SIGTERM)
+    """Warnings in one line, and a polite kill that ends like Ctrl-C: what was done is written.
+
+    A cluster's time limit kills so (SIGTERM), and so does a connection that is lost or a terminal that is closed (SIGHUP;
+    under `nohup`, which has it ignored, it stays ignored).
+    """
     here = threading.current_thread() is threading.main_thread()  # only there may handlers be set
-    if here:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    found = {number: signal.getsignal(number) for number in _polite_signals()}
+    before = {number: handler for number, handler in found.items() if handler != signal.SIG_IGN}
+    for number in before if here else ():
+        signal.signal(number, _stop_once)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: errors.print(
@@ -151,8 +183,8 @@ def _polite(errors: Console) -> Iterator[None]:
             )
             yield
     finally:
-        if here:
-            signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items() if here else ():
+            signal.signal(number, handler)
 
 
 def _one_line(error: Exception) -> str:

@@ -3,6 +3,7 @@
 Results are written frame by frame; an interrupted or failed run keeps what it has and goes on with --resume.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,13 +13,27 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ttt3r.cli import choosing
-from ttt3r.data import CropToPatches, Prefetch, open_source
-from ttt3r.evaluation.plots import plot_point_cloud, plot_trajectories
-from ttt3r.export import PointSelection, RunFolder, RunRecord, RunStatus, read_trajectory
+from ttt3r.cli.run_output import draw, pictures_are_missing
+from ttt3r.compilation import Compiled
+from ttt3r.data import CropToPatches, FrameSource, Prefetch, open_source
+from ttt3r.export import PointSelection, RunFolder, RunRecord, RunStatus, folder_files
+from ttt3r.files import locked
+from ttt3r.network import CUT3R
 from ttt3r.reconstructor import Reconstructor
+from ttt3r.resuming import check_same_frames, is_at_its_end
 from ttt3r.runner import RunOptions, run
-from ttt3r.types import LengthUnit, Memory
+from ttt3r.types import Memory
 from ttt3r.update_rules import AttentionRecorded, ConfidenceAware, StateUpdateRule
+from ttt3r.update_rules.sources import rule_fingerprint
+
+SHARE_LEFT_OUT = 0.3
+"""Of the points of each frame. A share suits every network; their confidences have no common scale."""
+
+RULE = "the rule (its source, what it imports, or its weights)"
+"""How messages name what `rule_fingerprint` tells."""
+
+OLDER = "this run was begun by an older release"
+NOT_COMPARED = "it is a live camera, or an older release began this run"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -41,7 +56,19 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="frames encoded and read out together; auto: what a GPU has room for (a live stream wants 1)",
     )
     parser.add_argument("--checkpoint-every", type=int, default=50, help="frames between two saves of the memory")
-    parser.add_argument("--min-confidence", type=float, default=1.5, help="least confidence of a point in the cloud")
+    parser.add_argument(
+        "--min-quantile",
+        type=float | None,
+        default=None,
+        help="share of each frame's points, those of least confidence, that stays out of the cloud (default: "
+        f"{SHARE_LEFT_OUT}, or 0 with --min-confidence)",
+    )
+    parser.add_argument(
+        "--min-confidence",
+        type=float | None,
+        default=None,
+        help="least confidence of a point in the cloud; what suits depends on the network (default: any)",
+    )
     parser.add_argument("--points", type=int, default=1_000_000, help="most points in the cloud")
     parser.add_argument(
         "--voxel",
@@ -62,46 +89,109 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def execute(settings: Any, console: Console) -> int:
     """Run `ttt3r run`."""
-    rule: StateUpdateRule = AttentionRecorded(settings.rule) if settings.record_gains else settings.rule
-    options = RunOptions(
-        settings.reset_every,
-        choosing.OUTPUTS[settings.outputs],
-        None if settings.chunk == "auto" else settings.chunk,
-        settings.checkpoint_every,
-    )
-    if settings.resume and _is_complete(settings, rule):
-        console.print(f"the run in [bold]{settings.out}[/] is complete: nothing to do", highlight=False)
-        return 0
-    precision = choosing.precision(settings)
+    job = _Job.of(settings)
+    if settings.resume:
+        RunRecord.load(settings.out)  # refuses a folder without a run, which is not made then
+        with locked(settings.out, "run"):
+            return _go_on(job, console)
     network = choosing.load(settings, console)
-    source = open_source(
-        _path(settings),
-        policy=choosing.policy(settings, network),
-        sampling=choosing.sampling(settings),
-        skip_broken=settings.skip_broken,
-    )
+    source = job.source(network)
+    folder_files.make(settings.out)
+    with locked(settings.out, "run"):
+        folder = RunFolder.create(settings.out, *job.facts, settings.overwrite, network.config.unit, job.identities)
+        return _run(job, network, source, folder, None, console)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What was asked for. Facts, device and identities are those of `RunFolder.create`."""
+
+    settings: Any
+    rule: StateUpdateRule
+    options: RunOptions
+    facts: tuple[dict[str, Any], PointSelection, str]
+    identities: dict[str, str]
+
+    @classmethod
+    def of(cls, settings: Any) -> "_Job":
+        rule: StateUpdateRule = AttentionRecorded(settings.rule) if settings.record_gains else settings.rule
+        options = RunOptions(
+            settings.reset_every,
+            choosing.OUTPUTS[settings.outputs],
+            None if settings.chunk == "auto" else settings.chunk,
+            settings.checkpoint_every,
+        )
+        device = str(choosing.choose_device(settings.device))
+        choosing.precision(settings)  # refuses what the device cannot do
+        facts = (_facts(settings, rule), _points(settings), device)
+        return cls(settings, rule, options, facts, {RULE: rule_fingerprint(rule)})
+
+    def source(self, network: CUT3R | Compiled | None = None) -> FrameSource:
+        """The frames as this network wants them; without one, to ask what is there."""
+        return open_source(
+            _path(self.settings),
+            policy=CropToPatches() if network is None else choosing.policy(self.settings, network),
+            sampling=choosing.sampling(self.settings),
+            skip_broken=self.settings.skip_broken,
+        )
+
+
+def _go_on(job: _Job, console: Console) -> int:
+    settings = job.settings
+    folder = RunFolder.resume(settings.out, *job.facts, job.identities)  # refuses other settings, an edited rule
+    if not job.identities.keys() <= folder.record.identities.keys():
+        console.print(f"{OLDER}: whether {RULE} changed since is not known", highlight=False)
+    if is_at_its_end(job.source(), folder):
+        return _nothing_to_do(folder, console)
+    network = choosing.load(settings, console)
+    source = job.source(network)
+    if not check_same_frames(source, folder):
+        console.print(
+            f"the frames that this run has done cannot be compared with {escape(source.name)}: {NOT_COMPARED}"
+        )
+    if folder.record.status is RunStatus.COMPLETE:
+        done = folder.record.frames + len(folder.record.extra.get("skipped", ()))
+        if source.length is None or source.length <= done:
+            return _nothing_to_do(folder, console)
+    memory = folder.restore(choosing.choose_device(settings.device))
+    return _run(job, network, source, folder, memory, console)
+
+
+def _nothing_to_do(folder: RunFolder, console: Console) -> int:
+    """The run is complete; what a kill kept from being made of its frames is made now."""
+    mended = folder.mend()
+    if mended or pictures_are_missing(folder):
+        console.print("the run is complete; what was missing of its files is made now", highlight=False)
+        draw(folder, console)
+    else:
+        console.print(f"the run in [bold]{folder.path}[/] is complete: nothing to do", highlight=False)
+    return 0
+
+
+def _run(
+    job: _Job,
+    network: CUT3R | Compiled,
+    source: FrameSource,
+    folder: RunFolder,
+    memory: Memory | None,
+    console: Console,
+) -> int:
     for note in source.notes:
         console.print(f"[yellow]note[/] {escape(f'{source.name}: {note}')}", highlight=False)
-    folder, memory = _open_folder(settings, rule, network.config.unit)
     if folder.frames:
         console.print(f"going on after {folder.frames} frames", highlight=False)
-    console.print(f"rule [bold]{escape(repr(rule))}[/]", highlight=False)
+    console.print(f"rule [bold]{escape(repr(job.rule))}[/]", highlight=False)
+    pin = choosing.choose_device(job.settings.device).type == "cuda"
     try:
-        with frame_progress(console) as progress, precision:
+        with frame_progress(console) as progress, choosing.precision(job.settings):
             task = progress.add_task("frames", total=source.length, completed=folder.frames)
-            model = Reconstructor(network, rule)
-            run(
-                model,
-                Prefetch(source, pin=choosing.choose_device(settings.device).type == "cuda"),
-                folder,
-                options,
-                memory,
-                on_frame=lambda _: progress.advance(task),
-            )
+            model = Reconstructor(network, job.rule)
+            frames = Prefetch(source, pin=pin)
+            run(model, frames, folder, job.options, memory, on_frame=lambda _: progress.advance(task))
     finally:
         for name, reason in source.skipped:
             console.print(f"[yellow]skipped[/] {escape(f'{name}: {reason}')}", highlight=False)
-        _draw(folder, console)
+        draw(folder, console)
     return 0
 
 
@@ -110,18 +200,15 @@ def _path(settings: Any) -> str | list[str]:
     return settings.path if len(settings.path) > 1 else settings.path[0]
 
 
-def _is_complete(settings: Any, rule: StateUpdateRule) -> bool:
-    """Whether the older run with these settings came to its end, and nothing was added to the source since."""
-    RunFolder.resume(settings.out, _facts(settings, rule), _points(settings))  # refuses other settings
-    record = RunRecord.load(settings.out)
-    if record.status is not RunStatus.COMPLETE:
-        return False
-    length = open_source(_path(settings), policy=CropToPatches(), sampling=choosing.sampling(settings)).length
-    return length is None or length <= record.frames + len(record.extra.get("skipped", ()))
-
-
 def _points(settings: Any) -> PointSelection:
-    return PointSelection(settings.min_confidence, budget=settings.points, voxel_size=settings.voxel)
+    """What was asked for; a run that goes on keeps the limits it began with, unless others are named."""
+    least, share = settings.min_confidence, settings.min_quantile
+    if settings.resume and least is None and share is None:
+        before = RunRecord.load(settings.out).points
+        least, share = before.get("min_confidence"), before.get("min_quantile")
+    if share is None:
+        share = SHARE_LEFT_OUT if least is None else 0.0
+    return PointSelection(0.0 if least is None else least, share, settings.points, settings.voxel)
 
 
 def _facts(settings: Any, rule: StateUpdateRule) -> dict[str, Any]:
@@ -142,15 +229,6 @@ def _facts(settings: Any, rule: StateUpdateRule) -> dict[str, Any]:
     }
 
 
-def _open_folder(settings: Any, rule: StateUpdateRule, unit: LengthUnit) -> tuple[RunFolder, Memory | None]:
-    """A new folder, or the older run with the memory at its last checkpoint."""
-    facts, points, device = _facts(settings, rule), _points(settings), choosing.choose_device(settings.device)
-    if not settings.resume:
-        return RunFolder.create(settings.out, facts, points, str(device), settings.overwrite, unit), None
-    folder = RunFolder.resume(settings.out, facts, points, str(device))
-    return folder, folder.restore(device)
-
-
 def frame_progress(console: Console) -> Progress:
     """A bar over frames, with the time left."""
     return Progress(
@@ -161,25 +239,3 @@ def frame_progress(console: Console) -> Progress:
         TimeRemainingColumn(),
         console=console,
     )
-
-
-def _draw(folder: RunFolder, console: Console) -> None:
-    """Pictures of what there is, where matplotlib is installed, and the list of what was written."""
-    made = [item.name for item in folder.path.iterdir() if not item.name.startswith("points_")]
-    try:
-        made += _pictures(folder)
-    except ImportError as error:
-        console.print(f"no pictures: {escape(str(error))}", highlight=False)
-    console.print(f"{folder.frames} frames -> [bold]{folder.path}[/]: {', '.join(sorted(set(made)))}", highlight=False)
-
-
-def _pictures(folder: RunFolder) -> list[str]:
-    """Draw trajectory and points; the names of the files."""
-    if not ((folder.path / "trajectory.txt").exists() and folder.frames):
-        return []
-    _, cameras = read_trajectory(folder.path / "trajectory.txt")
-    plot_trajectories(folder.path / "trajectory.png", {"cameras": cameras}, unit=folder.unit)
-    if len(folder.cloud) == 0:
-        return ["trajectory.png"]
-    plot_point_cloud(folder.path / "points.png", folder.cloud.xyz, folder.cloud.rgb, cameras)
-    return ["trajectory.png", "points.png"]

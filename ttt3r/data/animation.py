@@ -5,6 +5,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
+from ttt3r.data.files import stamp_of
 from ttt3r.data.images import broken_image, eight_bit_rgb
 from ttt3r.data.source import BrokenVideo, FrameReader, RawFrame
 
@@ -29,6 +30,7 @@ class AnimationFile(FrameReader):
         self._path = Path(path)
         if not self._path.is_file():
             raise FileNotFoundError(f"no image file at {self._path}; check the path")
+        self._stat = self._path.stat()
         self._length = _count(self._path)
 
     @property
@@ -40,6 +42,10 @@ class AnimationFile(FrameReader):
     def length(self) -> int | None:
         """Number of pictures; not known of a damaged file."""
         return self._length
+
+    def stamp(self, frames: int | None = None) -> str:
+        """Hash of size and times of the file, as they were when this was made."""
+        return stamp_of([self._path], [self._stat])
 
     def read(self) -> Generator[RawFrame, None, None]:
         """All pictures in order; each is drawn over those before it, so they are decoded one after the other.

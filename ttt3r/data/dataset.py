@@ -20,6 +20,7 @@ from ttt3r.data.selection import FrameSelection
 from ttt3r.data.soundness import sound
 from ttt3r.data.source import Sampling
 from ttt3r.data.survey import survey
+from ttt3r.files import is_run
 
 DEPTH_OF_SEARCH = 5
 """A sequence is looked for so many folders below a root."""
@@ -149,7 +150,7 @@ def _search(
 ) -> Iterator[tuple[Layout, Place]]:
     """Without walking in circles: a link to a folder `above` is passed over."""
     target = folder.resolve()
-    if target in above:
+    if target in above or is_run(folder):
         return
     layout = next((layout for layout in layouts if layout.recognises(folder)), None)
     if layout is not None:

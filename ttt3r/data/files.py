@@ -1,16 +1,20 @@
 """Streams of image files: folders, globs and lists."""
 
 import glob
+import hashlib
 import itertools
+import os
 import re
 from collections import Counter
 from collections.abc import Generator, Iterable, Sequence
 from decimal import Decimal
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 
 from ttt3r.data.images import HEIC_SUFFIXES, IMAGE_SUFFIXES, leads_nowhere, open_image
 from ttt3r.data.source import FrameReader, RawFrame
+from ttt3r.files import is_run
 
 _WHOLE = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?", re.IGNORECASE)  # a stem that is nothing but a number
 _DECIMAL = re.compile(r"(?<![0-9.])[0-9]+\.([0-9]+)$")  # at the end of a stem; no part of 1.2.3 or IMG.1.2
@@ -77,6 +81,11 @@ def images_in(folder: Path) -> list[Path]:
     return images
 
 
+def has_images(folder: Path) -> bool:
+    """Whether images lie right in a folder."""
+    return any(path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") for path in folder.iterdir())
+
+
 def images_matching(pattern: str) -> list[Path]:
     """The images that a glob pattern matches, in natural order, `**` included.
 
@@ -84,11 +93,40 @@ def images_matching(pattern: str) -> list[Path]:
         FileNotFoundError: if there is none.
         ValueError: if some are HEIC images.
     """
-    found = [Path(match) for match in glob.glob(pattern, recursive=True)]
+    matches = [Path(match) for match in glob.glob(pattern, recursive=True)]
+    start = len(list(takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts[:-1])))
+    runs: dict[Path, bool] = {}
+    found = [path for path in matches if not _within_run(path, start, runs)]
     images = _images(found, pattern)
     if not images:
-        raise FileNotFoundError(f"no image matches {pattern!r}: {_inventory(found)}; expected {_known()} files")
+        output = f"{len(matches) - len(found)} files in the output folder of a run, and " if found != matches else ""
+        raise FileNotFoundError(f"no image matches {pattern!r}: {output}{_inventory(found)}; expected {_known()} files")
     return images
+
+
+def _within_run(path: Path, start: int, runs: dict[Path, bool]) -> bool:
+    """Whether a folder from part number `start - 1` of the path downwards is that of a run; `runs` are those seen before."""
+    for folder in list(path.parents)[: len(path.parts) - max(start, 1)]:
+        if folder not in runs:
+            runs[folder] = is_run(folder)
+        if runs[folder]:
+            return True
+    return False
+
+
+def refuse_mixture(paths: Sequence[Path]) -> None:
+    """Check that a list of files, as a shell makes of a pattern, does not mix pictures with the output of a run on them.
+
+    Raises:
+        ValueError: naming the run.
+    """
+    runs = {folder: is_run(folder) for path in paths for folder in (path.parent, path.parent.parent)}
+    within = [path for path in paths if runs[path.parent] or runs[path.parent.parent]]
+    if 0 < len(within) < len(paths):
+        raise ValueError(
+            f"{len(within)} of the {len(paths)} files belong to the output folder of a run ({within[0]}); leave them out, or"
+            " put the pattern in quotes"
+        )
 
 
 def _images(found: Sequence[Path], where: Path | str) -> list[Path]:
@@ -115,6 +153,12 @@ def _known() -> str:
     return " ".join(IMAGE_SUFFIXES)
 
 
+def stamp_of(paths: Sequence[Path], stats: Sequence[os.stat_result]) -> str:
+    """Hash of names, sizes and times (of the content and of the entry, which a copy with old times cannot set)."""
+    facts = [(path.name, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for path, s in zip(paths, stats, strict=True)]
+    return hashlib.sha256(repr(facts).encode("utf-8", "surrogateescape")).hexdigest()
+
+
 class ImageFiles(FrameReader):
     """Image files in the given order. Timestamps are seconds; without any, the times that name the files, else their places.
 
@@ -128,11 +172,13 @@ class ImageFiles(FrameReader):
             raise ValueError(f"{name} lists no image; give at least one")
         if timestamps is not None and len(timestamps) != len(paths):
             raise ValueError(f"{name}: {len(paths)} images but {len(timestamps)} timestamps; give one each")
+        self._stats: list[os.stat_result] = []
         for path in paths:
             if not path.is_file() and not leads_nowhere(path):  # a link may be skipped when its turn comes
                 raise FileNotFoundError(f"no image file at {path} (listed by {name}); check the path")
             if path.suffix.lower() not in IMAGE_SUFFIXES:
                 raise ValueError(f"{path} is no image that can be read; expected {_known()} files")
+            self._stats.append(path.stat())
         self._name = name
         self._paths = tuple(paths)
         times = times_of(paths) if timestamps is None else timestamps
@@ -147,6 +193,10 @@ class ImageFiles(FrameReader):
     def length(self) -> int:
         """Number of files."""
         return len(self._paths)
+
+    def stamp(self, frames: int | None = None) -> str:
+        """Hash of names, sizes and times of the first files, as they were when this was made."""
+        return stamp_of(self._paths[:frames], self._stats[:frames])
 
     def read(self) -> Generator[RawFrame, None, None]:
         """All files in order, each opened only when it is loaded."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from ttt3r.data.animation import ANIMATION_SUFFIXES, MAYBE_ANIMATED, AnimationFile, is_animated
 from ttt3r.data.clip import Clip
 from ttt3r.data.dataset import find_sequences, open_recording
-from ttt3r.data.files import ImageFiles, images_in, images_matching
+from ttt3r.data.files import ImageFiles, has_images, images_in, images_matching, refuse_mixture
 from ttt3r.data.images import HEIC_SUFFIXES, IMAGE_SUFFIXES, ResizePolicy, leads_nowhere
 from ttt3r.data.layout import Layout
 from ttt3r.data.layouts import LAYOUTS
@@ -14,6 +14,7 @@ from ttt3r.data.prepared import PreparedFrames
 from ttt3r.data.source import FrameReader, FrameSource, Sampling
 from ttt3r.data.video import VIDEO_SUFFIXES, VideoFile
 from ttt3r.data.webcam import Webcam
+from ttt3r.files import RUN_RECORD, is_run
 
 
 def open_source(
@@ -27,6 +28,7 @@ def open_source(
 
     A folder is read in natural order (`2.png` before `10.png`), other files in it are passed over; a list keeps its order.
     Of a folder in the layout of a dataset (`ttt3r data list`) the colour images are taken, not the depth maps beside them.
+    What lies in the output folder of a run is never read with a folder or glob around it.
     An image that moves (GIF; animated PNG, WebP, AVIF) is a video if given by itself, and its first picture in a folder.
     With `skip_broken`, frames that cannot be used are left out and recorded in `source.skipped`: damaged ones, and those of
     another shape than the rest; else the stream stops there with an error.
@@ -41,11 +43,18 @@ def open_source(
 
 def _reader(path: str | Path | Sequence[str | Path]) -> FrameReader:
     if not isinstance(path, str | Path):
-        return ImageFiles("the list of files", [Path(item) for item in path])
+        files = [Path(item) for item in path]
+        refuse_mixture(files)
+        return ImageFiles("the list of files", files)
     text, place = str(path), Path(path)
     if text.startswith("webcam:"):
         return Webcam(text.removeprefix("webcam:"))
     if place.is_dir():
+        if is_run(place):
+            raise ValueError(
+                f"{text} is the output folder of a run ({RUN_RECORD}), not its input; give the images or the video, or"
+                f" {place / 'images'} for the prepared images"
+            )
         found = _sequence(place)
         return ImageFiles(text, images_in(place)) if found is None else found[0].images(found[1])
     if place.is_file():
@@ -80,6 +89,8 @@ def _sequence(folder: Path) -> tuple[Layout, Path] | None:
         ValueError: if several folders in it are.
     """
     found = [(layout, place.folder) for layout, place in find_sequences(folder, LAYOUTS, depth=1)]
+    if found and found[0][1] != folder and has_images(folder):
+        return None  # images right in the folder win
     if len(found) > 1:
         names = [path.name for _, path in found]
         named = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

@@ -61,6 +61,10 @@ class Prefetch(FrameSource):
         """Those of the source."""
         return self.source.notes
 
+    def stamp(self, frames: int | None = None) -> str | None:
+        """That of the source."""
+        return self.source.stamp(frames)
+
     def __iter__(self) -> Generator[SourceFrame, None, None]:
         """The frames in order; raises whatever the source raises."""
         ready: queue.Queue[SourceFrame | _Failed | _End] = queue.Queue(self.ahead)

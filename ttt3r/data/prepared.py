@@ -57,6 +57,10 @@ class PreparedFrames(FrameSource):
         """Those of the reader."""
         return self.reader.notes
 
+    def stamp(self, frames: int | None = None) -> str | None:
+        """That of the reader."""
+        return self.reader.stamp(frames)
+
     def __iter__(self) -> Generator[SourceFrame, None, None]:
         """The frames in order.
 

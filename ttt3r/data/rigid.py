@@ -73,7 +73,7 @@ def _divided(poses: Float[np.ndarray, "pose 4 4"]) -> Float[np.ndarray, "pose 4 
 
 
 def _take_apart(poses: Float[np.ndarray, "pose 4 4"]) -> _Parts:
-    known = np.isfinite(poses).all(axis=(1, 2))
+    known = np.asarray(np.isfinite(poses).all(axis=(1, 2)))
     known &= (np.abs(np.where(known[:, None], poses[:, :3, 3], 0)) <= FARTHEST).all(axis=1)
     axes = np.where(known[:, None, None], poses[:, :3, :3], 0)
     u, sizes, vt = np.linalg.svd(axes)

@@ -93,6 +93,13 @@ class FrameReader(ABC):
         """What a user should know about the pictures, each in one line."""
         return ()
 
+    def stamp(self, frames: int | None = None) -> str | None:
+        """A word that stays the same as long as nobody touched what the first frames (default: all) are read from.
+
+        Empty where that cannot be told without reading them; `None` for a live camera, which never shows a frame twice.
+        """
+        return ""
+
     @abstractmethod
     def read(self) -> Generator[RawFrame, None, None]:
         """All frames in order.
@@ -127,6 +134,10 @@ class FrameSource(ABC):
     def notes(self) -> tuple[str, ...]:
         """What a user should know about the pictures, each in one line."""
         return ()
+
+    def stamp(self, frames: int | None = None) -> str | None:
+        """As `FrameReader.stamp`; counted before the sampling."""
+        return ""
 
     @abstractmethod
     def __iter__(self) -> Generator[SourceFrame, None, None]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from ttt3r.data.files import stamp_of
 from ttt3r.data.source import BrokenVideo, FrameReader, RawFrame
 from ttt3r.data.video_colors import VideoColors, colors_of
 from ttt3r.data.video_display import believable, square, turn_of
@@ -50,6 +51,7 @@ class VideoFile(FrameReader):
         self._path = Path(path)
         if not self._path.is_file():
             raise FileNotFoundError(f"no video file at {self._path}; check the path")
+        self._stat = self._path.stat()
         with closing(open_container(str(self._path))) as container:
             self._stream, notes = picture_stream(container, self._path)
             self._length = _length(_at(container, self._stream))
@@ -74,6 +76,10 @@ class VideoFile(FrameReader):
     def notes(self) -> tuple[str, ...]:
         """What was done to the pictures, or should be before they are used."""
         return self._notes
+
+    def stamp(self, frames: int | None = None) -> str:
+        """Hash of size and times of the file, as they were when this was made."""
+        return stamp_of([self._path], [self._stat])
 
     def read(self) -> Generator[RawFrame, None, None]:
         """Decode from the start.

@@ -41,6 +41,9 @@ class Webcam(FrameReader):
         """Not known: the camera runs until the consumer stops."""
         return None
 
+    def stamp(self, frames: int | None = None) -> None:
+        """A camera never shows a frame twice."""
+
     def read(self) -> Generator[RawFrame, None, None]:
         """Frames as they come."""
         with closing(open_container(self._address, self._format, self._options)) as container:

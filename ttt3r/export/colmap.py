@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Float
 
 from ttt3r import geometry
-from ttt3r.export.folder_files import stem
-from ttt3r.export.intrinsics import Pinhole, read_intrinsics
+from ttt3r.export.intrinsics import Pinhole
 from ttt3r.export.points import PointCloud
-from ttt3r.export.trajectory import read_trajectory
+from ttt3r.files import replacing
 
 MAX_POINTS = 100_000
+FILES = ("cameras.txt", "images.txt", "points3D.txt")
 
 
 @dataclass(frozen=True)
@@ -83,26 +83,5 @@ def _image_line(number: int, view: ColmapView, camera: int) -> str:
 
 def _write(path: Path, comments: Sequence[str], lines: Sequence[str]) -> None:
     text = "".join(f"{line}\n" for line in (*(f"# {comment}" for comment in comments), *lines))
-    path.write_text(text, encoding="utf-8", newline="\n")
-
-
-def write_run_colmap(folder: Path, frames: int, cloud: PointCloud) -> str | None:
-    """Write `colmap/` from the tables of a run folder.
-
-    Returns:
-        Why it was left out, for `run.json`; `None` if it was not, or if the run has no cameras or no points.
-    """
-    trajectory, intrinsics = folder / "trajectory.txt", folder / "intrinsics.csv"
-    if frames == 0 or not (trajectory.exists() and intrinsics.exists()):
-        return None
-    try:
-        cameras, (_, poses) = read_intrinsics(intrinsics), read_trajectory(trajectory)
-    except ValueError as error:
-        return f"left out: {error}"
-    if len(poses) < frames or not cameras.keys() >= set(range(frames)):
-        return f"left out: {trajectory.name} or {intrinsics.name} lacks frames"
-    if any(camera.focal[0] <= 0 for camera in cameras.values()):
-        return "left out: no focal length was found in some frames (depth behind the camera)"
-    views = [ColmapView(f"{stem(i)}.jpg", cameras[i], poses[i]) for i in range(frames)]
-    write_colmap(folder / "colmap", views, cloud)
-    return None
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8", newline="\n")

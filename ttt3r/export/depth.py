@@ -54,12 +54,14 @@ def write_depth(
     text = PngImagePlugin.PngInfo()
     text.add_text("units_per_metre", f"{units_per_metre:g}")
     text.add_text("invalid", "0")
-    Image.fromarray(encode_depth(exact, units_per_metre)).save(folder / f"{name}.png", pnginfo=text)
+    with replacing(folder / f"{name}.png") as partial:
+        Image.fromarray(encode_depth(exact, units_per_metre)).save(partial, pnginfo=text)
     meaning = f"depth in {unit.value} = pixel / units_per_metre"
     note = {"units_per_metre": units_per_metre, "invalid": 0, "unit": unit.value, "meaning": meaning}
     note_path = folder / "scale.json"
     if not note_path.exists():
-        note_path.write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
+        with replacing(note_path) as partial:
+            partial.write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
 
 
 def read_depth(path: str | Path) -> Float32[np.ndarray, "height width"]:

@@ -7,10 +7,11 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from ttt3r.export.colmap import FILES as COLMAP
 from ttt3r.export.point_selection import PointSelection
 from ttt3r.export.points import PointCloud
 from ttt3r.export.run_record import FILE
-from ttt3r.files import LOCK, is_partial
+from ttt3r.files import LOCK, is_partial, replacing
 
 MEMORY = "memory.safetensors"
 _TOP = {
@@ -19,12 +20,12 @@ _TOP = {
     "trajectory.txt",
     "intrinsics.csv",
     "gains.csv",
+    "frames.csv",
     "points.ply",
     "points.glb",
     "trajectory.png",
     "points.png",
 }
-_COLMAP = ("cameras.txt", "images.txt", "points3D.txt")
 _FRAME = re.compile(r"frame_(\d{6,})\.(png|npz|npz\.partial|jpg)")
 _CLOUD = re.compile(r"points_\d{6,}\.npz(\.partial)?")
 # What a kill in the middle of a save left behind in releases before `ttt3r.files`; the first form is that of safetensors.
@@ -61,11 +62,10 @@ def load_cloud(path: Path, frames: int, selection: PointSelection) -> PointCloud
     return cloud
 
 
-def prepare(path: Path, overwrite: bool) -> None:
-    """Make an empty, writable folder.
+def make(path: Path) -> None:
+    """Make a folder that can be written to, if it is not there.
 
     Raises:
-        FileExistsError: if it is not empty and may not be, or cannot be, cleared of an older run.
         OSError: if it cannot be made or written to.
     """
     try:
@@ -76,6 +76,16 @@ def prepare(path: Path, overwrite: bool) -> None:
     except OSError as error:
         reason = error.strerror or str(error)
         raise type(error)(f"cannot write to the output folder {path} ({reason}); choose another with --out") from error
+
+
+def prepare(path: Path, overwrite: bool) -> None:
+    """Make an empty, writable folder.
+
+    Raises:
+        FileExistsError: if it is not empty and may not be, or cannot be, cleared of an older run.
+        OSError: if it cannot be made or written to.
+    """
+    make(path)
     if not any(file.name != LOCK for file in path.iterdir()):
         return
     if not (path / FILE).is_file():
@@ -91,7 +101,7 @@ def _clear(path: Path) -> None:
     remove_clouds_but(path, None)
     for name in _TOP - {FILE}:
         (path / name).unlink(missing_ok=True)
-    for file in [path / "depth" / "scale.json", *(path / "colmap" / name for name in _COLMAP)]:
+    for file in [path / "depth" / "scale.json", *(path / "colmap" / name for name in COLMAP)]:
         file.unlink(missing_ok=True)
     for name in ("depth", "images", "colmap", "gains"):
         folder = path / name
@@ -118,7 +128,7 @@ def remove_clouds_but(path: Path, kept: str | None) -> None:
 
 def remove_leftovers(path: Path) -> None:
     """Delete the unfinished files that a kill in the middle of a save leaves behind."""
-    folders = [path, *(path / name for name in ("depth", "gains"))]
+    folders = [path, *(path / name for name in ("depth", "gains", "images", "colmap"))]
     for file in (file for folder in folders if folder.is_dir() for file in folder.iterdir()):
         if (is_partial(file.name) or _LEFTOVER.fullmatch(file.name)) and file.is_file():
             file.unlink()
@@ -128,7 +138,8 @@ def write_image(path: Path, image: Float[Tensor, "rgb=3 height width"]) -> None:
     """A prepared image, colours in [-1, 1], as JPEG of high quality."""
     path.parent.mkdir(exist_ok=True)
     colors = ((image.detach().cpu().float() + 1) * 127.5).round().clamp(0, 255).byte()
-    Image.fromarray(colors.permute(1, 2, 0).contiguous().numpy()).save(path, quality=95, subsampling=0)
+    with replacing(path) as partial:
+        Image.fromarray(colors.permute(1, 2, 0).contiguous().numpy()).save(partial, quality=95, subsampling=0)
 
 
 def only(batch: Float[Tensor, "batch ..."]) -> Float[Tensor, "..."]:

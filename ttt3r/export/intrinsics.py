@@ -71,9 +71,13 @@ class IntrinsicsWriter:
         """Keep the first `rows` cameras. Raises ValueError if there are fewer."""
         self._rows.truncate(rows)
 
+    def sync(self) -> None:
+        """Have the rows on the disk."""
+        self._rows.sync()
+
 
 def read_intrinsics(path: str | Path) -> dict[int, Pinhole]:
-    """Camera per frame number of a file that `IntrinsicsWriter` wrote.
+    """Camera per frame number of a file that `IntrinsicsWriter` wrote. An unfinished last line is left out.
 
     Raises:
         FileNotFoundError: if there is none.
@@ -81,7 +85,9 @@ def read_intrinsics(path: str | Path) -> dict[int, Pinhole]:
     """
     path = Path(path)
     with reading(path, "the table of cameras that a run writes", "run again with --overwrite"):
-        return {int(row["frame"]): _pinhole(row) for row in csv.DictReader(io.StringIO(read_table(path)))}
+        text = read_table(path)
+        rows = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1]))
+        return {int(row["frame"]): _pinhole(row) for row in rows}
 
 
 def _pinhole(row: Mapping[str, str]) -> Pinhole:

@@ -1,5 +1,6 @@
 """Text files that grow by one row a frame and survive a kill at any moment."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,10 +22,23 @@ class RowFile:
     header: tuple[str, ...]
 
     def append(self, row: str) -> None:
-        """Add one row, given without its line end."""
-        lines = (row,) if self.path.exists() else (*self.header, row)
-        with self.path.open("a", encoding="utf-8", newline="\n") as file:
-            file.writelines(f"{line}\n" for line in lines)
+        """Add one row, given without its line end. On a full disk the file stays as it was."""
+        with self.path.open("ab", buffering=0) as file:  # a buffer would try again as the file is closed
+            end = file.seek(0, os.SEEK_END)
+            lines = (*self.header, row) if end == 0 else (row,)
+            data = "".join(f"{line}\n" for line in lines).encode()
+            try:
+                while data:
+                    data = data[file.write(data) :]
+            except OSError:
+                file.truncate(end)
+                raise
+
+    def sync(self) -> None:
+        """Have the rows on the disk; a file that does not exist stays so."""
+        if self.path.exists():
+            with self.path.open("rb+") as file:
+                os.fsync(file.fileno())
 
     def truncate(self, rows: int) -> None:
         """Keep the first `rows` rows; an unfinished last line goes too. A file that does not exist stays so.
@@ -33,6 +47,9 @@ class RowFile:
             ValueError: if the file has fewer rows, that is, if it was changed by another hand.
         """
         if not self.path.exists():
+            return
+        if rows == 0:
+            self.path.unlink()  # a kill may have cut the header
             return
         complete = self.path.read_bytes().split(b"\n")[:-1]
         if len(complete) < rows + len(self.header):

@@ -3,6 +3,7 @@
     run.json             settings, versions, status (see `run_record`)
     trajectory.txt       camera poses, TUM text
     intrinsics.csv       estimated focal length and principal point of every prepared image
+    frames.csv           name of every frame, and a hash of its prepared image
     gains.csv            mean and standard deviation of the gain over the memory's tokens
     gains/               frame_000000.npz, gain and attention of every token, where they were recorded
     depth/               frame_000000.png (16 bit), .npz (exact, with confidence), scale.json
@@ -13,53 +14,28 @@
 A `Reconstruction` whose field was not asked for leaves out the files that need it.
 """
 
-import importlib.util
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from ttt3r import geometry
 from ttt3r.export import folder_files, token_gains
-from ttt3r.export.colmap import write_run_colmap
 from ttt3r.export.depth import write_depth
+from ttt3r.export.derived import DERIVED, missing, write_derived
+from ttt3r.export.frame_record import FrameRecord
 from ttt3r.export.intrinsics import IntrinsicsWriter, Pinhole, csv_row
-from ttt3r.export.point_files import write_glb, write_ply
 from ttt3r.export.points import GrowingCloud, PointCloud, PointSelection
 from ttt3r.export.rows import RowFile
 from ttt3r.export.run_record import RunRecord, RunStatus
+from ttt3r.export.source_table import SourceTable
 from ttt3r.export.trajectory import TrajectoryWriter
-from ttt3r.types import LengthUnit, Memory, Reconstruction
+from ttt3r.types import LengthUnit, Memory
 
 GAINS_HEADER = ("frame,name,timestamp,gain_mean,gain_std",)
-
-
-@dataclass(frozen=True)
-class FrameRecord:
-    """One frame as it goes into the folder.
-
-    Args:
-        index: number of the frame in the stream, from 0, without gaps.
-        name: of its source, for the tables.
-        timestamp: seconds.
-        image: the prepared image in [-1, 1]; `None` for a question to the memory.
-        reconstruction: the network's answer.
-        gain: the step the memory took, if known.
-        attention: where the tokens looked, see `TokenGains`; written if known, with the gain.
-    """
-
-    index: int
-    name: str
-    timestamp: float
-    image: Float[Tensor, "1 rgb=3 height width"] | None
-    reconstruction: Reconstruction
-    gain: Float[Tensor, "1 state #channel"] | None = None
-    attention: Float[Tensor, "1 state patch"] | None = None
 
 
 class RunFolder:
@@ -80,11 +56,18 @@ class RunFolder:
         self._trajectory = TrajectoryWriter(path / "trajectory.txt", record.unit)
         self._intrinsics = IntrinsicsWriter(path / "intrinsics.csv")
         self._gains = RowFile(path / "gains.csv", GAINS_HEADER)
+        self._sources = SourceTable(path / "frames.csv")
+        self._tables = (self._trajectory, self._intrinsics, self._gains, self._sources)
 
     @property
     def cloud(self) -> PointCloud:
         """The points kept so far."""
         return self._growing.cloud()
+
+    @property
+    def record(self) -> RunRecord:
+        """What `run.json` says."""
+        return self._record
 
     @classmethod
     def create(
@@ -95,6 +78,7 @@ class RunFolder:
         device: str = "cpu",
         overwrite: bool = False,
         unit: LengthUnit = LengthUnit.METRES,
+        identities: Mapping[str, str] | None = None,
     ) -> "RunFolder":
         """A new run.
 
@@ -105,6 +89,7 @@ class RunFolder:
             device: where the network runs, for the record.
             overwrite: delete an older run's files first (those that a run writes, and only where a run.json lies).
             unit: of all lengths that will be written (`network.config.unit`).
+            identities: hashes of what the settings only name, by words for it; a resumed run must have the same.
 
         Raises:
             FileExistsError: if the folder is not empty.
@@ -112,7 +97,8 @@ class RunFolder:
         """
         path = Path(path)
         folder_files.prepare(path, overwrite)
-        folder = cls(path, RunRecord.start(settings, asdict(points), device, unit))
+        record = RunRecord.start(settings, asdict(points), device, unit)
+        folder = cls(path, replace(record, identities=dict(identities or {})))
         folder._record.save(path)
         return folder
 
@@ -123,17 +109,25 @@ class RunFolder:
         settings: Mapping[str, Any],
         points: PointSelection = PointSelection(),
         device: str = "cpu",
+        identities: Mapping[str, str] | None = None,
     ) -> "RunFolder":
-        """An older run that is to go on; call `restore` next.
+        """An older run that is to go on; call `restore` next. Nothing is changed before.
 
         Raises:
             FileNotFoundError: if there is no run.
-            ValueError: naming the settings that differ from the older run's.
+            ValueError: naming the settings that differ from the older run's, or what was replaced under the same name.
         """
         path = Path(path)
         record = RunRecord.load(path)
         record.demand(settings, asdict(points))
-        return cls(path, replace(record, device=device, status=RunStatus.RUNNING))
+        record.demand_identities(identities or {})
+        return cls(path, replace(record, device=device))
+
+    def done(self) -> list[tuple[str, str]] | None:
+        """Name and hash (`image_hash`) of the frames that `restore` will keep; `None` if an older release left them out."""
+        saved = self.path / folder_files.MEMORY
+        frames = int(Memory.load(saved, "cpu").seen[0]) if saved.exists() else 0
+        return self._sources.read(frames) if frames else []
 
     def restore(self, device: torch.device | str = "cpu") -> Memory | None:
         """Go back to the last checkpoint: cut what was written after it, and give its memory, or `None` if there is none.
@@ -158,7 +152,7 @@ class RunFolder:
         """
         cloud = folder_files.load_cloud(self.path, frames, self.cloud.selection)
         self._growing = GrowingCloud(cloud)
-        for rows in (self._trajectory, self._intrinsics, self._gains):
+        for rows in self._tables:
             rows.truncate(frames)
         folder_files.remove_from(self.path, frames)
         self.frames = frames
@@ -172,6 +166,7 @@ class RunFolder:
         if frame.index != self.frames:
             raise ValueError(f"the next frame to write is number {self.frames}, got {frame.index} ({frame.name})")
         answer, stem = frame.reconstruction, folder_files.stem(frame.index)
+        self._sources.write(frame.index, frame.name, frame.timestamp, frame.image)
         if answer.camera_to_world is not None:
             self._trajectory.write(frame.timestamp, folder_files.only(answer.camera_to_world))
         if answer.points_camera is not None:
@@ -219,6 +214,8 @@ class RunFolder:
             raise ValueError(
                 f"{self.frames} frames are written, but the memory has seen {seen}; save it right after write"
             )
+        for rows in self._tables:
+            rows.sync()
         cloud = folder_files.cloud_name(self.frames)
         self.cloud.save(self.path / cloud)
         memory.save(self.path / folder_files.MEMORY)
@@ -232,16 +229,24 @@ class RunFolder:
             status: how the run ended.
             extra: what else run.json should say, as JSON can hold it.
         """
-        notes = dict(extra or {})
-        if len(self.cloud) > 0:
-            write_ply(self.path / "points.ply", self.cloud, self.unit)
-            if importlib.util.find_spec("trimesh") is not None:
-                write_glb(self.path / "points.glb", self.cloud)
-            else:
-                notes["points.glb"] = "left out: pip install 'ttt3r[export]'"
-        if (reason := write_run_colmap(self.path, self.frames, self.cloud)) is not None:
-            notes["colmap"] = reason
+        notes = dict(extra or {}) | write_derived(self.path, self.frames, self.cloud, self.unit)
         self._save_record(status, notes)
+
+    def mend(self) -> bool:
+        """Make what a kill after the last frame kept from being made; whether anything was.
+
+        The run must be complete. Its record stays, but for the notes.
+        """
+        self.frames = self._record.frames
+        cloud = self.path / folder_files.cloud_name(self.frames)
+        if cloud.exists():
+            self._growing = GrowingCloud(PointCloud.load(cloud))
+        if not missing(self.path, self.frames, self.cloud):
+            return False
+        self._started = time.monotonic()
+        said = {key: value for key, value in self._record.extra.items() if key not in DERIVED}
+        self.finish(RunStatus.COMPLETE, said)
+        return True
 
     def _save_record(self, status: RunStatus, extra: Mapping[str, Any]) -> None:
         now = time.monotonic()

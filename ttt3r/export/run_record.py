@@ -5,7 +5,7 @@ import enum
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,11 @@ import torch
 
 from ttt3r._version import __version__
 from ttt3r.export.point_selection import PointSelection
+from ttt3r.files import RUN_RECORD as FILE
 from ttt3r.files import replacing
 from ttt3r.types import LengthUnit
 from ttt3r.untrusted import read_json, reading, real, shown, whole
 
-FILE = "run.json"
 MOST_FRAMES = 10**9
 """More than any run has: a year at 30 frames a second."""
 
@@ -51,6 +51,7 @@ class RunRecord:
         versions: of ttt3r, torch, numpy, python and the platform.
         extra: what the caller adds at the end.
         unit: of all lengths in the folder.
+        identities: hashes of what the settings only name (a rule's source, say); absent in runs of older releases.
     """
 
     settings: Mapping[str, Any]
@@ -63,6 +64,7 @@ class RunRecord:
     versions: Mapping[str, str]
     extra: Mapping[str, Any]
     unit: LengthUnit = LengthUnit.METRES
+    identities: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @classmethod
     def start(
@@ -113,7 +115,8 @@ class RunRecord:
         with reading(path, "the record of a run", "start again with --overwrite"):
             content = _table(read_json(path), "the content")
             content.pop("seconds_per_frame", None)
-            if missing := {field.name for field in fields(cls)} - content.keys() - {"unit"}:  # older releases lack it
+            always = {each.name for each in fields(cls) if each.default is MISSING and each.default_factory is MISSING}
+            if missing := always - content.keys():  # the others are new: older releases lack them
                 raise ValueError(f"it lacks {', '.join(sorted(missing))}")
             unit = LengthUnit(content.get("unit", LengthUnit.METRES.value))
             record = cls(**{**content, "status": RunStatus(content["status"]), "unit": unit})
@@ -122,7 +125,7 @@ class RunRecord:
 
     def _require_sound(self) -> None:
         """Refuse values of another type, or that no run has."""
-        for name in ("settings", "points", "versions", "extra"):
+        for name in ("settings", "points", "versions", "extra", "identities"):
             _table(getattr(self, name), name)
         for name in ("device", "started"):
             if not isinstance(getattr(self, name), str):
@@ -145,6 +148,19 @@ class RunRecord:
             changes = ", ".join(f"{key} ({_shown(before, key)} -> {_shown(now, key)})" for key in differing)
             raise ValueError(
                 f"a resumed run must keep its settings, but these differ: {changes}; repeat the old ones or --overwrite"
+            )
+
+    def demand_identities(self, identities: Mapping[str, str]) -> None:
+        """Check that what the settings name is still what it was; what an older release did not write down is passed over.
+
+        Raises:
+            ValueError: naming what was edited or replaced.
+        """
+        changed = [what for what, found in identities.items() if self.identities.get(what, found) != found]
+        if changed:
+            raise ValueError(
+                f"{' and '.join(changed)} changed since this run began, and half of one and half of another is no run; "
+                "put back what it was, start again with --overwrite, or take another folder with --out"
             )
 
 

@@ -39,6 +39,10 @@ class TrajectoryWriter:
         """Keep the first `rows` poses. Raises ValueError if there are fewer."""
         self._rows.truncate(rows)
 
+    def sync(self) -> None:
+        """Have the rows on the disk."""
+        self._rows.sync()
+
 
 def read_trajectory(path: str | Path) -> tuple[Float[np.ndarray, " frame"], Float[np.ndarray, "frame 4 4"]]:
     """Timestamps and poses (`camera_to_world` for the files written here) of a TUM text file, float64.

@@ -5,6 +5,8 @@ few classes that such files pickle beside the weights) and our own folder with `
 """
 
 import argparse
+import importlib.resources
+import tempfile
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -60,7 +62,7 @@ NANO = Path(__file__).parent / "nano"
 """The folder of the bundled network."""
 
 NETWORKS: dict[str, Callable[[], CUT3R]] = {
-    "nano": lambda: _load_folder(NANO),
+    "nano": lambda: _load_nano(),
     "tiny-random": lambda: CUT3R.random(CUT3RConfig.tiny(), seed=0),
 }
 """Networks that come with the package, by name."""
@@ -91,6 +93,17 @@ def build(config: CUT3RConfig, weights: Mapping[str, Tensor]) -> CUT3R:
         taken.add(where)
     network.load_state_dict(own, assign=True)
     return network.eval()
+
+
+def _load_nano() -> CUT3R:
+    """The bundled network; out of a zip, if the package is imported from one."""
+    if NANO.is_dir():
+        return _load_folder(NANO)
+    bundled = importlib.resources.files("ttt3r.network") / NANO.name
+    with tempfile.TemporaryDirectory() as folder:
+        for name in (CONFIG, WEIGHTS):
+            (Path(folder) / name).write_bytes((bundled / name).read_bytes())
+        return _load_folder(Path(folder))
 
 
 def _load_folder(path: Path) -> CUT3R:

@@ -94,7 +94,7 @@ def check_rule(
 
 def meaning(law: Law) -> str:
     """One line that says what a law asks."""
-    return (law.__doc__ or "").strip().splitlines()[0]
+    return next(iter((law.__doc__ or "").strip().splitlines()), law.__name__)
 
 
 def _try(law: Law, trial: Trial) -> Violation | None:

@@ -66,7 +66,7 @@ class SavedGate:
                 raise ValueError(f"{shown(odd[0])} holds no floats")
             with safe_open(path, framework="pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-            found = cls(facts["rule"], *sizes, tensors)
+            found = cls(facts["rule"], sizes[0], sizes[1], tensors)
         if found.rule != rule:
             raise ValueError(f"{path} holds a {shown(found.rule)[1:-1]}, not a {rule}; name that rule instead")
         return found
