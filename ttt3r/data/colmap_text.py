@@ -11,8 +11,9 @@ from jaxtyping import Float
 from ttt3r.data.files import natural_key
 from ttt3r.data.findings import Finding, Problem, Severity
 from ttt3r.data.layout import present
-from ttt3r.data.poses import camera_to_world, inverse, pinhole
+from ttt3r.data.poses import camera_to_world, inverse, pinhole, read_lines
 from ttt3r.data.recording import Files, Poses
+from ttt3r.files import read_text
 
 PLACES = (Path("sparse/0"), Path("sparse"), Path("colmap"), Path())
 """Where a model lies, from the folder of a sequence."""
@@ -55,7 +56,7 @@ def read_frames(model: Path, images: Path) -> tuple[Files, Poses, list[Finding]]
 
 def _image_rows(path: Path) -> list[str]:
     """Every other line: the points that an image sees follow it, maybe none."""
-    lines = [line for line in path.read_text("utf-8", "replace").splitlines() if not line.startswith("#")]
+    lines = [line for line in read_text(path, "replace").split("\n") if not line.lstrip().startswith("#")]
     while lines and not lines[0].strip():
         del lines[0]
     return [line for line in lines[::2] if line.strip()]
@@ -68,8 +69,7 @@ def read_camera(model: Path) -> tuple[Float[np.ndarray, "3 3"] | None, list[Find
         ValueError: if `cameras.txt` is malformed.
     """
     path = model / "cameras.txt"
-    rows = [line.split() for line in path.read_text("utf-8", "replace").splitlines() if line.strip()]
-    rows = [row for row in rows if not row[0].startswith("#")]
+    rows = [line.split() for line in read_lines(path)]
     if not rows:
         cure = "write it again, or tell the camera in camera-intrinsics.txt"
         return None, [Finding(Problem.CAMERA_MODEL, str(path), Severity.WARNING, f"{path} lists no camera", cure)]

@@ -20,6 +20,7 @@ from ttt3r.data.images import IMAGE_SUFFIXES
 from ttt3r.data.layout import present
 from ttt3r.data.poses import from_opengl, pinhole
 from ttt3r.data.recording import Files, Poses
+from ttt3r.files import read_text
 
 FILE = "transforms.json"
 
@@ -71,7 +72,7 @@ def read_camera(path: Path) -> Float[np.ndarray, "3 3"] | None:
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(read_text(path))
     except (UnicodeDecodeError, ValueError) as error:
         raise ValueError(f"{path} is no JSON file ({error}); write it again") from error
     if not isinstance(content, dict):
