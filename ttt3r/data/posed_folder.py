@@ -4,7 +4,7 @@ The first of these that is there tells the poses:
 
     transforms.json                       NeRF, instant-ngp, nerfstudio                 (OpenGL camera to world)
     sparse/0/images.txt, cameras.txt      a COLMAP text model; also in sparse/, colmap/ or the folder itself
-    groundtruth.txt, trajectory.txt, poses.txt or pose.txt
+    groundtruth.txt, trajectory.txt, poses.txt, pose.txt or traj.txt
                                           8 numbers a row: time tx ty tz qx qy qz qw    (TUM; by the times that name the images,
                                           else by rank); 12 or 16 numbers a row: 3x4 or 4x4 camera to world, by rank
 
@@ -37,7 +37,7 @@ from ttt3r.data.poses import (
 from ttt3r.data.recording import Files, Poses, Recording
 
 IMAGE_FOLDERS = ("images", "rgb", "color", "")
-TRAJECTORIES = ("groundtruth.txt", "trajectory.txt", "poses.txt", "pose.txt")
+TRAJECTORIES = ("groundtruth.txt", "trajectory.txt", "poses.txt", "pose.txt", "traj.txt")
 _DEPTH_FOLDERS = ("depth", "depths")
 
 
