@@ -34,6 +34,7 @@ def changed(tmp_path, monkeypatch):
             return made
 
         monkeypatch.setattr("layouts_on_disk.make_world", other)
+        monkeypatch.setattr("layouts_on_disk.quaternion", lambda pose: "0 0 0 0 0 0 1")  # of a file that is not kept
         LAYOUTS[kind].write(tmp_path)
         monkeypatch.setattr("layouts_on_disk.make_world", world)
         return tmp_path / LAYOUTS[kind].folder
@@ -115,13 +116,12 @@ def test_what_is_rigid_stays_bit_for_bit():
 
 
 def test_few_digits_give_the_nearest_rotation():
-    rough = poses().round(3)
+    rough = poses().round(2)
     result, (finding,) = check(rough, "x")
     nearest = Rotation.from_matrix(rough[:, :3, :3]).as_matrix()
-    np.testing.assert_allclose(result[:, :3, :3], nearest, atol=1e-3)
-    np.testing.assert_allclose(
-        result[:, :3, :3] @ np.swapaxes(result[:, :3, :3], 1, 2), np.tile(np.eye(3), (8, 1, 1)), atol=1e-12
-    )
+    np.testing.assert_allclose(result[:, :3, :3], nearest, atol=0.01)
+    squares = result[:, :3, :3] @ np.swapaxes(result[:, :3, :3], 1, 2)
+    np.testing.assert_allclose(squares, np.tile(np.eye(3), (8, 1, 1)), atol=1e-12)
     assert finding.severity is Severity.NOTE
 
 

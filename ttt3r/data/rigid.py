@@ -144,7 +144,7 @@ def _changes(
         place = np.abs(poses[np.argmax(far), :3, 3]).max()
         detail = f"{far.sum()} of {total} positions of {name} are absurd, such as {place:.3g} of pose {np.argmax(far)} (from 0)"
         found.append(Finding(Problem.IMPLAUSIBLE_POSES, name, Severity.WARNING, detail, "they are taken for lost"))
-    scaled = good & (np.abs(parts.scale - 1) > TOLERANCE / 10)
+    scaled = good & (np.abs(parts.scale - 1) > np.maximum(TOLERANCE / 10, 2 * parts.deviation))
     if scaled.any():
         low, high = parts.scale[scaled].min(), parts.scale[scaled].max()
         size = f"{low:.4g}" if high - low < 1e-3 * high else f"{low:.4g} to {high:.4g}"
