@@ -16,7 +16,7 @@ SCALE, MIRROR = np.diag([2.0, 2, 2, 1]), np.diag([1.0, 1, -1, 1])
 
 def poses(count=8):
     result = np.tile(np.eye(4), (count, 1, 1))
-    result[:, :3, :3] = Rotation.random(count, random_state=0).as_matrix()
+    result[:, :3, :3] = Rotation.from_rotvec(np.random.default_rng(1).normal(size=(count, 3))).as_matrix()
     result[:, :3, 3] = np.random.default_rng(0).normal(size=(count, 3))
     return result
 

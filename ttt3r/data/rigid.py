@@ -74,8 +74,9 @@ def _divided(poses: Float[np.ndarray, "pose 4 4"]) -> Float[np.ndarray, "pose 4 
 
 
 def _take_apart(poses: Float[np.ndarray, "pose 4 4"]) -> _Parts:
-    known = np.isfinite(poses).all(axis=(1, 2))
-    known &= (np.abs(np.where(known[:, None], poses[:, :3, 3], 0)) <= FARTHEST).all(axis=1)
+    known = np.asarray(np.isfinite(poses).all(axis=(1, 2)))
+    near = np.asarray((np.abs(np.where(known[:, None], poses[:, :3, 3], 0)) <= FARTHEST).all(axis=1))
+    known = known & near
     axes = np.where(known[:, None, None], poses[:, :3, :3], 0)
     u, sizes, vt = np.linalg.svd(axes)
     known &= sizes[:, 0] > 1e-12
@@ -88,7 +89,7 @@ def _take_apart(poses: Float[np.ndarray, "pose 4 4"]) -> _Parts:
         (u * signs[:, None]) @ vt,
         np.abs(sizes / scale[:, None] - 1).max(axis=1),
         signs[:, 2] < 0,
-        (np.abs(poses[:, 3] - [0, 0, 0, 1]) > ROUNDING).any(axis=1),
+        np.asarray((np.abs(poses[:, 3] - [0, 0, 0, 1]) > ROUNDING).any(axis=1)),
     )
 
 
