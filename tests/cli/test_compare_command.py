@@ -144,3 +144,13 @@ def test_a_trained_rule_is_named_with_its_weights(typed, here):
     with (here / "run/gains.csv").open() as stream:
         gains = [float(row["gain_mean"]) for row in csv.DictReader(stream)]
     assert gains[1:] == pytest.approx([0.9] * 2, abs=1e-6)  # the first frame is taken whole
+
+
+def test_what_is_wrong_with_the_files_is_said_beside_the_table(typed, here, room):
+    path = room / "groundtruth.txt"
+    table = np.loadtxt(path)
+    table[:, 4:] *= 2
+    np.savetxt(path, table, fmt="%.9f")
+    code, said, _ = typed(f"{COMPARE} --rules cut3r --out out")
+    assert code == 0
+    assert "poses not rigid: 5 of 5 quaternions" in " ".join(said.split())
