@@ -161,6 +161,16 @@ def nrgbd(root: Path) -> None:
     (scene / "focal.txt").write_text("400\n")
 
 
+def replica(root: Path) -> None:
+    world, room = make_world(), root / "room0"
+    for i, depth in enumerate(world.depth):
+        image(room / f"results/frame{i:06d}.jpg", i)
+        png(room / f"results/depth{i:06d}.png", depth, 6553.5)
+    np.savetxt(room / "traj.txt", world.camera_to_world.reshape(FRAMES, 16))
+    camera = {"w": WIDTH, "h": HEIGHT, "fx": K[0, 0], "fy": K[1, 1], "cx": K[0, 2], "cy": K[1, 2], "scale": 6553.5}
+    (root / "cam_params.json").write_text(json.dumps({"camera": camera}))
+
+
 def nyu(root: Path) -> None:
     world, scene = make_world(), root / "kitchen_0028b"
     for i, depth in enumerate(world.depth):
@@ -282,6 +292,7 @@ LAYOUTS = {
     "kitti-odometry": Written(
         "kitti-odometry", kitti_odometry, "06", "06", "sequences/06", "{:06d}.png", step=0.1036, depth=False
     ),
+    "replica": Written("replica", replica, "room0", "room0", "room0", "frame{:06d}.jpg", step=1 / 30),
     "nrgbd": Written(
         "nrgbd",
         nrgbd,

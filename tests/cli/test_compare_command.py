@@ -179,3 +179,13 @@ def test_two_comparisons_do_not_write_into_one_folder(refused, here, room):
     with locked(here / "out", "comparison"):
         assert "another comparison is at work" in refused(f"{COMPARE} --rules cut3r --out out")
     assert [path.name for path in (here / "out").iterdir()] == [".lock"]
+
+
+def test_what_is_wrong_with_the_files_is_said_beside_the_table(typed, here, room):
+    path = room / "groundtruth.txt"
+    table = np.loadtxt(path)
+    table[:, 4:] *= 2
+    np.savetxt(path, table, fmt="%.9f")
+    code, said, _ = typed(f"{COMPARE} --rules cut3r --out out")
+    assert code == 0
+    assert "poses not rigid: 5 of 5 quaternions" in " ".join(said.split())

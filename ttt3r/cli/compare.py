@@ -24,7 +24,7 @@ from ttt3r.cli.published import compare_with_paper
 from ttt3r.cli.run import frame_progress
 from ttt3r.cli.worlds import CSV as WORLDS_CSV
 from ttt3r.cli.worlds import compare_worlds
-from ttt3r.data import Clip, open_clip
+from ttt3r.data import Clip, Severity, open_clip
 from ttt3r.data.procedural.presets import TRAINING_LENGTH
 from ttt3r.evaluation.compare import compare
 from ttt3r.evaluation.comparison import Comparison, ComparisonRow
@@ -160,8 +160,9 @@ def _report(clip: Clip, result: Comparison, console: Console) -> None:
             notes.setdefault(row.note, []).append(f"{row.rule} at {row.frames} frames")
     for note, rows in notes.items():
         console.print(f"[yellow]no trajectory errors[/] ({escape(', '.join(rows))}): {escape(note)}", highlight=False)
-    for finding in dict.fromkeys(map(str, clip.findings)):
-        console.print(f"[yellow]files[/] {escape(finding)}", highlight=False)
+    for finding in dict.fromkeys(clip.findings):
+        colour = "dim" if finding.severity is Severity.NOTE else "yellow"
+        console.print(f"[{colour}]{finding.what.value}[/]: {escape(str(finding))}", highlight=False)
     for name, reason in clip.source.skipped:
         console.print(f"[yellow]skipped[/] {escape(f'{name}: {reason}')}", highlight=False)
 

@@ -73,6 +73,13 @@ DATASETS: dict[str, Dataset] = {
             "unpack the archive of the scenes",
         ),
         Dataset(
+            "replica",
+            layouts.REPLICA,
+            "https://github.com/cvg/nice-slam",
+            "Replica research terms; see the page",
+            "unpack the archive of the rendered rooms (room0 to room2, office0 to office4)",
+        ),
+        Dataset(
             "nyu",
             layouts.NYU,
             "https://cs.nyu.edu/~fergus/datasets/nyu_depth_v2.html",

@@ -23,7 +23,7 @@ class Problem(enum.Enum):
     IMPLAUSIBLE_POSES = "implausible poses"
     """Positions out of this world, or jumps between neighbours."""
     GIVEN_TWICE = "given twice"
-    """Two poses, images or depth maps of one time or number; or one sequence at two places."""
+    """Two poses, images or depth maps of one time or number."""
     MISSING_DEPTH = "missing depth"
     """Fewer depth maps than images."""
     DEPTH_SIZE = "depth size"

@@ -24,6 +24,7 @@ from ttt3r.data.depth import DepthFiles
 from ttt3r.data.files import ImageFiles
 from ttt3r.data.findings import Finding, Problem, Severity
 from ttt3r.data.layout import Identity, Layout, holds, image_files, numbered
+from ttt3r.data.poses import read_lines
 from ttt3r.data.recording import Recording
 
 _RATE = 10.0  # frames per second
@@ -92,7 +93,7 @@ def read(folder: Path) -> Recording:
 
 
 def _intrinsics(path: Path) -> Float[np.ndarray, "3 3"] | None:
-    lines = path.read_text("utf-8", "replace").splitlines() if path.is_file() else []
+    lines = read_lines(path) if path.is_file() else []
     rows = [line.split()[1:] for line in lines if line.startswith("P_rect_02:")]
     if not rows or len(rows[0]) != 12:
         return None

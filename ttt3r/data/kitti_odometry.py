@@ -20,7 +20,7 @@ from ttt3r.data.depth import DepthFiles
 from ttt3r.data.files import ImageFiles
 from ttt3r.data.findings import Finding, Problem, Severity, unreadable
 from ttt3r.data.layout import Identity, Layout, holds, image_files, numbered
-from ttt3r.data.poses import read_matrix_rows, read_numbers
+from ttt3r.data.poses import read_lines, read_matrix_rows, read_numbers
 from ttt3r.data.recording import Files, Poses, Recording
 
 _RATE = 10.0  # frames per second
@@ -100,7 +100,7 @@ def _read_poses(folder: Path, files: Files, numbers: Float[np.ndarray, " file"])
 
 def _intrinsics(folder: Path) -> Float[np.ndarray, "3 3"] | None:
     path = folder / "calib.txt"
-    lines = path.read_text("utf-8", "replace").splitlines() if path.is_file() else []
+    lines = read_lines(path) if path.is_file() else []
     rows = [line.split()[1:] for line in lines if line.startswith(f"P{_camera(folder)}:")]
     if not rows or len(rows[0]) != 12:
         return None

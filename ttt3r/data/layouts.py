@@ -6,10 +6,23 @@ from ttt3r.data.kitti_odometry import KITTI_ODOMETRY
 from ttt3r.data.neural_rgbd import NEURAL_RGBD
 from ttt3r.data.nyu import NYU
 from ttt3r.data.posed_folder import POSED_FOLDER
+from ttt3r.data.replica import REPLICA
 from ttt3r.data.scannet import SCANNET
 from ttt3r.data.seven_scenes import SEVEN_SCENES
 from ttt3r.data.sintel import SINTEL
 from ttt3r.data.tum import TUM
 
-LAYOUTS = (SCANNET, BONN, TUM, SEVEN_SCENES, SINTEL, KITTI_DEPTH, KITTI_ODOMETRY, NEURAL_RGBD, NYU, POSED_FOLDER)
+LAYOUTS = (
+    SCANNET,
+    BONN,
+    TUM,
+    SEVEN_SCENES,
+    SINTEL,
+    KITTI_DEPTH,
+    KITTI_ODOMETRY,
+    NEURAL_RGBD,
+    REPLICA,
+    NYU,
+    POSED_FOLDER,
+)
 """Special ones before general ones."""

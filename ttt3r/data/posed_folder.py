@@ -6,7 +6,7 @@ The first of these that is there tells the poses:
                                           else transforms_train.json, _val and _test together
     sparse/0/images, cameras              a COLMAP model, .bin or .txt, the largest of several; also in sparse/, colmap/,
                                           dense/sparse/ or the folder itself
-    groundtruth.txt, trajectory.txt, poses.txt or pose.txt
+    groundtruth.txt, trajectory.txt, poses.txt, pose.txt or traj.txt
                                           8 numbers a row: time tx ty tz qx qy qz qw    (TUM; by the times that name the images,
                                           else by rank); 12 or 16 numbers a row: 3x4 or 4x4 camera to world, by rank
 
@@ -52,7 +52,7 @@ from ttt3r.data.poses import (
 )
 from ttt3r.data.recording import Files, Poses, Recording
 
-TRAJECTORIES = ("groundtruth.txt", "trajectory.txt", "poses.txt", "pose.txt")
+TRAJECTORIES = ("groundtruth.txt", "trajectory.txt", "poses.txt", "pose.txt", "traj.txt")
 _DEPTH_FOLDERS = ("depth", "depths")
 
 

@@ -74,7 +74,8 @@ def _divided(poses: Float[np.ndarray, "pose 4 4"]) -> Float[np.ndarray, "pose 4 
 
 def _take_apart(poses: Float[np.ndarray, "pose 4 4"]) -> _Parts:
     known = np.asarray(np.isfinite(poses).all(axis=(1, 2)))
-    known &= (np.abs(np.where(known[:, None], poses[:, :3, 3], 0)) <= FARTHEST).all(axis=1)
+    near = np.asarray((np.abs(np.where(known[:, None], poses[:, :3, 3], 0)) <= FARTHEST).all(axis=1))
+    known = known & near
     axes = np.where(known[:, None, None], poses[:, :3, :3], 0)
     u, sizes, vt = np.linalg.svd(axes)
     known &= sizes[:, 0] > 1e-12
@@ -143,7 +144,7 @@ def _changes(
         place = np.abs(poses[np.argmax(far), :3, 3]).max()
         detail = f"{far.sum()} of {total} positions of {name} are absurd, such as {place:.3g} of pose {np.argmax(far)} (from 0)"
         found.append(Finding(Problem.IMPLAUSIBLE_POSES, name, Severity.WARNING, detail, "they are taken for lost"))
-    scaled = good & (np.abs(parts.scale - 1) > TOLERANCE / 10)
+    scaled = good & (np.abs(parts.scale - 1) > np.maximum(TOLERANCE / 10, 2 * parts.deviation))
     if scaled.any():
         low, high = parts.scale[scaled].min(), parts.scale[scaled].max()
         size = f"{low:.4g}" if high - low < 1e-3 * high else f"{low:.4g} to {high:.4g}"

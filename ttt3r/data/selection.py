@@ -180,6 +180,7 @@ def _whole() -> Iterable[FrameSelection]:
     yield FrameSelection("kitti-odometry/all", "kitti-odometry", KITTI_TRAINING)
     yield FrameSelection("nyu/all", "nyu", needs_depth=True)
     yield FrameSelection("posed/all", "posed")
+    yield FrameSelection("replica/all", "replica")
 
 
 SELECTIONS: dict[str, FrameSelection] = {

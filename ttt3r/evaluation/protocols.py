@@ -32,6 +32,7 @@ _TASKS: Mapping[str, tuple[Task, Task]] = {  # by dataset: as published and stri
     "sintel": (_CAMERAS, CameraTask()),
     "kitti-odometry": (_CAMERAS, CameraTask((StrictTrajectory(segments=_KITTI_SEGMENTS),))),
     "posed": (CameraTask(), CameraTask()),
+    "replica": (CameraTask(), CameraTask()),
     "bonn": (DepthTask((OfficialDepth(), StrictDepth()), max_depth=70.0, samples=None), DepthTask(max_depth=70.0)),
     "kitti-depth": (DepthTask((OfficialDepth(), StrictDepth()), samples=None), DepthTask()),
     "nyu": (DepthTask(), DepthTask()),

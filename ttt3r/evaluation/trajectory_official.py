@@ -16,6 +16,7 @@ from jaxtyping import Float
 from ttt3r.evaluation.relative import frame_pairs, relative_errors
 from ttt3r.evaluation.similarity import Sim3Alignment, demand_finite
 from ttt3r.evaluation.trajectory import ErrorStatistics, absolute_errors
+from ttt3r.files import read_text
 
 _ABSOLUTE = "APE w.r.t. translation part (m)"
 _ROTATION = "RPE w.r.t. rotation angle in degrees (deg)"
@@ -123,7 +124,7 @@ def read_official_folder(folder: str | Path) -> dict[str, OfficialTrajectoryErro
     paths = sorted(Path(folder).rglob(f"*{_SUFFIX}"))
     if not paths:
         raise ValueError(f"{folder} holds no file *{_SUFFIX}; give the folder of a pose evaluation")
-    return {path.name.removesuffix(_SUFFIX): read_official_text(path.read_text()) for path in paths}
+    return {path.name.removesuffix(_SUFFIX): read_official_text(read_text(path)) for path in paths}
 
 
 def official_trajectory_average(sequences: Sequence[OfficialTrajectoryErrors]) -> OfficialTrajectoryErrors:

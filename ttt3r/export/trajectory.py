@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ttt3r import geometry
 from ttt3r.export.rows import RowFile
+from ttt3r.files import read_text
 from ttt3r.types import LengthUnit
 
 HEADER = "# timestamp tx ty tz qx qy qz qw"
@@ -53,21 +54,21 @@ def read_trajectory(path: str | Path) -> tuple[Float[np.ndarray, " frame"], Floa
         ValueError: for a line that is not eight numbers, with its number, and for a file without a pose.
     """
     rows = []
-    with Path(path).open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            columns = line.split()
-            if not columns or line.lstrip().startswith("#"):
-                continue
-            try:
-                timestamp, *pose = map(float, columns)
-                tx, ty, tz, qx, qy, qz, qw = pose
-            except ValueError as error:
-                if not line.endswith("\n"):
-                    break
-                raise ValueError(
-                    f"{path}, line {number}: expected eight numbers 'timestamp tx ty tz qx qy qz qw', got {line.strip()!r}"
-                ) from error
-            rows.append((timestamp, tx, ty, tz, qw, qx, qy, qz))
+    lines = read_text(Path(path)).split("\n")
+    for number, line in enumerate(lines, start=1):
+        columns = line.split("#", 1)[0].replace(",", " ").split()
+        if not columns:
+            continue
+        try:
+            timestamp, *pose = map(float, columns)
+            tx, ty, tz, qx, qy, qz, qw = pose
+        except ValueError as error:
+            if number == len(lines):
+                break
+            raise ValueError(
+                f"{path}, line {number}: expected eight numbers 'timestamp tx ty tz qx qy qz qw', got {line.strip()!r}"
+            ) from error
+        rows.append((timestamp, tx, ty, tz, qw, qx, qy, qz))
     if not rows:
         raise ValueError(f"{path} has no pose; expected lines 'timestamp tx ty tz qx qy qz qw'")
     table = torch.tensor(rows, dtype=torch.float64)

@@ -10,6 +10,7 @@ from PIL import Image
 from ttt3r.data.clip import Clip
 from ttt3r.data.memory import DepthInMemory, FramesInMemory
 from ttt3r.data.procedural.clips import ClipBatch
+from ttt3r.files import read_text
 from ttt3r.geometry import camera_to_pose_encoding
 
 RATE = 10.0
@@ -95,7 +96,7 @@ def _clear(folder: Path) -> None:
     if not folder.is_dir() or not any(folder.iterdir()):
         return
     listing = folder / "rgb.txt"
-    if not (listing.is_file() and listing.read_text("utf-8", "replace").startswith(MARK)):
+    if not (listing.is_file() and read_text(listing, "replace").startswith(MARK)):
         raise FileExistsError(f"{folder} is not empty and holds no demo sequence; give another folder")
     for image in [*folder.glob("rgb/*.png"), *folder.glob("depth/*.png")]:
         image.unlink()
