@@ -41,6 +41,7 @@ _KNOWN = frozenset(
     )
     + ("BINGET", "LONG_BINGET", "BINPUT", "LONG_BINPUT")
 )
+_INTO = frozenset(("APPEND", "APPENDS", "SETITEM", "SETITEMS", "BUILD"))
 # What a checkpoint calls, in the words of protocol 2: tensors over storages that lie in the file, and small values. PyTorch
 # would call more, among it what makes a tensor of any size out of a number.
 _CALLED = frozenset(
