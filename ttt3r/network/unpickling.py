@@ -54,10 +54,6 @@ def read_pickle_safely(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: if the file is no PyTorch archive, is damaged, or names anything that is not known to be harmless.
     """
-    if not zipfile.is_zipfile(path):
-        raise CheckpointError(
-            f"{path} is not a PyTorch checkpoint, or was cut short; download it again and compare its size"
-        )
     try:
         scan(_pickle_of(path), _HARMLESS)
         foreign = torch.serialization.get_unsafe_globals_in_checkpoint(path)
@@ -89,6 +85,8 @@ def _pickle_of(path: Path) -> bytes:
     Raises:
         ValueError, BadZipFile: if it is not.
     """
+    if not zipfile.is_zipfile(path):
+        raise ValueError("it is not a PyTorch checkpoint, or was cut short; download it again and compare its size")
     with zipfile.ZipFile(path) as archive:
         parts = archive.infolist()
         names = {part.filename for part in parts}

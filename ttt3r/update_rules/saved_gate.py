@@ -71,8 +71,8 @@ class SavedGate:
             raise ValueError(f"{path} holds a {shown(found.rule)[1:-1]}, not a {rule}; name that rule instead")
         return found
 
-    def require_fit(self, gate: nn.Module) -> None:
-        """Compare names and shapes with those of a gate of these sizes, which may be on the device `meta`.
+    def require_fit(self, gate: nn.Module, path: Path) -> None:
+        """Compare names and shapes with those of a gate of these sizes, which may be on the device `meta`; `path` is for the message.
 
         Raises:
             ValueError: if they differ.
@@ -82,7 +82,7 @@ class SavedGate:
         for name in sorted(expected.keys() | found.keys()):
             if expected.get(name) != found.get(name):
                 raise ValueError(
-                    f"the saved weights do not fit a {self.rule} of channel={self.channel}, hidden={self.hidden}: "
+                    f"{path} does not fit a {self.rule} of channel={self.channel}, hidden={self.hidden}: "
                     f"{shown(name)} is {found.get(name, 'absent')}, expected {expected.get(name, 'none')}; save the rule again"
                 )
 
