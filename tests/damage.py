@@ -109,6 +109,7 @@ def array_damages(path, folder) -> Iterator[tuple[str, bytes]]:
         arrays = {name: file[name] for name in file.files}
     target = folder / "made.npz"
     for name, array in arrays.items():
+        odd = np.full(array.shape, np.nan if array.dtype.kind == "f" else -1).astype(array.dtype)
         changes = {
             "float64": array.astype(np.float64),
             "texts": np.array(["x"] * 3),

@@ -48,7 +48,7 @@ def view(path):
     stage = Stage.open([path])
     assert stage.size >= 0
     assert stage.confidence_range
-    assert stage.notes() is not None
+    stage.notes()
     saved = stage.runs[0].saved
     for read in (saved.image, saved.depth, saved.confidence, saved.token_gains):
         read(1)
@@ -197,7 +197,7 @@ def test_memories_with_a_rule_come_back_and_are_checked(tmp_path):
         ({"pose": torch.full((2, 3, 8), torch.nan)}, "finite"),
         ({"chunk_to_world": torch.zeros(2, 3, 4)}, "chunk_to_world"),
         ({"rule": Kept(torch.ones(7, 5), ())}, "numbers of sequences"),
-        ({"rule": Kept(torch.ones(2, 5), (3.0,))}, "parts"),
+        ({"rule": Kept(torch.ones(2, 5), torch.ones(2, 1))}, "parts"),  # pyright: ignore[reportArgumentType]
         ({"rule": (1, 2)}, "rule"),
     ],
 )

@@ -120,7 +120,6 @@ def test_what_makes_a_tensor_out_of_a_number_is_refused(kind, tmp_path, monkeypa
     "data",
     [
         b"",
-        b".",
         b"\x80\x02",
         b"\x80\x02(((",
         b"\x80\x02t.",
@@ -130,13 +129,9 @@ def test_what_makes_a_tensor_out_of_a_number_is_refused(kind, tmp_path, monkeypa
         b"\x80\x02q\x01.",
     ],
 )
-def test_broken_pickles_are_refused_or_harmless(data):
-    try:
+def test_broken_pickles_are_refused(data):
+    with pytest.raises(ValueError, match="pickle"):
         scan(data, ())
-    except ValueError as error:
-        assert str(error)
-    else:
-        assert data == b"."  # nothing is made
 
 
 def test_ordinary_values_pass():
