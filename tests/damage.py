@@ -118,9 +118,7 @@ def array_damages(path, folder) -> Iterator[tuple[str, bytes]]:
             "flat and longer": np.zeros(array.size + 1, array.dtype),
             "a number": np.array(3, array.dtype),
             "nothing": array.reshape(-1)[:0],
-            "not finite": np.full_like(array, np.nan)
-            if array.dtype.kind == "f"
-            else np.full(array.shape, -1).astype(array.dtype),
+            "not finite": odd,
             "other bytes": array.astype(array.dtype.newbyteorder()),
         }
         for what, changed in changes.items():

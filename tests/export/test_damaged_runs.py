@@ -47,7 +47,7 @@ def problems(path, name, damages, *calls):
 def view(path):
     stage = Stage.open([path])
     assert stage.size >= 0
-    assert stage.confidence_range
+    assert stage.confidence_range[0] < stage.confidence_range[1]
     stage.notes()
     saved = stage.runs[0].saved
     for read in (saved.image, saved.depth, saved.confidence, saved.token_gains):
