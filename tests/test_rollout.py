@@ -20,7 +20,7 @@ from ttt3r.reconstructor import Reconstructor
 from ttt3r.rollout import rollout, rollout_rules
 from ttt3r.tree import named_tensors
 from ttt3r.types import Features, Frame, Memory, Needs, Outputs, Proposal, Reconstruction, Tokens
-from ttt3r.update_rules import RULES, ConfidenceAware, ConstantRate, GainRecord, Recorded
+from ttt3r.update_rules import RULES, ConfidenceAware, ConstantRate, GainRecord, Momentum, Recorded
 from ttt3r.update_rules.base import Gain, GatedUpdateRule
 from ttt3r.update_rules.resets import Every, ResetPolicy, WhenFar
 
@@ -351,7 +351,7 @@ from ttt3r.network import CUT3R, CUT3RConfig
 from ttt3r.reconstructor import Reconstructor
 from ttt3r.rollout import rollout
 from ttt3r.types import Outputs
-from ttt3r.update_rules import RULES, ConfidenceAware, ConstantRate, GainRecord, Recorded
+from ttt3r.update_rules import RULES, ConfidenceAware, ConstantRate, GainRecord, Momentum, Recorded
 torch.set_num_threads(1)
 model = Reconstructor(CUT3R.random(CUT3RConfig.tiny()), RULES["ttt3r"]())
 stream = (torch.zeros(1, 3, 16, 16) for _ in range(2000))
@@ -579,3 +579,17 @@ def test_a_path_or_a_source_is_a_stream(network, tmp_path):
         assert [torch.equal(camera_of(a), camera_of(b)) for a, b in zip(found, right, strict=True)] == [True] * 3
     with pytest.raises(FileNotFoundError, match="nothing at"):
         next(rollout(model, tmp_path / "nowhere"))
+
+
+def test_a_memory_of_another_network_or_rule_is_refused(network):
+    frames, model = images(2), Reconstructor(network, ConfidenceAware())
+    good = model.begin(1)
+    assert len(list(rollout(model, frames, memory=good))) == 2
+    for change, words in (
+        ({"state": torch.zeros(1, 7, 48)}, "memory's state is"),
+        ({"state": good.state.double()}, "memory's state is"),
+        ({"pose": torch.zeros(1, 3, good.pose.shape[2])}, "memory's pose is"),
+        ({"rule": Momentum().init(good.state)}, "carries a"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            next(rollout(model, frames, memory=replace(good, **change)))

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, get_type_hints
 
 import torch
-from beartype.door import is_bearable
 from jaxtyping import Bool, Shaped
 from torch import Tensor
 
@@ -168,6 +167,8 @@ def require_types(tree: Any, name: str = "") -> None:
     Raises:
         ValueError: naming the first field that does not fit.
     """
+    from beartype.door import is_bearable  # not loaded by everybody who imports the package
+
     if isinstance(tree, Tensor):
         return
     prefix = f"{name}." if name else ""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -22,6 +22,7 @@ from ttt3r.network.config import CUT3RConfig
 from ttt3r.network.cut3r import CUT3R
 from ttt3r.network.official import is_dead, normalise_names, official_name, read_architecture
 from ttt3r.network.unpickling import CheckpointError, Inert, read_pickle_safely
+from ttt3r.untrusted import DamagedFile, read_table, reading, shown, tensor_forms
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
@@ -110,24 +111,27 @@ def _load_folder(path: Path) -> CUT3R:
     if not (path / CONFIG).is_file() or not (path / WEIGHTS).is_file():
         raise CheckpointError(f"{path} lacks {CONFIG} or {WEIGHTS}; give a folder that `ttt3r convert` wrote")
     try:
-        config = CUT3RConfig.from_json((path / CONFIG).read_text())
-    except ValueError as error:
-        raise CheckpointError(f"{path / CONFIG}: {error}") from error
-    try:
-        with safe_open(path / WEIGHTS, framework="pt") as file:
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except SafetensorError as error:
-        raise CheckpointError(f"{path / WEIGHTS} is damaged ({error}); convert the checkpoint again") from error
-    return build(config, _checked(weights, _shapes(config), f"{path}", {}))
+        with reading(path / CONFIG, "the settings of a network", "convert the checkpoint again"):
+            config = CUT3RConfig.from_json(read_table(path / CONFIG))
+        with reading(path / WEIGHTS, "a file of weights", "convert the checkpoint again"):
+            forms = tensor_forms(path / WEIGHTS)
+            odd = [f"{name} is of type {form.dtype}" for name, form in forms.items() if not form.is_float]
+            if odd:
+                raise ValueError(f"{odd[0][:80]}, expected floats")
+    except DamagedFile as error:
+        raise CheckpointError(str(error)) from error
+    source = _sources({name: form.shape for name, form in forms.items()}, _shapes(config), f"{path}", {})
+    with safe_open(path / WEIGHTS, framework="pt") as file:
+        return build(config, {ours: file.get_tensor(theirs) for ours, theirs in source.items()})
 
 
 def _load_official(path: Path) -> CUT3R:
     checkpoint = read_pickle_safely(path)
     text, state = _architecture_text(checkpoint), checkpoint.get("model")
-    if text is None or not isinstance(state, dict) or not all(isinstance(t, Tensor) for t in state.values()):
+    if text is None or not isinstance(state, dict) or not _is_state(state):
         raise CheckpointError(
             f"{path} is a PyTorch file, but not a CUT3R checkpoint: expected 'args' with the architecture in its 'model' "
-            f"and 'model' with the weights, found {sorted(map(str, checkpoint))[:8]}"
+            f"and 'model' with the weights, found {sorted(shown(key) for key in checkpoint)[:8]}"
         )
     try:
         official = normalise_names(state)
@@ -136,7 +140,10 @@ def _load_official(path: Path) -> CUT3R:
         raise CheckpointError(f"{path}: {str(error)[:200] or type(error).__name__}") from error
     expected = _shapes(config)
     names = {name: official_name(name, config) for name in expected}
-    return build(config, _checked(official, expected, f"{path}", names))
+    source = _sources({name: tuple(tensor.shape) for name, tensor in official.items()}, expected, f"{path}", names)
+    for theirs in source.values():
+        _check_tensor(theirs, official[theirs], f"{path}")
+    return build(config, {ours: official[theirs] for ours, theirs in source.items()})
 
 
 def _shapes(config: CUT3RConfig) -> dict[str, tuple[int, ...]]:
@@ -145,13 +152,16 @@ def _shapes(config: CUT3RConfig) -> dict[str, tuple[int, ...]]:
         return {name: tuple(tensor.shape) for name, tensor in CUT3R(config).state_dict().items()}
 
 
-def _checked(
-    found: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]], where: str, names: Mapping[str, str]
-) -> dict[str, Tensor]:
-    """The weights under our names. Refuses what is missing or mis-shaped; warns of what is dead or unknown.
+def _sources(
+    found: Mapping[str, tuple[int, ...]],
+    expected: Mapping[str, tuple[int, ...]],
+    where: str,
+    names: Mapping[str, str],
+) -> dict[str, str]:
+    """The file's name of each of our weights. Refuses what is missing or mis-shaped; warns of what is dead or unknown.
 
     Args:
-        found: the file's weights.
+        found: names and shapes in the file.
         expected: our names and shapes.
         where: the file, for messages.
         names: the file's name of each of our weights, where it differs.
@@ -162,22 +172,22 @@ def _checked(
         raise CheckpointError(
             f"{where} lacks {len(missing)} weights, among them {missing[:4]}; it is incomplete or of another network"
         )
-    for theirs in source.values():
-        _check_tensor(theirs, found[theirs], where)
     wrong = [
-        f"{theirs} is {tuple(found[theirs].shape)}, expected {expected[ours]}"
+        f"{theirs} is {found[theirs]}, expected {expected[ours]}"
         for ours, theirs in source.items()
-        if tuple(found[theirs].shape) != expected[ours]
+        if found[theirs] != expected[ours]
     ]
     if wrong:
         raise CheckpointError(f"{where} has {len(wrong)} weights of another shape: {'; '.join(wrong[:3])}")
     rest = sorted(set(found) - set(source.values()))
     dead = [name for name in rest if is_dead(name)]
     if unknown := [name for name in rest if not is_dead(name)]:
-        _warn(f"{where}: {len(unknown)} unexpected weights are not used: {', '.join(unknown[:6])}")
+        _warn(
+            f"{where}: {len(unknown)} unexpected weights are not used: {', '.join(shown(n)[1:-1] for n in unknown[:6])}"
+        )
     if dead:
         _warn(f"{where}: {len(dead)} weights that cannot influence any output, or repeat another, are left out")
-    return {ours: found[theirs] for ours, theirs in source.items()}
+    return source
 
 
 def _check_tensor(name: str, tensor: Tensor, where: str) -> None:
@@ -193,6 +203,12 @@ def _warn(message: str) -> None:
     warnings.warn(message, CheckpointWarning, stacklevel=5)
 
 
+def _is_state(state: Mapping[Any, Any]) -> bool:
+    """Whether it is tensors by name. Exactly tensors: what derives from them may compute when it is asked for its shape."""
+    kinds = (Tensor, torch.nn.Parameter)
+    return all(type(tensor) in kinds and isinstance(name, str) for name, tensor in state.items())
+
+
 def _architecture_text(checkpoint: Mapping[str, Any]) -> str | None:
     """The architecture string from `args.model`, for a plain namespace, a dictionary or a pickled OmegaConf container."""
     value = _member(checkpoint.get("args"), "model")
@@ -200,13 +216,16 @@ def _architecture_text(checkpoint: Mapping[str, Any]) -> str | None:
 
 
 def _member(holder: Any, key: str) -> Any:
-    if isinstance(holder, (Inert, argparse.Namespace)):
-        holder = vars(holder)
-    if not isinstance(holder, Mapping):
-        return None
-    if "_content" in holder:  # an OmegaConf container keeps its entries there
-        return _member(holder["_content"], key)
-    value = holder.get(key)
+    holder = _entries(holder)
+    if holder is not None and "_content" in holder:  # an OmegaConf container keeps its entries there
+        holder = _entries(holder["_content"])
+    value = None if holder is None else holder.get(key)
     if isinstance(value, Inert):  # an OmegaConf node keeps its value there
         return vars(value).get("_val")
     return value
+
+
+def _entries(holder: Any) -> Mapping[Any, Any] | None:
+    if isinstance(holder, (Inert, argparse.Namespace)):
+        return vars(holder)
+    return holder if isinstance(holder, Mapping) else None

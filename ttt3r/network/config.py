@@ -3,10 +3,12 @@
 import dataclasses
 import enum
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ttt3r.types import LengthUnit
+from ttt3r.untrusted import parse_json, real, shown, whole
 
 
 class RayForm(enum.Enum):
@@ -31,6 +33,13 @@ class DPTConfig:
     features: int = 256
     last: int = 128
     levels: tuple[int, int, int, int] = (96, 192, 384, 768)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.levels, tuple) or len(self.levels) != 4:
+            raise ValueError(f"levels={shown(self.levels)} must be four whole numbers")
+        names = {"features": self.features, "last": self.last} | {f"levels[{i}]": n for i, n in enumerate(self.levels)}
+        for name, value in names.items():
+            whole(value, name, 2 if name == "features" else 1, 16384)  # these are halved before the output
 
 
 @dataclass(frozen=True)
@@ -57,8 +66,10 @@ class UNetConfig:
     widths: tuple[int, ...] = (32, 64, 96)
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.widths) <= 8 or any(not 1 <= w <= 4096 or w % self.GROUPS for w in self.widths):
-            raise ValueError(f"widths={self.widths} must be one to eight multiples of {self.GROUPS}, each at most 4096")
+        if not isinstance(self.widths, tuple) or not 1 <= len(self.widths) <= 8:
+            raise ValueError(f"widths={shown(self.widths)} must be one to eight multiples of {self.GROUPS}")
+        if any(type(width) is not int or not 1 <= width <= 4096 or width % self.GROUPS for width in self.widths):
+            raise ValueError(f"widths={shown(self.widths)} must be multiples of {self.GROUPS}, each at most 4096")
 
 
 # Far beyond any network of this kind. A file may claim any size; nothing is built before it is known to be possible.
@@ -128,11 +139,12 @@ class CUT3RConfig:
 
     def __post_init__(self) -> None:
         for name, most in _MOST.items():
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
-                raise ValueError(f"{name}={value!r} must be a whole number from 1 to {most}")
-        if not isinstance(self.rope_base, int | float) or not 1 < self.rope_base < 1e9:
-            raise ValueError(f"rope_base={self.rope_base!r} must be a number above 1")
+            whole(getattr(self, name), name, 1, most)
+        if real(self.rope_base, "rope_base", 1, 1e9) == 1:
+            raise ValueError("rope_base=1 must be above 1")
+        for name, kinds in (("head", _HEADS), ("ray_form", (RayForm,)), ("state_codes", (bool,))):
+            if not isinstance(value := getattr(self, name), kinds):
+                raise ValueError(f"{name}={shown(value)} must be a {' or '.join(kind.__name__ for kind in kinds)}")
         for what, width, heads in (
             ("encoder", self.encoder_width, self.encoder_heads),
             ("ray-map encoder", self.encoder_width, self.ray_heads),
@@ -217,14 +229,41 @@ class CUT3RConfig:
             ValueError: for text that is no such JSON, an unknown setting or an unknown kind of head.
         """
         try:
-            values = json.loads(text)
-            head: dict[str, Any] = dict(values.pop("head"))
-            kind = {kind.__name__: kind for kind in (DPTConfig, LinearConfig, UNetConfig)}[head.pop("kind")]
-            head = {name: tuple(value) if isinstance(value, list) else value for name, value in head.items()}
-            unit = LengthUnit(values.get("unit", LengthUnit.METRES.value))  # files of older releases do not say it
-            known = {"head": kind(**head), "ray_form": RayForm(values["ray_form"]), "unit": unit}
-            return cls(**(values | known))
-        except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError) as error:
+            values = parse_json(text)
+        except ValueError as error:
+            raise ValueError(f"not the settings of a CUT3R network ({error}); expected what to_json writes") from error
+        if not isinstance(values, dict) or not isinstance(values.get("head"), dict):
+            raise ValueError(f"{shown(values)}: not the settings of a CUT3R network; expected what to_json writes")
+        values = {"unit": LengthUnit.METRES.value} | values  # files of older releases do not say it
+        head: dict[str, Any] = dict(values["head"])
+        kind = next((kind for kind in _HEADS if kind.__name__ == head.get("kind")), None)
+        if kind is None:
+            known = ", ".join(kind.__name__ for kind in _HEADS)
+            raise ValueError(f"not the settings of a known head: kind={shown(head.get('kind'))}; known are {known}")
+        head.pop("kind")
+        _require_names(cls, values)
+        _require_names(kind, head)
+        head = {name: tuple(value) if isinstance(value, list) else value for name, value in head.items()}
+        forms = [form for form in RayForm if form.value == values["ray_form"]]
+        if not forms:
+            raise ValueError(f"unknown ray_form {shown(values['ray_form'])}; known are official and direction")
+        units = [unit for unit in LengthUnit if unit.value == values["unit"]]
+        if not units:
             raise ValueError(
-                f"not the settings of a CUT3R network ({error!r}); expected what to_json writes"
-            ) from error
+                f"unknown unit {shown(values['unit'])}; known are {', '.join(unit.value for unit in LengthUnit)}"
+            )
+        return cls(**(values | {"head": kind(**head), "ray_form": forms[0], "unit": units[0]}))
+
+
+_HEADS = (DPTConfig, LinearConfig, UNetConfig)
+
+
+def _require_names(kind: type, values: Mapping[str, Any]) -> None:
+    """All settings and no others: a default in the place of a lost setting could fit the weights, and mean something else."""
+    names = {field.name for field in dataclasses.fields(kind)}
+    if unknown := sorted(values.keys() - names):
+        raise ValueError(
+            f"unknown setting {shown(unknown[0])} of a {kind.__name__}; known are {', '.join(sorted(names))}"
+        )
+    if missing := sorted(names - values.keys()):
+        raise ValueError(f"a {kind.__name__} lacks {', '.join(missing)}")

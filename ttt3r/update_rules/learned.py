@@ -69,9 +69,9 @@ class LearnedRule(nn.Module, GatedUpdateRule):
             raise ValueError(f"start must lie between 0 and 1 (a sigmoid reaches neither), got {start}")
         self.channel, self.hidden, self.start, self.seed, self.weights = channel, hidden, start, seed, weights
         self.register_module("gate", None)
-        if saved is not None:
+        if saved is not None and weights is not None:
             with torch.device("meta"):  # what the file claims costs nothing until it is known to hold it
-                saved.require_fit(self.make_gate(saved.channel))
+                saved.require_fit(self.make_gate(saved.channel), Path(weights))
         if channel is not None:
             self._size(channel)
         if saved is not None:

@@ -61,18 +61,22 @@ class SavedGate:
             facts = parse_json(text[:_MOST_FACTS]) if text else None
             if not isinstance(facts, dict) or not isinstance(facts.get("rule"), str):
                 raise ValueError(f"it names no rule, found {shown(facts)}")
-            sizes = [whole(facts.get(name), name, 1, MOST_WIDTH) for name in ("channel", "hidden")]
+            channel, hidden = (whole(facts.get(name), name, 1, MOST_WIDTH) for name in ("channel", "hidden"))
             if odd := [name for name, form in tensor_forms(path).items() if not form.is_float]:
                 raise ValueError(f"{shown(odd[0])} holds no floats")
             with safe_open(path, framework="pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-            found = cls(facts["rule"], sizes[0], sizes[1], tensors)
+            found = cls(facts["rule"], channel, hidden, tensors)
         if found.rule != rule:
             raise ValueError(f"{path} holds a {shown(found.rule)[1:-1]}, not a {rule}; name that rule instead")
         return found
 
-    def require_fit(self, gate: nn.Module) -> None:
+    def require_fit(self, gate: nn.Module, path: Path) -> None:
         """Compare names and shapes with those of a gate of these sizes, which may be on the device `meta`.
+
+        Args:
+            gate: of the rule.
+            path: of the file, for the message.
 
         Raises:
             ValueError: if they differ.
@@ -82,7 +86,7 @@ class SavedGate:
         for name in sorted(expected.keys() | found.keys()):
             if expected.get(name) != found.get(name):
                 raise ValueError(
-                    f"the saved weights do not fit a {self.rule} of channel={self.channel}, hidden={self.hidden}: "
+                    f"{path} does not fit a {self.rule} of channel={self.channel}, hidden={self.hidden}: "
                     f"{shown(name)} is {found.get(name, 'absent')}, expected {expected.get(name, 'none')}; save the rule again"
                 )
 
