@@ -160,8 +160,8 @@ class Surprised(GatedUpdateRule):
 def ttt3r_command(*words: str, lines: int) -> None:
     print("$ python -m ttt3r", *words)
     settings = os.environ | {"COLUMNS": "110", "PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}
-    settings["FORCE_COLOR"] = ""  # a notebook asks for colours, which a text cannot show
-    done = subprocess.run([sys.executable, "-m", "ttt3r", *words], cwd=folder, env=settings, capture_output=True, text=True)
+    command = [sys.executable, "-m", "ttt3r", *words]
+    done = subprocess.run(command, cwd=folder, env=settings | {"FORCE_COLOR": ""}, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(done.stderr)
     print("\n".join(line.rstrip() for line in done.stdout.strip().splitlines()[:lines]))
