@@ -72,7 +72,6 @@ def test_a_rule_whose_numbers_cannot_be_believed_gets_half_at_most(grade, text, 
     assert found.points <= 5
     assert "cannot be believed: " in found.note
     assert law in found.note.partition(";")[0]
-    assert found.control  # it runs all the same
 
 
 @pytest.mark.parametrize(

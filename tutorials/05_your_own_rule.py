@@ -157,14 +157,11 @@ class Surprised(GatedUpdateRule):
 """)
 
 
-PLAIN = {"FORCE_COLOR": ""}  # a notebook asks its commands for colours, which a captured text cannot show
-
-
 def ttt3r_command(*words: str, lines: int) -> None:
     print("$ python -m ttt3r", *words)
-    settings = os.environ | PLAIN | {"COLUMNS": "110", "PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}
+    settings = os.environ | {"COLUMNS": "110", "PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}
     command = [sys.executable, "-m", "ttt3r", *words]
-    done = subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=folder, env=settings | {"FORCE_COLOR": ""}, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(done.stderr)
     print("\n".join(line.rstrip() for line in done.stdout.strip().splitlines()[:lines]))

@@ -103,12 +103,10 @@ print("the folder that the file wanted to make is there:", (folder / "broken_in"
 
 
 # %%
-PLAIN = {"FORCE_COLOR": ""}  # a notebook asks its commands for colours, which a captured text cannot show
-
-
 def ttt3r_command(*words: str, lines: int | None = None) -> None:
     print("$ ttt3r", *words)
-    settings = os.environ | PLAIN | {"COLUMNS": "100", "PYTHONPATH": os.pathsep.join(sys.path), "TTT3R_TYPECHECK": "0"}
+    settings = os.environ | {"COLUMNS": "100", "PYTHONPATH": os.pathsep.join(sys.path), "TTT3R_TYPECHECK": "0"}
+    settings["FORCE_COLOR"] = ""  # a notebook asks for colours, which a text cannot show
     command = [sys.executable, "-m", "ttt3r", *words]
     done = subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True)
     if done.returncode:

@@ -1,6 +1,7 @@
 """Steps without a finite gradient: they are dropped, in every process at once, and what was learned stays."""
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -69,7 +70,8 @@ def test_an_overflow_costs_a_step_and_halves_the_scale(tmp_path, monkeypatch):
     train(MICRO, FullOverwrite(), recipe(2), tmp_path, HALF)
     found, weights = checkpoint(tmp_path)
     assert found["global_step"] == 2
-    assert found["Begun"]["scale"] == 2.0**58
+    (scaling,) = (state for name, state in found.items() if name.endswith("Begun"))
+    assert scaling["scale"] == 2.0**58
     for name, value in load_start().items():
         assert torch.equal(weights[f"model.network.{name}"], value), name
 
@@ -105,36 +107,39 @@ from ttt3r.training import module
 from ttt3r.training.fitting import Machine, train
 from ttt3r.update_rules import FullOverwrite
 
-windows, kind, alone = module.TrainingModule._windows, sys.argv[3], sys.argv[2] == "1"
+windows, alone = module.TrainingModule._windows, sys.argv[2] == "1"
 
 
 def spoiled(self, truth, asks, known):
     bad = alone or os.environ.get("LOCAL_RANK") == "1"
-    if bad and self.global_step == 1 and kind == "frame":
-        truth.image[-1] = torch.nan  # the guard finds it in the second window
+    if bad and self.global_step == 1:
+        truth.image[-1] = torch.nan  # the guard finds it in the last window
     for loss, step in windows(self, truth, asks, known):
-        if bad and self.global_step == 1 and kind == "gradient":
+        if bad and self.global_step == 2:
             loss.register_hook(lambda gradient: gradient * torch.nan)
         yield loss, step
 
 
 module.TrainingModule._windows = spoiled
 if __name__ == "__main__":
-    plan = recipe(3, detach_every=2)
+    plan = recipe(4, detach_every=2)
     train(MICRO, FullOverwrite(), plan, Path(sys.argv[1]), Machine(workers=0, devices=int(sys.argv[2])))
 """
 
 
-@pytest.mark.parametrize("kind", ["frame", "gradient"])
-def test_a_bad_step_of_one_process_is_one_of_all(tmp_path, kind):
-    (tmp_path / "go.py").write_text(SCRIPT)
+def test_a_bad_step_of_one_process_is_one_of_all(tmp_path, monkeypatch):
+    """A frame that went wrong in one of two processes, then a gradient; in the end the weights are as if it was so in both."""
+    script = tmp_path / "go.py"
+    script.write_text(SCRIPT)
+    monkeypatch.setattr(TrainingModule, "_windows", TrainingModule._windows)  # the script's is taken back in the end
+    monkeypatch.setattr(sys, "argv", [str(script), str(tmp_path / "1"), "1"])
+    runpy.run_path(str(script), run_name="__main__")
     paths = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
-    networks = []
-    for devices in ("1", "2"):
-        words = [sys.executable, str(tmp_path / "go.py"), str(tmp_path / devices), devices, kind]
-        done = subprocess.run(words, capture_output=True, text=True, env=environment, timeout=400, check=False)
-        assert done.returncode == 0, done.stderr[-2000:]
-        networks.append(dict(load_network(tmp_path / devices / "network").named_parameters()))
-    for name, value in networks[0].items():
-        torch.testing.assert_close(networks[1][name], value, rtol=2e-2, atol=2e-3, msg=name)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1", "TTT3R_TYPECHECK": "0"}
+    words = [sys.executable, str(script), str(tmp_path / "2"), "2"]
+    done = subprocess.run(words, capture_output=True, text=True, env=environment, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    one, two = (dict(load_network(tmp_path / devices / "network").named_parameters()) for devices in "12")
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, rtol=2e-2, atol=2e-3, msg=name)
+    assert any(not torch.equal(one[name], value) for name, value in load_start().items())

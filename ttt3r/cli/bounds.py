@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-SEEDS = 2**31 - 1
+SEEDS = 2**32 - 1
 """The largest seed; what is made from it still fits PyTorch's and NumPy's generators."""
 
 

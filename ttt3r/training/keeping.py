@@ -142,7 +142,7 @@ def save_learned(model: Reconstructor, folder: Path) -> list[Path]:
 
 def rule_files(rule: Any, folder: Path) -> dict[nn.Module, Path]:
     """Where the weights of each learned part of a rule are written."""
-    learned = [part for part in modules(rule) if part.state_dict()]
+    learned = [part for part in modules(rule) if isinstance(part, LearnedRule) or part.state_dict()]
     if len(learned) == 1:
         return {learned[0]: folder / RULE}
     stem, _, end = RULE.partition(".")

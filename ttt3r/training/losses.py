@@ -1,5 +1,6 @@
 """The losses of the field: confidence-weighted point distances, camera distances, colours."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -26,7 +27,7 @@ class LossWeights:
             much as far ones, in units of the first frame's mean distance.
 
     Raises:
-        ValueError: for a negative weight, or an offset that is not positive.
+        ValueError: for a weight that is negative or not finite, or an offset that is not positive.
     """
 
     confidence: float = 0.2
@@ -38,9 +39,9 @@ class LossWeights:
     offset: float = 1.0
 
     def __post_init__(self) -> None:
-        least = min(self.confidence, self.translation, self.rotation, self.color, self.spread, self.depth)
-        if least < 0 or self.offset <= 0:
-            raise ValueError(f"weights of losses must not be negative, and offset must be above 0; got {self}")
+        weights = (self.confidence, self.translation, self.rotation, self.color, self.spread, self.depth)
+        if not all(0 <= weight < math.inf for weight in weights) or not 0 < self.offset < math.inf:
+            raise ValueError(f"weights of losses must be finite and not negative, and offset above 0; got {self}")
 
 
 @dataclass(frozen=True)

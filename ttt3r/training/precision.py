@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from lightning.pytorch.plugins import MixedPrecision, Precision
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -19,11 +20,9 @@ class ScaledHalf(MixedPrecision):
     def __init__(self) -> None:
         super().__init__("16-mixed", _device_type())
 
-    def optimizer_step(  # type: ignore[override]
-        self, optimizer: Any, model: Any, closure: Callable[[], Any], **settings: Any
-    ) -> Any:
+    def optimizer_step(self, optimizer: Any, model: Any, closure: Callable[[], Any]) -> Any:  # pyright: ignore
         """A plain step: `unscaled_norm` has unscaled the gradients, `settle` will update the scale."""
-        return Precision.optimizer_step(self, optimizer, model=model, closure=closure, **settings)
+        return Precision.optimizer_step(self, optimizer, model=model, closure=closure)
 
 
 def unscaled_norm(
@@ -31,7 +30,7 @@ def unscaled_norm(
     optimizers: Sequence[Optimizer],
     parameters: Iterable[nn.Parameter],
     most: float,
-) -> Tensor:
+) -> Float[Tensor, ""]:
     """The norm of all gradients, which are unscaled and cut to `most` in place; not finite after an overflow."""
     if scaler is not None:
         for optimizer in optimizers:

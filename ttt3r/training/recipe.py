@@ -1,5 +1,6 @@
 """A training run as settings: what is seen when, how long, how fast. Written beside every network that it makes."""
 
+import math
 from dataclasses import dataclass, replace
 
 from ttt3r.data.procedural import WorldConfig
@@ -78,13 +79,21 @@ class Recipe:
             raise ValueError("a recipe needs at least one stage")
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
             raise ValueError(f"seed={self.seed!r} must be a whole number from 0 to {2**32 - 1}")
-        if not 0 <= self.average < 1 or self.learning_rate <= 0 or self.clip <= 0:
+        if not (0 <= self.average < 1 and 0 < self.learning_rate < math.inf and self.clip > 0):
             raise ValueError(
                 f"average must lie in [0, 1), learning_rate and clip above 0; got {self.average}, {self.learning_rate}, "
                 f"{self.clip}"
             )
-        if self.matrix_rate is not None and self.matrix_rate <= 0:
+        if self.matrix_rate is not None and not 0 < self.matrix_rate < math.inf:
             raise ValueError(f"matrix_rate={self.matrix_rate} must be above 0, or None for AdamW alone")
+        if not (all(0 <= beta < 1 for beta in self.betas) and 0 <= self.weight_decay < math.inf):
+            raise ValueError(
+                f"betas must lie in [0, 1) and weight_decay must not be negative; got {self.betas}, {self.weight_decay}"
+            )
+        if self.warmup < 0 or (self.detach_every is not None and self.detach_every < 1):
+            raise ValueError(
+                f"warmup must not be negative, detach_every at least 1 or None; got {self.warmup}, {self.detach_every}"
+            )
 
     @property
     def steps(self) -> int:
@@ -95,10 +104,10 @@ class Recipe:
         """The recipe with its stages and warm-up made longer or shorter.
 
         Raises:
-            ValueError: if the factor is not positive.
+            ValueError: if the factor is not positive and finite.
         """
-        if not factor > 0:
-            raise ValueError(f"a recipe can be scaled by a positive factor only, got {factor}")
+        if not 0 < factor < math.inf:
+            raise ValueError(f"a recipe can be scaled by a positive, finite factor only, got {factor}")
         stages = tuple(replace(stage, steps=max(1, round(stage.steps * factor))) for stage in self.stages)
         return replace(self, stages=stages, warmup=max(1, round(self.warmup * factor)))
 
