@@ -103,8 +103,8 @@ class RunFolder:
             settings: of the run, as JSON can hold them; a resumed run must have the same.
             points: which points enter the cloud.
             device: where the network runs, for the record.
-            overwrite: delete an older run's files first (those that a run writes, and only where a run.json lies).
-            unit: of all lengths that will be written (`network.config.unit`).
+            overwrite: delete an older run's files first (what a run writes, and only where a run.json lies).
+            unit: of all lengths (`network.config.unit`).
 
         Raises:
             FileExistsError: if the folder is not empty.
@@ -216,9 +216,7 @@ class RunFolder:
         """
         seen = memory.seen.tolist()
         if seen != [self.frames]:
-            raise ValueError(
-                f"{self.frames} frames are written, but the memory has seen {seen}; save it right after write"
-            )
+            raise ValueError(f"{self.frames} frames are written, but the memory saw {seen}; save it right after write")
         cloud = folder_files.cloud_name(self.frames)
         self.cloud.save(self.path / cloud)
         memory.save(self.path / folder_files.MEMORY)
@@ -256,8 +254,6 @@ class RunFolder:
         write_colmap(self.path / "colmap", views, self.cloud)
 
     def _save_record(self, status: RunStatus, extra: Mapping[str, Any]) -> None:
-        now = time.monotonic()
-        seconds = self._record.seconds + now - self._started
-        self._started = now
+        seconds, self._started = self._record.seconds + time.monotonic() - self._started, time.monotonic()
         self._record = replace(self._record, status=status, frames=self.frames, seconds=seconds, extra=dict(extra))
         self._record.save(self.path)

@@ -14,7 +14,7 @@ TABLE = Table(
     (Column("frames", "frames"), Column("rule", "rule", False), Column("ATE m", "ate"), Column("p", "p")),
     (
         (Cell(50.0, ".0f"), Cell("cut3r"), Cell(0.123456, ".4f"), Cell(math.nan)),
-        (Cell(50.0, ".0f"), Cell("a|b_c*"), Cell(0.023456, ".4f", best=True), Cell(0.5, ".2f")),
+        (Cell(50.0, ".0f"), Cell("a|b_c*"), Cell(0.023456, ".4f", sure=True), Cell(0.5, ".2f")),
         (Cell(100.0, ".0f"), Cell("<script>"), Cell(-2.0, "+.1f", " %"), Cell(0.5, ".2f")),
     ),
     keys=2,
