@@ -20,7 +20,7 @@ OTHERS = (6, 7, 4, 5)
 """Places in `COLORS` of the rules that stand in most pictures; all other rules share the last four."""
 
 Dashes = tuple[float, ...]
-LINES: tuple[Dashes, ...] = ((), (4, 1.5), (4, 1.5, 1, 1.5), (7, 2), (2, 1), (7, 1.5, 1, 1.5, 1, 1.5))
+LINES: tuple[Dashes, ...] = ((), (4, 1.5), (4, 1.5, 1, 1.5), (6, 2), (2, 1), (3, 1, 1, 1, 1, 1))
 DOTTED: tuple[Dashes, ...] = ((1, 1.5), (1, 3), (1, 1, 1, 3))
 """Lengths of stroke and gap, in widths of the line; of rules, and of the controls of gates in the colour of their gate."""
 

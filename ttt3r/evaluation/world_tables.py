@@ -14,7 +14,7 @@ from ttt3r.evaluation.report.pairing import SIGNIFICANT
 from ttt3r.evaluation.report.statistics import holm, sign_flip_test
 from ttt3r.evaluation.report.tables import Cell, Column, Table
 from ttt3r.evaluation.world_plots import BINS, bin_name, table_of_recall
-from ttt3r.evaluation.world_study import WorldStudy
+from ttt3r.evaluation.world_study import AVERAGED, WorldStudy
 from ttt3r.evaluation.worlds import MEAN_DEPTH, NO_MOTION, WINDOW, WorldScores
 
 
@@ -36,7 +36,8 @@ def summary_table(study: WorldStudy) -> Table:
     recalled = table_of_recall(study.asked) if study.asked else {}
     turned = scores.rotation_degrees
     rows = []
-    for rule in [*scores.gain, NO_MOTION, SCENE_AVERAGE]:
+    rules = [name for name in scores.gain if name != "1/t" and not name.startswith(AVERAGED)]  # further controls: below
+    for rule in [*rules, NO_MOTION, SCENE_AVERAGE]:
         rotation = [mean_interval(turned[rule][scores.lengths.index(n)]) if rule in turned else None for n in lengths]
         recall = [recalled[rule][place] if rule in recalled else None for place in range(len(bins))]
         cells = [*(_short(one, 0) for one in rotation), *(_short(one, 2) for one in recall)]
@@ -51,7 +52,7 @@ def summary_table(study: WorldStudy) -> Table:
         rows=tuple(rows),
         keys=1,
         caption="Rotation: error in degrees, not aligned, over the last frames before each length. Recall: explained variance "
-        "of the colours of earlier views, 1 is perfect, 0 the view's mean colour. Control: the constant of the gate's mean gain.",
+        "of the colours of earlier views; 1 is perfect, 0 the view's mean colour. Control: the constant of its mean gain.",
     )
 
 

@@ -14,7 +14,7 @@ from ttt3r.evaluation.report import scenes
 from ttt3r.evaluation.report.aggregate import OfficialMean
 from ttt3r.evaluation.report.arrays import read_arrays
 from ttt3r.evaluation.report.results import collect
-from ttt3r.evaluation.report.tables import Cell
+from ttt3r.evaluation.report.tables import PRINTED, Cell
 from ttt3r.evaluation.report.writing import ReportSettings, make_report, write_report
 from ttt3r.evaluation.rows import Status, UnitResult
 from ttt3r.update_rules import RULES
@@ -66,7 +66,11 @@ def test_all_forms_show_the_same_numbers(made):
             in_markdown = [text.strip("* ") for text in md_line.split("|")]
             in_latex = [re.sub(r"textbf\{(.*)\}", r"\1", text.strip(" \\")) for text in tex_line.split("&")]
             assert all(text in in_markdown for text in found)
-            assert all(text in in_latex for text in found)
+            shown = [
+                text for text in found if text in in_latex
+            ]  # of a wide table, the columns that a page has room for
+            assert len(shown) == len(found) or len(table.columns) - table.keys > PRINTED
+            assert shown or not found
         assert len(tex_lines) == len(texts)
 
 
