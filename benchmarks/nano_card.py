@@ -64,9 +64,8 @@ def useful(scores: WorldScores) -> list[str]:
     for what, table, baseline in pairs:
         ours, theirs = table["cut3r"][0], table[baseline][0]
         ratio, low, high = ratio_interval(theirs, ours)
-        rows.append(
-            f"| {what} | {mean_interval(ours)} | {mean_interval(theirs)} | **{ratio:.2f}** [{low:.2f}, {high:.2f}] |"
-        )
+        shown = f"**{ratio:.2f}**" if low > 1 else f"{ratio:.2f}"  # bold where the interval is sure of it
+        rows.append(f"| {what} | {mean_interval(ours)} | {mean_interval(theirs)} | {shown} [{low:.2f}, {high:.2f}] |")
     return rows
 
 

@@ -42,7 +42,7 @@ def contenders() -> dict[str, StateUpdateRule]:
     rules: dict[str, StateUpdateRule] = {
         name: kind() for name, kind in RULES.items() if not name.startswith("learned") and name != "constant"
     }
-    return rules | {f"constant {rate}": RULES["constant"](rate) for rate in CONSTANTS}  # pyright: ignore
+    return rules | {f"constant:rate={rate}": RULES["constant"](rate) for rate in CONSTANTS}  # pyright: ignore
 
 
 Paired = dict[str, dict[str, Float[np.ndarray, " world"]]]
@@ -172,7 +172,7 @@ def main() -> None:
     parser.add_argument("--pictures", action="store_true", help="draw the gains only")
     settings = parser.parse_args()
     network, rules = ttt3r.load_network(settings.network), contenders()
-    gates = {name: rule for name, rule in rules.items() if not name.startswith("constant ")}
+    gates = {name: rule for name, rule in rules.items() if not name.startswith("constant:")}
     with torch.no_grad():
         draw(gains_over_time(network, gates | {"constant": RULES["constant"]()}, settings.frames))
     if settings.pictures:

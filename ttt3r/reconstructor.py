@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -62,9 +61,9 @@ class Reading:
 
     def __call__(self, outputs: Outputs) -> Reconstruction:
         """The reconstruction with (at least) these outputs."""
-        for made, reconstruction in self._made.items():
+        for made in self._made:
             if outputs in made:
-                return reconstruction
+                return self._made[made]
         self._made[outputs] = self.network.readout(self.features, outputs)
         return self._made[outputs]
 
@@ -231,46 +230,26 @@ class Reconstructor(nn.Module):
 
     # --8<-- [end:step]
     def query(
-        self,
-        memory: Memory,
-        ray_map: Float[Tensor, "batch height width ray=6"],
-        outputs: Outputs = Outputs.ALL,
-        *,
-        in_chunk: bool = False,
-    ) -> Reconstruction:
-        """What the memory knows of a view that it may never have seen; nothing is written.
+        self, memory: Memory, ray_map: Float[Tensor, "batch height width ray=6"], outputs: Outputs = Outputs.ALL,
+        *, in_chunk: bool = False,
+    ) -> Reconstruction:  # fmt: skip
+        """What the memory knows of a view that it may never have seen, in the world of the stream; nothing is written.
 
-        The ray map holds the view's rays in the world of the stream, that of its first camera, in the form that the network
-        was trained with: `ttt3r.geometry.ray_map_official` or `ray_map_direction`, see `network.config.ray_form`. A memory
-        that a reset policy restarted knows its running chunk alone, in the frame and with the scale of the chunk's first
-        camera: make the rays of `invert_rigid(memory.chunk_to_world) @ camera_to_world` for it, and say `in_chunk`. The
-        answer is in the world of the stream in any case.
-
-        Args:
-            memory: to be asked; of any rule.
-            ray_map: origin and direction of every pixel's ray.
-            outputs: which heads run.
-            in_chunk: the rays are in the frame of the running chunk's first camera.
-
-        Raises:
-            ValueError: if the memory was restarted within its stream, and `in_chunk` is not said.
+        The ray map holds the view's rays in that world, in the form that the network was trained with: `ray_map_official` or
+        `ray_map_direction` of `ttt3r.geometry`, see `network.config.ray_form`. A memory that a reset policy restarted lives in
+        the frame and scale of its running chunk's first camera. `in_chunk` says that the rays are in that frame: those of the
+        camera `invert_rigid(memory.chunk_to_world) @ camera_to_world`. ValueError where it would have to be said.
         """
-        start = memory.chunk_to_world
-        if not in_chunk and not torch.equal(start, torch.eye(4).to(start).expand_as(start)):
+        if memory.restarted and not in_chunk:
             raise ValueError(
-                "the memory was restarted within its stream and knows only its running chunk, in the frame of that chunk's "
-                "first camera; make the rays of invert_rigid(memory.chunk_to_world) @ camera_to_world, and ask "
-                "query(memory, rays, in_chunk=True)"
+                "the memory was restarted and knows its running chunk alone, in the frame of that chunk's first camera; make "
+                "rays of invert_rigid(memory.chunk_to_world) @ camera_to_world and ask query(memory, rays, in_chunk=True)"
             )
         return look(self.network, Frame(ray_map=ray_map), memory, outputs).moved(memory.chunk_to_world)
 
 
 def restart(memory: Memory, network: RecurrentNetwork, rule: StateUpdateRule, frame: Frame) -> Memory:
-    """The memory with which a frame begins: fresh in the sequences that the frame resets.
-
-    Raises:
-        ValueError: if frame and memory hold different numbers of sequences.
-    """
+    """The memory with which a frame begins: fresh in the sequences that it resets. ValueError for another batch size."""
     if frame.batch != memory.batch:
         raise ValueError(
             f"the frame holds {frame.batch} sequences, the memory {memory.batch}; begin(batch={frame.batch}) or stack frames"

@@ -234,6 +234,12 @@ class Memory:
         """Number of sequences."""
         return self.state.shape[0]
 
+    @property
+    def restarted(self) -> bool:
+        """Whether a reset policy ended a chunk in any sequence, so that the memory lives in a frame of its own."""
+        start = self.chunk_to_world
+        return not torch.equal(start, torch.eye(4).to(start).expand_as(start))
+
     def save(self, path: str | Path) -> None:
         """Write the memory to a safetensors file: replaced as a whole, so that a kill leaves the old one or the new one."""
         tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tree.named_tensors(self)}

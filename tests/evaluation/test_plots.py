@@ -6,7 +6,9 @@ from PIL import Image
 from ttt3r import geometry
 from ttt3r.evaluation.accounting import GainMoment
 from ttt3r.evaluation.cloud_image import BACKGROUND, View, shaded_image
-from ttt3r.evaluation.plots import plot_gains, plot_point_cloud, plot_trajectories
+from ttt3r.evaluation.knowing_nothing import KNOWS_NOTHING
+from ttt3r.evaluation.palette import rule_styles
+from ttt3r.evaluation.plots import legend_below, new_figure, plot_gains, plot_point_cloud, plot_trajectories
 
 
 def _cameras(count, seed=0):
@@ -27,7 +29,8 @@ def test_trajectories_are_drawn(tmp_path, with_truth):
     plot_trajectories(tmp_path / "t.png", {"ttt3r": _cameras(9, 1), "frozen": still}, truth)
     pixels = _pixels(tmp_path / "t.png")
     assert pixels.shape[1] > 1000
-    assert (pixels == [0x00, 0x72, 0xB2]).all(axis=-1).sum() > 200  # the first path's blue
+    assert (pixels == [0xD5, 0x5E, 0x00]).all(axis=-1).sum() > 200  # the orange of ttt3r
+    assert (pixels == [0x00, 0x72, 0xB2]).all(axis=-1).sum() == 0  # and none of the blue of cut3r
 
 
 def test_a_cloud_is_drawn(tmp_path):
@@ -74,14 +77,52 @@ def test_a_view_contains_the_cloud_upright():
 def test_gains_are_drawn(tmp_path, rules):
     pytest.importorskip("matplotlib")
     moments = [GainMoment(0)] + [GainMoment(t, 0.3, 0.1, 0.2, 0.4, t / 2, 0.1, 0.1, 0.9) for t in range(1, 9)]
-    plot_gains(tmp_path / "g.png", {f"rule {index}": moments for index in range(rules)})
+    names = [
+        "cut3r",
+        "ttt3r",
+        "constant",
+        "frozen",
+        "ttsa3r",
+        "filt3r",
+        "retain",
+        "ttt3r@8",
+        "cut3r@8",
+        "constant:rate=0.1",
+    ]
+    plot_gains(tmp_path / "g.png", {name: moments for name in names[:rules]})
     pixels = _pixels(tmp_path / "g.png")
-    color = {1: [0x00, 0x72, 0xB2], 10: [0x8C, 0x8C, 0x00]}[rules]  # of the last one drawn without dashes
+    color = {1: [0x00, 0x72, 0xB2], 10: [0x00, 0x9E, 0x73]}[rules]  # of cut3r, and of the last one
     assert pixels.shape[1] > 1000
     assert (pixels == color).all(axis=-1).sum() > 100
+
+
+def pattern(line):
+    """What matplotlib draws, for which it has no public name."""
+    return line._dash_pattern
 
 
 def test_gains_of_a_stream_of_one_frame_are_drawn(tmp_path):
     pytest.importorskip("matplotlib")
     plot_gains(tmp_path / "g.png", {"a": [GainMoment(0)]})
     assert (tmp_path / "g.png").is_file()
+
+
+def test_no_dash_looks_solid_in_a_legend():
+    """The line of a legend shows at least two periods of the longest dash of what is drawn."""
+    pytest.importorskip("matplotlib")
+    names = [*KNOWS_NOTHING, "cut3r", "cut3r@8", "ttt3r", "control of ttt3r", "token mean of ttt3r"]
+    figure = new_figure(8, 5)
+    axes = figure.subplots()
+    for name, style in rule_styles(names).items():
+        axes.plot([0, 1], [0, 1], linestyle=style.line, color=style.color, linewidth=1.8, label=name)
+    legend_below(figure, axes)
+    (legend,) = figure.legends
+    drawn = {line.get_label(): line for line in axes.get_lines()}
+    for line, text in zip(legend.get_lines(), legend.get_texts(), strict=True):
+        name = text.get_text()
+        dashes = rule_styles(names)[name].dashes
+        assert line.get_color() == drawn[name].get_color()
+        assert pattern(line) == pattern(drawn[name])
+        assert line.get_marker() == "None"  # a mark in the middle would fill a gap
+        assert 2 * sum(dashes) * line.get_linewidth() <= legend.handlelength * float(text.get_fontsize())
+    assert len({(line.get_color(), str(pattern(line))) for line in legend.get_lines()}) == len(names)

@@ -21,6 +21,7 @@ from ttt3r.evaluation.forgetting import (
     with_controls,
 )
 from ttt3r.evaluation.intervals import mean_interval, pooled_ratio_interval, ratio_interval
+from ttt3r.evaluation.knowing_nothing import KNOWS_NOTHING
 from ttt3r.evaluation.world_plots import recall_intervals
 from ttt3r.evaluation.world_rows import units_of
 from ttt3r.evaluation.world_study import WorldPlan, control_rules, run_study
@@ -78,7 +79,7 @@ def test_a_prefix_equals_a_shorter_run_and_worlds_can_be_joined(network, truth):
     both = WorldScores.joined([long, long])
     assert both.depth_abs_rel["ttt3r"].shape == (2, 6)
     more, _ = score_worlds(network, some("cut3r"), truth, [4, 10])
-    assert list(long.with_rules(more).ate) == ["ttt3r", "cut3r"]
+    assert list(long.with_rules(more).ate) == ["ttt3r", NO_MOTION, "cut3r"]
 
 
 def test_the_mean_depth_image_scores_as_by_hand(network, truth):
@@ -199,11 +200,16 @@ def test_a_study_in_groups_is_that_of_one_group_and_its_controls_have_the_gates_
         parts.asked[1].explained("cut3r"), whole.asked[1].explained("cut3r"), rtol=1e-3, atol=1e-4
     )
     controls = control_rules(rules, whole)
-    assert list(controls) == ["constant of ttt3r", "token mean of ttt3r", "1/t"]
-    assert controls["constant of ttt3r"] == ConstantRate(float(whole.scores.gain["ttt3r"][-1].mean()))
+    assert list(controls) == ["control of ttt3r", "token mean of ttt3r", "1/t"]
+    assert controls["control of ttt3r"] == ConstantRate(float(whole.scores.gain["ttt3r"][-1].mean()))
     units = units_of(whole, {}, {})
-    assert len(units) == 2 * 4
+    assert len(units) == (2 + len(KNOWS_NOTHING)) * 4
     rows = {(row.rule, row.metric, row.length, row.sequence): row.value for unit in units for row in unit.rows}
+    clip = ClipTruth.of(sample_clips(WORLD, batch=4, frames=5, seed=plan.seed))
+    away = clip.camera_to_world[:, 1, :3, 3] - clip.camera_to_world[:, 1, :3, 3].mean(dim=0)
+    assert rows[NO_MOTION, "ate_per_first_view", 5, "world 001"] == pytest.approx(
+        float(away.square().sum(1).mean().sqrt())
+    )
     assert rows["ttt3r", "recall_color", 5, "world 002"] == pytest.approx(whole.asked[1].explained("ttt3r")[2])
 
 
@@ -253,10 +259,23 @@ def test_the_command_writes_tables_and_pictures(tmp_path, capsys):
     assert "token mean of ttt3r" in printed
     with open(tmp_path / "out" / "worlds.csv") as file:
         rows = list(csv.DictReader(file))
-    assert {row["rule"] for row in rows} >= {"cut3r", "ttt3r@3", "constant of ttt3r", "1/t", NO_MOTION, MEAN_DEPTH}
+    assert {row["rule"] for row in rows} >= {"cut3r", "ttt3r@3", "control of ttt3r", "1/t", NO_MOTION, MEAN_DEPTH}
     assert len([row for row in rows if row["rule"] == "ttt3r"]) == 2 * 3
     for name in ("errors", "recall", "forgetting"):
         assert (tmp_path / "out" / f"{name}.png").stat().st_size > 10_000
     with open(tmp_path / "out" / "recall.csv") as file:
         assert {row["memory"] for row in csv.DictReader(file)} >= {ANOTHER_SCENE, NOTHING_SEEN, SCENE_AVERAGE, "1/t"}
     assert main([*words.replace("ttt3r@3", "ttt3r@x").split()]) == 2
+    page = (tmp_path / "out/report/report.html").read_text()
+    for name in KNOWS_NOTHING:
+        assert f">{name}</li>" in page  # in the legend, and so in the figures
+        assert f'data-value="{name}">' in page
+        assert name in (tmp_path / "out/tables.md").read_text()
+    assert "ATE / first view" in page
+    assert "ATE m" not in page
+    first, *rest = (tmp_path / "out/summary.md").read_text().splitlines()
+    assert (
+        first
+        == "<!-- ttt3r compare worlds --network tiny-random --rules cut3r,ttt3r,ttt3r@3 --worlds 3 --lengths 4,6 --controls -->"
+    )
+    assert any(line.startswith("| no motion |") for line in rest)

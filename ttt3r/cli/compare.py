@@ -25,10 +25,10 @@ from ttt3r.cli.run import frame_progress
 from ttt3r.cli.worlds import CSV as WORLDS_CSV
 from ttt3r.cli.worlds import compare_worlds
 from ttt3r.data import Clip, Severity, open_clip
-from ttt3r.data.procedural.presets import TRAINING_LENGTH
 from ttt3r.evaluation.compare import compare
 from ttt3r.evaluation.comparison import Comparison, ComparisonRow
 from ttt3r.evaluation.plots import plot_gains, plot_trajectories
+from ttt3r.evaluation.world_study import WorldPlan
 from ttt3r.export import TrajectoryWriter
 from ttt3r.files import LOCK, escaped, is_partial, locked
 from ttt3r.types import LengthUnit
@@ -54,7 +54,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         default="cut3r,ttt3r,constant,frozen",
         help="rules by name, with settings and resets if you like: cut3r,ttt3r,ttt3r@100,constant:rate=0.1,my_lab.MyRule",
     )
-    parser.add_argument("--lengths", type=str, default="", help="judge the first n frames: 50,100,500 (default: all)")
+    parser.add_argument(
+        "--lengths",
+        type=str,
+        default="",
+        help="judge the first n frames: 50,100,500 (default: all; worlds 8,16,32,64)",
+    )
     parser.add_argument("--out", type=Path, default=None, help="folder of comparison.csv, pictures and trajectories")
     parser.add_argument(
         "--controls", action="store_true", help="run a second pass with the constant of equal mean gain for every gate"
@@ -65,7 +70,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         default=None,
         help="set results of `ttt3r evaluate`, in the folders named, beside published numbers",
     )
-    parser.add_argument("--worlds", type=int, default=8, help="with `compare worlds`: how many")
+    parser.add_argument("--worlds", type=int, default=WorldPlan.worlds, help="with `compare worlds`: how many")
     parser.add_argument("--overwrite", action="store_true", help="replace an older comparison in the folder")
 
 
@@ -91,7 +96,7 @@ def _compare(settings: Any, rules: dict[str, StateUpdateRule], lengths: list[int
     if settings.against is not None:
         return compare_with_paper(settings.path, settings.out, console)
     if settings.path == ["worlds"]:
-        return compare_worlds(settings, lengths or [TRAINING_LENGTH * 2**power for power in range(7)], console)
+        return compare_worlds(settings, lengths or list(WorldPlan.lengths), console)
     network = choosing.load(settings, console)
     policy, sampling = choosing.policy(settings, network), choosing.sampling(settings)
     clips = [

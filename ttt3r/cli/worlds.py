@@ -13,11 +13,11 @@ from ttt3r.evaluation.report.writing import ReportSettings, write_report
 from ttt3r.evaluation.world_plots import plot_errors_by_length, plot_forgetting, plot_recall
 from ttt3r.evaluation.world_rows import units_of
 from ttt3r.evaluation.world_study import CONSTANT, WorldPlan, WorldStudy, control_rules, run_study
-from ttt3r.evaluation.world_tables import tables_of, write_tables
+from ttt3r.evaluation.world_tables import summary_table, tables_of, write_tables
 from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.update_rules import StateUpdateRule
 
-CSV = "worlds.csv"
+CSV, SUMMARY = "worlds.csv", "summary.md"
 
 
 def compare_worlds(settings: Any, lengths: list[int], console: Console) -> int:
@@ -38,6 +38,8 @@ def compare_worlds(settings: Any, lengths: list[int], console: Console) -> int:
             console.print(part)
     if settings.out is not None:
         made = _write(study, settings.out, [*rules], console)
+        (settings.out / SUMMARY).write_text(_summary(study, settings, plan), encoding="utf-8")
+        made.append(SUMMARY)
         facts = {"network": choosing.fingerprint(settings.network), "worlds": str(settings.worlds)}
         control_of = {name: name.removeprefix(CONSTANT) for name in study.scores.gain if name.startswith(CONSTANT)}
         about = ReportSettings("Rules on procedural worlds, by length", "recall_color")
@@ -57,6 +59,13 @@ def _run(
     with frame_progress(console) as progress:
         task = progress.add_task(f"{len(rules)} rules, worlds", total=plan.worlds * max(plan.lengths))
         return run_study(network, rules, plan, resets=resets, on_frame=lambda frames: progress.advance(task, frames))
+
+
+def _summary(study: WorldStudy, settings: Any, plan: WorldPlan) -> str:
+    """The first table, with the command that makes it."""
+    words = f"ttt3r compare worlds --network {settings.network} --rules {settings.rules} --worlds {plan.worlds} "
+    words += f"--lengths {','.join(map(str, plan.lengths))}{' --controls' * settings.controls}"
+    return f"<!-- {words} -->\n\n{summary_table(study).markdown()}"
 
 
 def _write(study: WorldStudy, out: Path, asked_for: list[str], console: Console) -> list[str]:

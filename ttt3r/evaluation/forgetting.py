@@ -14,12 +14,12 @@ from torch import Tensor
 
 from ttt3r import tree
 from ttt3r.data.procedural import ClipTruth
+from ttt3r.evaluation.knowing_nothing import ANOTHER_SCENE as ANOTHER_SCENE
+from ttt3r.evaluation.knowing_nothing import NOTHING_SEEN as NOTHING_SEEN
+from ttt3r.evaluation.knowing_nothing import SCENE_AVERAGE as SCENE_AVERAGE
 from ttt3r.geometry import invert_rigid, transform_points
 from ttt3r.reconstructor import RecurrentNetwork, look
 from ttt3r.types import STATELESS, Frame, Memory, Outputs
-
-ANOTHER_SCENE, NOTHING_SEEN, SCENE_AVERAGE = "another scene", "nothing seen", "scene average"
-"""Controls: the memory of another world; the memory before any frame; the mean colour of all frames so far."""
 
 SEEN_AGAIN = 0.5
 """A view counts as seen by a later frame that shows this share of its points."""

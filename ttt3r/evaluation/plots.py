@@ -9,6 +9,8 @@ from jaxtyping import Float, UInt8
 
 from ttt3r.evaluation.accounting import GainMoment, GainSummary
 from ttt3r.evaluation.cloud_image import View, shaded_image
+from ttt3r.evaluation.palette import COLORS as COLORS
+from ttt3r.evaluation.palette import Dashes, rule_styles
 from ttt3r.evaluation.trajectory import DegenerateTrajectory, trajectory_errors, umeyama
 from ttt3r.types import LengthUnit
 
@@ -16,10 +18,9 @@ if TYPE_CHECKING:
     import matplotlib.axes
     import matplotlib.figure
 
-# Okabe and Ito's palette: told apart by colour-blind readers, and in print.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3C8D", "#8C8C00")
 INK, FAINT = "#333333", "#D9D9D9"
-LINES = ("-", "--", ":")  # from the ninth rule on
+LEGEND = 4.0
+"""Length of a legend's lines in heights of its letters: two periods of every dash, so that no dash looks solid."""
 AGES = (0, 1, 2, 4, 9, 19)  # marks of the age axis: gains of 1, 1/2, 1/3, 1/5, 1/10, 1/20
 
 
@@ -45,6 +46,7 @@ def plot_trajectories(
         ImportError: without the extra `eval`.
     """
     paths = {name: _aligned(cameras, truth) for name, cameras in trajectories.items()}
+    styles = rule_styles(list(trajectories))
     short = LengthUnit.METRES.short if truth is not None else unit.short
     figure = new_figure(10.0, 5.4)
     views = figure.subplots(1, 2)
@@ -56,9 +58,11 @@ def plot_trajectories(
         strict=True,
     ):
         if truth is not None:
-            _draw_path(axes, _in_first_camera(truth[:, :3, 3], truth)[:, [right, up]], INK, "truth", width=3.2)
-        for index, (name, (positions, note)) in enumerate(paths.items()):
-            _draw_path(axes, positions[:, [right, up]], COLORS[index % len(COLORS)], f"{name}{note}", width=1.6)
+            axes_of_truth = _in_first_camera(truth[:, :3, 3], truth)[:, [right, up]]
+            _draw_path(axes, axes_of_truth, (INK, "-"), "truth", width=3.2)
+        for name, (positions, note) in paths.items():
+            look = styles[name].color, styles[name].line
+            _draw_path(axes, positions[:, [right, up]], look, f"{name}{note}", width=1.6)
         axes.set_aspect("equal", adjustable="datalim")
         axes.margins(0.08)
         axes.set_title(title, fontsize=11, color=INK)
@@ -92,9 +96,14 @@ def _in_first_camera(
 
 
 def _draw_path(
-    axes: "matplotlib.axes.Axes", points: Float[np.ndarray, "frame 2"], color: str, label: str, width: float
+    axes: "matplotlib.axes.Axes",
+    points: Float[np.ndarray, "frame 2"],
+    look: "tuple[str, str | tuple[float, Dashes]]",
+    label: str,
+    width: float,
 ) -> None:
-    axes.plot(*points.T, color=color, linewidth=width, label=label, solid_capstyle="round", zorder=3)
+    color, line = look
+    axes.plot(*points.T, color=color, linestyle=line, linewidth=width, label=label, solid_capstyle="round", zorder=3)
     axes.plot(*points[0], "o", color=color, markersize=6, markeredgecolor="white", zorder=4)
     axes.plot(*points[-1], "s", color=color, markersize=6, markeredgecolor="white", zorder=4)
 
@@ -114,17 +123,18 @@ def plot_gains(path: str | Path, gains: Mapping[str, Sequence[GainMoment]]) -> N
     """
     figure = new_figure(11.0, 4.8)
     left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
-    for index, (name, moments) in enumerate(gains.items()):
-        color, frames = COLORS[index % len(COLORS)], [moment.frame for moment in moments]
+    styles = rule_styles(list(gains))
+    for name, moments in gains.items():
+        color, frames = styles[name].color, [moment.frame for moment in moments]
         summary = GainSummary()
         for moment in moments:
             summary = summary.including(moment)
         label = f"{name} ({summary.gain_mean:.2f})" if summary.frames else name
         low, high = [moment.low for moment in moments], [moment.high for moment in moments]
         left.fill_between(frames, low, high, color=color, alpha=0.15, linewidth=0)
-        line = LINES[index // len(COLORS) % len(LINES)]
-        left.plot(frames, [moment.gain for moment in moments], line, color=color, linewidth=1.8, label=label)
-        right.plot(frames, [moment.memory_age for moment in moments], line, color=color, linewidth=1.8)
+        line = styles[name].line
+        left.plot(frames, [moment.gain for moment in moments], linestyle=line, color=color, linewidth=1.8, label=label)
+        right.plot(frames, [moment.memory_age for moment in moments], linestyle=line, color=color, linewidth=1.8)
     left.set_title("gain: mean, and middle 80 % of the tokens", fontsize=11, color=INK)
     left.set_ylabel("gain")
     left.set_ylim(min(-0.03, left.get_ylim()[0]), max(1.05, left.get_ylim()[1]))
@@ -167,7 +177,15 @@ def legend_below(figure: "matplotlib.figure.Figure", axes: "matplotlib.axes.Axes
     )  # inches of a name and its line
     rows = -(-len(names) // max(1, fitting))
     columns = -(-len(names) // max(1, rows))
-    figure.legend(handles, names, loc="outside lower center", ncols=max(columns, 1), frameon=False, fontsize=10)
+    figure.legend(
+        handles,
+        names,
+        loc="outside lower center",
+        ncols=max(columns, 1),
+        frameon=False,
+        fontsize=10,
+        handlelength=LEGEND,
+    )
 
 
 def plot_point_cloud(

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ttt3r.evaluation.forgetting import ANOTHER_SCENE, NOTHING_SEEN, SCENE_AVERAGE, RecallScores
+from ttt3r.evaluation.forgetting import RecallScores
 from ttt3r.evaluation.intervals import Interval, mean_interval, pooled_ratio_interval
-from ttt3r.evaluation.plots import COLORS, INK, LINES, legend_below, new_figure, quiet_axes
-from ttt3r.evaluation.worlds import NO_MOTION, WorldScores
+from ttt3r.evaluation.knowing_nothing import KNOWS_NOTHING
+from ttt3r.evaluation.palette import RuleStyle, rule_styles
+from ttt3r.evaluation.plots import INK, legend_below, new_figure, quiet_axes
+from ttt3r.evaluation.worlds import WorldScores
 
 if TYPE_CHECKING:
     import matplotlib.axes
 
-CONTROLS = (ANOTHER_SCENE, NOTHING_SEEN, SCENE_AVERAGE, NO_MOTION)
 BINS = ((0, 0), (1, 3), (4, 7), (8, 15), (16, 31), (32, 63), (64, 10**9))
 """Frames since a view was last seen, first and last of each bin."""
 
@@ -36,10 +37,11 @@ def plot_errors_by_length(
     figure = new_figure(13.0, 4.9)
     panels = figure.subplots(1, 3)
     tables = (scores.rotation_degrees, scores.translation, scores.ate)
-    titles = ("rotation error, degrees", "translation error", "ATE after Sim(3) alignment")
+    titles = ("rotation error, degrees", "translation error / first view", "ATE after Sim(3) / first view")
+    styles = rule_styles(_drawn(scores.rotation_degrees, names))
     for axes, table, title in zip(panels, tables, titles, strict=True):
-        for index, name in enumerate(_drawn(table, names)):
-            _curve(axes, scores.lengths, [mean_interval(row) for row in table[name]], name, index)
+        for name in _drawn(table, names):
+            _curve(axes, scores.lengths, [mean_interval(row) for row in table[name]], name, styles[name])
         axes.axvline(training_length, color=INK, linewidth=0.8, linestyle=":")
         axes.set_xscale("log", base=2)
         axes.set_xticks(scores.lengths, [str(length) for length in scores.lengths])
@@ -79,8 +81,10 @@ def plot_recall(path: str | Path, asked: Sequence[RecallScores], names: Sequence
     figure = new_figure(8.6, 5.6)
     axes = figure.subplots()
     places = list(range(len(BINS)))
-    for index, name in enumerate(_drawn(asked[0].color_error, names)):
-        _curve(axes, places, recall_intervals(asked, name), name, index)
+    drawn = _drawn(asked[0].color_error, names)
+    styles = rule_styles(drawn)
+    for name in drawn:
+        _curve(axes, places, recall_intervals(asked, name), name, styles[name])
     axes.axhline(0, color=INK, linewidth=0.8)
     axes.set_xticks(places, [bin_name(*ends) for ends in BINS])
     axes.set_xlabel("frames since the view was last seen")
@@ -106,11 +110,12 @@ def plot_forgetting(path: str | Path, asked: Sequence[RecallScores], names: Sequ
     Args:
         path: the picture.
         asked: the answers; each of `RecallScores` is one row.
-        names: of the memories to draw.
+        names: of the memories to draw; what knows nothing is drawn in any case.
 
     Raises:
         ImportError: without the extra `eval`.
     """
+    names = _drawn(asked[0].color_error, names)
     columns = min(4, len(names))
     rows = -(-len(names) // columns)
     figure = new_figure(3.6 * columns + 0.9, 3.3 * rows + 0.6)
@@ -137,20 +142,17 @@ def plot_forgetting(path: str | Path, asked: Sequence[RecallScores], names: Sequ
 
 def _drawn(known: Iterable[str], names: Sequence[str] | None) -> list[str]:
     """The names to draw, with what bounds them."""
-    return [name for name in known if names is None or name in names or name in CONTROLS]
+    return [name for name in known if names is None or name in names or name in KNOWS_NOTHING]
 
 
 def _curve(
-    axes: "matplotlib.axes.Axes", places: Sequence[int], points: Sequence[Interval], name: str, index: int
+    axes: "matplotlib.axes.Axes", places: Sequence[int], points: Sequence[Interval], name: str, style: RuleStyle
 ) -> None:
     mean = np.array([point.mean for point in points])
     half = np.array([point.half for point in points])
-    if name in CONTROLS:
-        color, line = "#777777", (0, (1 + 2 * CONTROLS.index(name), 2))
-    else:
-        color, line = COLORS[index % len(COLORS)], LINES[index // len(COLORS) % len(LINES)]
-    axes.fill_between(places, mean - half, mean + half, color=color, alpha=0.13, linewidth=0)
-    axes.plot(places, mean, linestyle=line, color=color, marker="o", markersize=3.5, linewidth=1.8, label=name)
+    axes.fill_between(places, mean - half, mean + half, color=style.color, alpha=0.13, linewidth=0)
+    axes.plot(places, mean, linestyle=style.line, color=style.color, linewidth=1.8, label=name)
+    axes.plot(places, mean, "o", color=style.color, markersize=3.5)  # not in the legend, where it would hide the dashes
 
 
 def table_of_recall(asked: Sequence[RecallScores]) -> Mapping[str, list[Interval]]:

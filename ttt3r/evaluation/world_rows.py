@@ -7,6 +7,7 @@ from jaxtyping import Float
 
 from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
 from ttt3r.evaluation.canonical import stable_hash
+from ttt3r.evaluation.knowing_nothing import KNOWS_NOTHING
 from ttt3r.evaluation.rows import ResultRow, Status, UnitResult
 from ttt3r.evaluation.world_study import WorldStudy
 from ttt3r.evaluation.worlds import WINDOW
@@ -15,7 +16,7 @@ PROTOCOL = "worlds/length"
 
 
 def units_of(study: WorldStudy, settings: Mapping[str, str], control_of: Mapping[str, str]) -> tuple[UnitResult, ...]:
-    """One unit for each rule and world; every world is a scene of its own.
+    """One unit for each rule and world, and for each predictor that knows nothing; every world is a scene of its own.
 
     Lengths are in units of the mean distance of the first frame's points, not metres. `recall_color` is the explained variance
     over all questions asked after so many frames.
@@ -29,15 +30,17 @@ def units_of(study: WorldStudy, settings: Mapping[str, str], control_of: Mapping
     hashed = stable_hash((NANO_WORLD, HELD_OUT_SEED, WINDOW))
     tables = {
         "rotation_degrees": scores.rotation_degrees,
-        "translation": scores.translation,
-        "ate": scores.ate,
+        "translation_per_first_view": scores.translation,
+        "ate_per_first_view": scores.ate,
         "depth_abs_rel/median": scores.depth_abs_rel,
         "gain_mean": scores.gain,
         "recall_color": _recall(study),
     }
     units = []
-    for rule, gains in scores.gain.items():
-        for world in range(gains.shape[1]):
+    worlds = next(iter(scores.gain.values())).shape[1]
+    knowing_nothing = [name for name in KNOWS_NOTHING if any(name in table for table in tables.values())]
+    for rule in [*scores.gain, *knowing_nothing]:
+        for world in range(worlds):
             rows = tuple(
                 _row(
                     hashed, (rule, control_of.get(rule, "")), world, length, (metric, float(table[rule][index, world]))

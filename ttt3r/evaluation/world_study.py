@@ -13,6 +13,7 @@ from ttt3r.data.procedural import ClipTruth, WorldConfig, sample_clips
 from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD, TRAINING_LENGTH
 from ttt3r.evaluation.accounting import GainSummary, equal_gain_constants
 from ttt3r.evaluation.forgetting import RecallScores, questions_after, recall, with_controls
+from ttt3r.evaluation.palette import OF_GATE
 from ttt3r.evaluation.worlds import WorldScores, mean_depth_image, score_worlds
 from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.types import Memory
@@ -21,7 +22,7 @@ from ttt3r.update_rules import Anneal, ConstantRate, StateUpdateRule, TokenMean
 GROUP = 8
 """Most worlds side by side in a pass: enough to keep two cores busy, without much memory."""
 
-CONSTANT, AVERAGED = "constant of ", "token mean of "
+CONSTANT, AVERAGED = OF_GATE
 """Beginnings of the names of a gate's controls."""
 
 
@@ -39,8 +40,8 @@ class WorldPlan:
         ValueError: for fewer than 2 worlds, or no lengths.
     """
 
-    worlds: int = 8
-    lengths: tuple[int, ...] = tuple(TRAINING_LENGTH * 2**power for power in range(7))
+    worlds: int = 32
+    lengths: tuple[int, ...] = tuple(TRAINING_LENGTH * 2**power for power in range(4))
     world: WorldConfig = NANO_WORLD
     seed: int = HELD_OUT_SEED
 

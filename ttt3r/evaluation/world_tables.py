@@ -1,23 +1,27 @@
 """The tables of the experiment on procedural worlds: for the terminal, for Markdown, and every single number as CSV."""
 
 import csv
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from ttt3r.data.procedural.presets import TRAINING_LENGTH
-from ttt3r.evaluation.forgetting import RecallScores
+from ttt3r.evaluation.forgetting import SCENE_AVERAGE, RecallScores
 from ttt3r.evaluation.intervals import Interval, mean_interval
+from ttt3r.evaluation.report.pairing import SIGNIFICANT
+from ttt3r.evaluation.report.statistics import holm, sign_flip_test
 from ttt3r.evaluation.report.tables import Cell, Column, Table
 from ttt3r.evaluation.world_plots import BINS, bin_name, table_of_recall
-from ttt3r.evaluation.world_study import WorldStudy
+from ttt3r.evaluation.world_study import AVERAGED, WorldStudy
 from ttt3r.evaluation.worlds import MEAN_DEPTH, NO_MOTION, WINDOW, WorldScores
 from ttt3r.files import replacing, sheet_cell
 
 
 def tables_of(study: WorldStudy) -> tuple[Table, ...]:
-    """Errors by length, paired differences with the first rule at the largest length, recall, and the books of the gains."""
-    tables = [_errors(study.scores)]
+    """At a glance; errors by length; differences with the first rule at the largest length; recall; books of the gains."""
+    tables = [summary_table(study), _errors(study.scores)]
     if len(study.scores.gain) > 1:
         tables.append(_paired(study.scores))
     if study.asked:
@@ -25,15 +29,44 @@ def tables_of(study: WorldStudy) -> tuple[Table, ...]:
     return (*tables, _gains(study))
 
 
+def summary_table(study: WorldStudy) -> Table:
+    """Rotations at up to four lengths, and what memories recall: a line for each rule, and for what knows nothing."""
+    scores = study.scores
+    lengths = scores.lengths if len(scores.lengths) <= 4 else (*scores.lengths[:3], scores.lengths[-1])
+    bins = BINS[:3] if study.asked else ()
+    recalled = table_of_recall(study.asked) if study.asked else {}
+    turned = scores.rotation_degrees
+    rows = []
+    rules = [name for name in scores.gain if name != "1/t" and not name.startswith(AVERAGED)]  # further controls: below
+    for rule in [*rules, NO_MOTION, SCENE_AVERAGE]:
+        rotation = [mean_interval(turned[rule][scores.lengths.index(n)]) if rule in turned else None for n in lengths]
+        recall = [recalled[rule][place] if rule in recalled else None for place in range(len(bins))]
+        cells = [*(_short(one, 0) for one in rotation), *(_short(one, 2) for one in recall)]
+        rows.append((Cell(rule), *cells))
+    headings = [f"rotation deg after {lengths[0]}", *(str(length) for length in lengths[1:])]
+    headings += ["recall of what is in view", *(f"{bin_name(*ends)} frames after" for ends in bins[1:])][: len(bins)]
+    worlds = next(iter(scores.gain.values())).shape[1]
+    return Table(
+        name="summary",
+        title=f"At a glance: {worlds} held-out houses, mean and 95 % interval",
+        columns=(Column("rule", numeric=False), *map(Column, headings)),
+        rows=tuple(rows),
+        keys=1,
+        caption="Rotation: error in degrees, not aligned, over the last frames before each length. Recall: explained variance "
+        "of the colours of earlier views; 1 is perfect, 0 the view's mean colour. Control: the constant of its mean gain.",
+    )
+
+
+def _short(value: Interval | None, digits: int) -> Cell:
+    if value is None or np.isnan(value.mean):
+        return Cell("-")
+    return Cell(f"{value.mean:.{digits}f}±{value.half:.{digits}f}")
+
+
 def _errors(scores: WorldScores) -> Table:
     worlds = next(iter(scores.gain.values())).shape[1]
     columns = (Column("frames"), Column("rule", numeric=False))
-    measured = (
-        ("rotation deg", scores.rotation_degrees),
-        ("translation", scores.translation),
-        ("ATE", scores.ate),
-        ("AbsRel", scores.depth_abs_rel),
-    )
+    measured = _measured(scores)
     rows = []
     for row, length in enumerate(scores.lengths):
         for rule in [*scores.gain, NO_MOTION, MEAN_DEPTH]:
@@ -54,25 +87,43 @@ def _errors(scores: WorldScores) -> Table:
 def _paired(scores: WorldScores) -> Table:
     """Every rule against the first, world by world, at the largest length."""
     first, *others = scores.gain
-    measured = (
+    others += [NO_MOTION, MEAN_DEPTH]
+    columns = []
+    for _, table in _measured(scores):
+        rules = [rule for rule in others if rule in table]
+        cells = _sure_cells([table[rule][-1] - table[first][-1] for rule in rules])
+        columns.append(dict(zip(rules, cells, strict=True)))
+    rows = [(Cell(rule), *(column.get(rule, Cell("-")) for column in columns)) for rule in others]
+    rows = [row for row in rows if any(cell.value != "-" for cell in row[1:])]
+    return Table(
+        name="paired",
+        title=f"Against {first} at {scores.lengths[-1]} frames, world by world",
+        columns=(Column("rule", numeric=False), *(Column(heading) for heading, _ in _measured(scores))),
+        rows=tuple(rows),
+        keys=1,
+        caption="Mean difference and 95 % interval; below 0 is better. Bold: sure, that is, the interval leaves 0 out and the "
+        "sign-flip test gives p of at most 0.05 after Holm's correction over the column.",
+    )
+
+
+def _measured(scores: WorldScores) -> tuple[tuple[str, Mapping[str, Float[np.ndarray, "length world"]]], ...]:
+    return (
         ("rotation deg", scores.rotation_degrees),
         ("translation", scores.translation),
         ("ATE", scores.ate),
         ("AbsRel", scores.depth_abs_rel),
     )
-    rows = []
-    for rule in others:
-        found = [mean_interval(table[rule][-1] - table[first][-1]) for _, table in measured]
-        rows.append((Cell(rule), *(Cell(f"{one}{' *' if one.excludes_zero else ''}") for one in found)))
-    return Table(
-        name="paired",
-        title=f"Against {first} at {scores.lengths[-1]} frames, world by world",
-        columns=(Column("rule", numeric=False), *(Column(heading) for heading, _ in measured)),
-        rows=tuple(rows),
-        keys=1,
-        caption="Mean difference and 95 % interval, not corrected for the number of comparisons; below 0 is better; * where "
-        "the interval leaves 0 out.",
-    )
+
+
+def _sure_cells(differences: Sequence[Float[np.ndarray, " world"]]) -> list[Cell]:
+    """Mean differences with their intervals, bold where they are sure as one family."""
+    finite = [values[np.isfinite(values)] for values in differences]
+    tested = [sign_flip_test(v, [str(i) for i in range(len(v))]).p if len(v) else float("nan") for v in finite]
+    found = [mean_interval(values) for values in finite]
+    corrected = holm(tested)
+    return [
+        Cell(str(one), sure=one.excludes_zero and p <= SIGNIFICANT) for one, p in zip(found, corrected, strict=True)
+    ]
 
 
 def _recalled(study: WorldStudy) -> Table:

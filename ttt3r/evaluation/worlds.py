@@ -14,6 +14,8 @@ from torch import Tensor
 
 from ttt3r.data.procedural import ClipTruth
 from ttt3r.evaluation.accounting import GainAccount, GainSummary
+from ttt3r.evaluation.knowing_nothing import MEAN_DEPTH as MEAN_DEPTH
+from ttt3r.evaluation.knowing_nothing import NO_MOTION as NO_MOTION
 from ttt3r.evaluation.trajectory import DegenerateTrajectory, trajectory_errors
 from ttt3r.geometry import rotation_degrees
 from ttt3r.reconstructor import RecurrentNetwork
@@ -24,9 +26,6 @@ from ttt3r.update_rules.resets import ResetPolicy
 
 WINDOW = 8
 """Errors at a length are means over so many last frames: what a user sees who looks at the stream at that moment."""
-
-NO_MOTION, MEAN_DEPTH = "no motion", "mean depth image"
-"""The predictors that know nothing: every camera is the first one; every depth map is the mean over many other worlds."""
 
 Resets = int | ResetPolicy | Mapping[str, int | ResetPolicy | None] | None
 
@@ -39,7 +38,8 @@ class WorldScores:
         lengths: of the prefixes, in frames.
         rotation_degrees: angle between predicted and true camera, not aligned; also of `NO_MOTION`.
         translation: distance between predicted and true camera, not aligned; also of `NO_MOTION`.
-        ate: of the whole prefix after Sim(3) alignment; NaN where no similarity can be fitted.
+        ate: of the whole prefix after Sim(3) alignment; NaN where no similarity can be fitted. That of `NO_MOTION` is the
+            spread of the true positions about their mean, where the best similarity puts a path that is a point.
         depth_abs_rel: after one median scale per frame; also of `MEAN_DEPTH`, see `with_mean_depth`.
         gain: mean over tokens, channels and the frames after the first.
     """
@@ -165,7 +165,10 @@ def _scores(
         lengths,
         rotation_degrees={name: _recent(values, lengths) for name, values in apart.items()},
         translation={name: _recent(values, lengths) for name, values in away.items()},
-        ate={name: np.stack([_ate(cameras[name], true, n) for n in lengths]) for name in gains},
+        ate={
+            **{name: np.stack([_ate(cameras[name], true, n) for n in lengths]) for name in gains},
+            NO_MOTION: np.stack([_spread(true, n) for n in lengths]),
+        },
         depth_abs_rel={name: _recent(values, lengths) for name, values in depth.items()},
         gain={
             name: torch.stack([values[1:n].mean(dim=0) for n in lengths]).double().numpy()
@@ -192,3 +195,9 @@ def _ate(
         except DegenerateTrajectory:
             errors.append(float("nan"))
     return np.array(errors)
+
+
+def _spread(true: Float[Tensor, "frame batch 4 4"], length: int) -> Float[np.ndarray, " world"]:
+    """Root mean square distance of the true positions from their mean: no similarity of a point does better."""
+    positions = true[:length, :, :3, 3].double()
+    return (positions - positions.mean(dim=0)).square().sum(dim=-1).mean(dim=0).sqrt().numpy()

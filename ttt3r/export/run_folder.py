@@ -249,8 +249,6 @@ class RunFolder:
         return True
 
     def _save_record(self, status: RunStatus, extra: Mapping[str, Any]) -> None:
-        now = time.monotonic()
-        seconds = self._record.seconds + now - self._started
-        self._started = now
+        seconds, self._started = self._record.seconds + time.monotonic() - self._started, time.monotonic()
         self._record = replace(self._record, status=status, frames=self.frames, seconds=seconds, extra=dict(extra))
         self._record.save(self.path)

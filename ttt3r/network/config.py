@@ -5,7 +5,7 @@ import enum
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from ttt3r.types import LengthUnit
 from ttt3r.untrusted import parse_json, real, shown, whole
@@ -234,7 +234,7 @@ class CUT3RConfig:
             raise ValueError(f"not the settings of a CUT3R network ({error}); expected what to_json writes") from error
         if not isinstance(values, dict) or not isinstance(values.get("head"), dict):
             raise ValueError(f"{shown(values)}: not the settings of a CUT3R network; expected what to_json writes")
-        values = {"unit": LengthUnit.METRES.value} | values  # files of older releases do not say it
+        values.setdefault("unit", LengthUnit.METRES.value)  # files of older releases do not say it
         head: dict[str, Any] = dict(values["head"])
         kind = next((kind for kind in _HEADS if kind.__name__ == head.get("kind")), None)
         if kind is None:
@@ -244,18 +244,21 @@ class CUT3RConfig:
         _require_names(cls, values)
         _require_names(kind, head)
         head = {name: tuple(value) if isinstance(value, list) else value for name, value in head.items()}
-        forms = [form for form in RayForm if form.value == values["ray_form"]]
-        if not forms:
-            raise ValueError(f"unknown ray_form {shown(values['ray_form'])}; known are official and direction")
-        units = [unit for unit in LengthUnit if unit.value == values["unit"]]
-        if not units:
-            raise ValueError(
-                f"unknown unit {shown(values['unit'])}; known are {', '.join(unit.value for unit in LengthUnit)}"
-            )
-        return cls(**(values | {"head": kind(**head), "ray_form": forms[0], "unit": units[0]}))
+        form, unit = _member(RayForm, values["ray_form"]), _member(LengthUnit, values["unit"])
+        return cls(**(values | {"head": kind(**head), "ray_form": form, "unit": unit}))
 
 
 _HEADS = (DPTConfig, LinearConfig, UNetConfig)
+
+
+Words = TypeVar("Words", bound=enum.Enum)
+
+
+def _member(kind: type[Words], value: object) -> Words:
+    for member in kind:
+        if member.value == value:
+            return member
+    raise ValueError(f"unknown {kind.__name__} {shown(value)}; known are {', '.join(each.value for each in kind)}")
 
 
 def _require_names(kind: type, values: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
-from ttt3r.evaluation.report.tables import Cell, Column, Table
+from ttt3r.evaluation.report.tables import PRINTED, Cell, Column, Table
 
 TABLE = Table(
     "demo",
@@ -14,7 +14,7 @@ TABLE = Table(
     (Column("frames", "frames"), Column("rule", "rule", False), Column("ATE m", "ate"), Column("p", "p")),
     (
         (Cell(50.0, ".0f"), Cell("cut3r"), Cell(0.123456, ".4f"), Cell(math.nan)),
-        (Cell(50.0, ".0f"), Cell("a|b_c*"), Cell(0.023456, ".4f", best=True), Cell(0.5, ".2f")),
+        (Cell(50.0, ".0f"), Cell("a|b_c*"), Cell(0.023456, ".4f", sure=True), Cell(0.5, ".2f")),
         (Cell(100.0, ".0f"), Cell("<script>"), Cell(-2.0, "+.1f", " %"), Cell(0.5, ".2f")),
     ),
     keys=2,
@@ -122,3 +122,13 @@ def test_a_wide_table_is_broken_and_keeps_its_keys():
 def test_rows_must_fit():
     with pytest.raises(ValueError, match="2 columns, and a row of 1 cells"):
         Table("t", "T", (Column("a"), Column("b")), ((Cell("x"),),))
+
+
+def test_latex_of_a_wide_table_has_the_columns_that_a_page_has_room_for():
+    columns = (Column("rule", numeric=False), *(Column(f"m{i}", aside=i == 1) for i in range(44)))
+    wide = Table("wide", "Wide", columns, ((Cell("cut3r"), *(Cell(float(i), ".0f") for i in range(44))),), 1, "caption")
+    text = wide.latex()
+    assert r"\begin{tabular}{l" + "r" * PRINTED + "}" in text
+    assert r"cut3r & 0 & 2 & 3 & 4 & 5 & 6 & 7 & 8 \\" in text
+    assert "36 more columns: wide.csv" in text
+    assert len(wide.csv().splitlines()[0].split(",")) == 45

@@ -131,3 +131,50 @@ def test_times_of_one_pass_are_not_told_apart():
     rows = two_rules([0.5] * 8)[0].rows
     _, text = verdict([UnitResult(rows, {}, {"seconds_per_frame": 0.3, "rules_in_pass": 3.0})])
     assert "ttt3r and cut3r ran in one pass of 3 rules, 0.3 s a frame for all together" in text
+
+
+def beside_nothing(rule, nothing, scenes=8):
+    """Recalls of cut3r, of a rule that is surely better, and of a predictor that knows nothing."""
+    rows = []
+    for index in range(scenes):
+        values = {"cut3r": -1.0, "constant": rule, "scene average": nothing}
+        rows += [row(name, index, "recall_color", value + index / 100) for name, value in values.items()]
+    return [unit(*rows)]
+
+
+def test_nothing_wins_that_does_not_beat_what_knows_nothing():
+    found, text = verdict(beside_nothing(-0.35, -0.22))
+    assert not found.sure
+    assert found.headline.startswith("No rule won on tum/1000 at 200 frames")
+    assert "does not beat scene average" in found.headline
+    assert "What knows nothing: scene average -0.185." in text
+    found, _ = verdict(beside_nothing(0.3, -0.22))
+    assert found.sure
+    assert found.headline.startswith("constant won")
+    report = make_report(beside_nothing(-0.35, -0.22))
+    (table,) = [table for table in report.tables if table.name == "summary"]
+    bold = {line[1].text: [cell.sure for cell in line[3:]] for line in table.rows}
+    assert bold == {"cut3r": [False], "constant": [False], "scene average": [False]}
+    assert report.results.asked == ("cut3r", "constant")
+    (table,) = [table for table in make_report(beside_nothing(0.3, -0.22)).tables if table.name == "summary"]
+    assert {line[1].text: line[3].sure for line in table.rows} == {
+        "cut3r": False,
+        "constant": True,
+        "scene average": False,
+    }
+
+
+def test_a_lead_over_what_knows_nothing_that_may_be_chance_is_no_win():
+    made = beside_nothing(0.3, -0.22)
+    rows = [row("scene average", i, "recall_color", 0.3 + i / 100 + (-0.1) ** (i % 2 + 1)) for i in range(8)]
+    found, _ = verdict([unit(*(r for r in made[0].rows if r.rule != "scene average"), *rows)])
+    assert not found.sure
+    assert "scene average" in found.headline
+
+
+def test_the_best_of_a_table_is_not_bold_unless_it_is_sure():
+    report = make_report(two_rules([0.9, 1.05, 0.97, 1.1, 0.8, 1.02, 0.99, 0.95]))
+    assert not any(cell.sure for table in report.written for line in table.rows for cell in line)
+    sure = make_report(two_rules([0.6 + i / 100 for i in range(8)]))
+    (table,) = [table for table in sure.tables if table.name == "summary"]
+    assert [line[1].text for line in table.rows if line[3].sure] == ["ttt3r"]

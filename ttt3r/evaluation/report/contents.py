@@ -1,21 +1,16 @@
-"""The tables of results: means by length and rule, paired comparisons, gains."""
+"""The tables of means: by length and rule, and of gains."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ttt3r.evaluation.report.aggregate import PIXELS, Aggregate, Aggregation, aggregates, common_sets
 from ttt3r.evaluation.report.metrics import Family, core_metrics, metric_named
+from ttt3r.evaluation.report.pair_table import FRAMES, RULE, Sure, frames_cell, sure_means
 from ttt3r.evaluation.report.pairing import PairedComparison
 from ttt3r.evaluation.report.results import Results, Slice
 from ttt3r.evaluation.report.tables import Cell, Column, Table
 
 NAN = float("nan")
-FRAMES, RULE = Column("frames", "frames"), Column("rule", "rule", numeric=False)
-
-
-def frames_cell(length: int) -> Cell:
-    """A length; 0 stands for whole sequences."""
-    return Cell(float(length), ".0f") if length else Cell("all")
 
 
 @dataclass(frozen=True)
@@ -77,9 +72,9 @@ RESULTS = (Family.TRAJECTORY, Family.DEPTH, Family.POINTS, Family.RECALL, Family
 
 
 def means_table(
-    means: Sequence[Aggregate], rules: Sequence[str], metrics: Sequence[str], name: str, title: str
+    means: Sequence[Aggregate], rules: Sequence[str], metrics: Sequence[str], name: str, title: str, sure: Sure
 ) -> Table:
-    """Means of one slice: a line for each length and rule, a column for each metric, the best of each length in bold.
+    """Means of one slice: a line for each length and rule, a column for each metric, in bold what is sure.
 
     Args:
         means: of one slice and one set of sequences.
@@ -87,6 +82,7 @@ def means_table(
         metrics: in the order of the columns.
         name: of the table.
         title: of the table.
+        sure: what is bold.
     """
     by_place = {(one.length, one.rule, one.metric): one for one in means}
     rows = []
@@ -95,7 +91,9 @@ def means_table(
             here = [by_place.get((length, rule, metric)) for metric in metrics]
             cells = [
                 Cell(
-                    NAN if one is None else one.value, f".{metric_named(metric).digits}f", best=_is_best(one, by_place)
+                    NAN if one is None else one.value,
+                    f".{metric_named(metric).digits}f",
+                    sure=one is not None and (one.slice, length, rule, metric) in sure,
                 )
                 for metric, one in zip(metrics, here, strict=True)
             ]
@@ -115,19 +113,20 @@ def _counted(means: Sequence[Aggregate]) -> str:
     return f"{low}/{total}" if low == high else f"{low}-{high}/{total}"
 
 
-def _is_best(one: Aggregate | None, everyone: dict[tuple[int, str, str], Aggregate]) -> bool:
-    if one is None or not metric_named(one.metric).directed or one.value != one.value:
-        return False
-    rivals = [other for (length, _, metric), other in everyone.items() if (length, metric) == (one.length, one.metric)]
-    better = metric_named(one.metric).better
-    return len(rivals) > 1 and not any(better(other.value, one.value) for other in rivals)
-
-
-def summary_tables(means: Means) -> tuple[Table, ...]:
+def summary_tables(means: Means, comparisons: Sequence[PairedComparison], baseline: str) -> tuple[Table, ...]:
     """For each slice the headline means, and behind them those over the other set of sequences where it differs.
 
     With many metrics the first table has those that a first look needs, and a table of its own has the rest.
+
+    Args:
+        means: of all slices.
+        comparisons: of all metrics, corrected; decide what is bold.
+        baseline: the rule that others were compared with.
     """
+    sure, bold = sure_means(comparisons, baseline), f"bold: surely better than {baseline}"
+    nothing = means.results.knowing_nothing
+    bold += f" and than what knows nothing ({', '.join(nothing)})" if nothing else ""
+    bold += ", tested at the largest length; no bold, not sure"
     kinds = [(means.common, "over the sequences that every rule has at the largest length")]
     kinds += [(means.changing, "over all that is valid at each length: lines may speak of different sequences")]
     if not means.aggregation.fixed_set:
@@ -135,16 +134,20 @@ def summary_tables(means: Means) -> tuple[Table, ...]:
     made = []
     for number, part in enumerate(means.results.slices, start=1):
         rules, end = means.results.of(part).rules, "" if len(means.results.slices) == 1 else f"_{number}"
+        differ = means.differ(part)
         shown = _shown([one for one in means.changing if one.slice == part], RESULTS)
         core = core_metrics(shown)
-        for rank, (chosen, words) in enumerate(kinds if means.differ(part) else kinds[:1]):
-            local, caption = [one for one in chosen if one.slice == part], words if means.differ(part) else ""
+        for rank, (chosen, words) in enumerate(kinds if differ else kinds[:1]):
+            local = [one for one in chosen if one.slice == part]
+            # The tests are made on the headline means, so the other set of sequences has nothing in bold.
+            marked, caption = (sure, bold) if rank == 0 else (frozenset(), "")
+            caption = "; ".join(part for part in (words * differ, caption) if part)
             name = f"{'other_set' if rank else 'summary'}{end}"
             title = f"{part.label}: {means.aggregation.name} means{', the other set of sequences' if rank else ''}"
-            made.append(_captioned(means_table(local, rules, core, name, title), caption))
+            made.append(_captioned(means_table(local, rules, core, name, title, marked), caption))
             if len(shown) > len(core) and rank == 0:
                 rest = [metric for metric in shown if metric not in core]
-                table = means_table(local, rules, rest, f"other_means{end}", f"{title}, other metrics")
+                table = means_table(local, rules, rest, f"other_means{end}", f"{title}, other metrics", marked)
                 made.append(_captioned(table, caption))
     return tuple(made)
 
@@ -165,68 +168,10 @@ def gain_tables(means: Means) -> tuple[Table, ...]:
         if chosen:
             rules = means.results.of(part).rules
             metrics = _shown(chosen, (Family.GAIN,))
-            table = means_table(chosen, rules, metrics, f"gains{end}", f"{part.label}: what the rules wrote")
+            title = f"{part.label}: what the rules wrote"
+            table = means_table(chosen, rules, metrics, f"gains{end}", title, frozenset())
             made.append(_captioned(table, "a gate is interesting if it beats the constant of the same mean gain"))
     return tuple(made)
-
-
-def comparison_table(comparisons: Sequence[PairedComparison], name: str, title: str) -> Table:
-    """Paired comparisons, a line each: how large, how sure.
-
-    Args:
-        comparisons: corrected.
-        name: of the table.
-        title: of the table.
-    """
-    several = len({one.slice for one in comparisons}) > 1
-    metrics = len({one.metric for one in comparisons}) > 1
-    keys = [Column("data", "protocol", False)] * several + [Column("metric", "metric", False)] * metrics
-    keys += [RULE, Column("against", "against", numeric=False)]
-    numbers = [FRAMES, Column("n", "sequences"), Column("scenes", "scenes"), Column("difference", "difference")]
-    numbers += [
-        Column("unit", "unit", False),
-        Column("low", "low"),
-        Column("high", "high"),
-        Column("better", "better_on"),
-    ]
-    numbers += [
-        Column("p", "p"),
-        Column("p Holm", "p_holm"),
-        Column("least p", "smallest_p"),
-        Column("noise", "noise_sd"),
-    ]
-    rows = []
-    for one in comparisons:
-        form = "+.1f" if one.ratio else f"+.{one.metric.digits}f"
-        first = [Cell(one.slice.label)] * several + [Cell(one.metric.heading)] * metrics
-        mean, low, high = one.effect
-        noise = 100 * one.noise_of_mean if one.ratio else one.noise_of_mean
-        rows.append(
-            (
-                *first,
-                Cell(one.rule),
-                Cell(one.against),
-                frames_cell(one.length),
-                Cell(float(len(one.sequences)), ".0f"),
-                Cell(float(one.interval.clusters), ".0f"),
-                Cell(mean, form, best=one.sure),
-                Cell(one.effect_unit),
-                Cell(low, form),
-                Cell(high, form),
-                Cell(f"{one.wins}/{len(one.sequences)}"),
-                Cell(one.test.p, ".4f"),
-                Cell(one.p_corrected, ".4f", best=one.sure),
-                Cell(one.test.smallest, ".4f"),
-                Cell(noise, form.lstrip("+")),
-            )
-        )
-    family = max((one.family for one in comparisons), default=0)
-    caption = (
-        "difference: of means of ln ratios, in % of the other rule, or plain; low, high: 95 % bootstrap interval by scene; "
-        f"p: sign flips by scene; Holm over the {family} comparisons of a metric; least p: smallest that the scenes allow; "
-        "noise: standard deviation of the difference between runs, - where nothing was repeated; bold: sure"
-    )
-    return Table(name, title, (*keys, *numbers), tuple(rows), len(keys), caption)
 
 
 def overall_table(means: Means) -> Table:

@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from ttt3r.evaluation.paper import AgainstPaper
-from ttt3r.evaluation.report.contents import RULE, frames_cell
 from ttt3r.evaluation.report.failing import Failure
+from ttt3r.evaluation.report.pair_table import RULE, frames_cell
 from ttt3r.evaluation.report.results import Results, rule_of
 from ttt3r.evaluation.report.tables import Cell, Column, Table
 from ttt3r.evaluation.rows import FINDINGS, ResultRow, Status, UnitResult

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from ttt3r.evaluation.plots import COLORS, FAINT, INK, new_figure, quiet_axes
+from ttt3r.evaluation.palette import COLORS, GREY, RuleStyle
+from ttt3r.evaluation.plots import FAINT, INK, LEGEND, new_figure, quiet_axes
 from ttt3r.evaluation.report.aggregate import common_set
 from ttt3r.evaluation.report.arrays import UnitArrays
 from ttt3r.evaluation.report.contents import Means
@@ -23,7 +24,6 @@ from ttt3r.evaluation.report.metrics import Metric, metric_named
 from ttt3r.evaluation.report.pairing import PairedComparison
 from ttt3r.evaluation.report.results import Slice
 from ttt3r.evaluation.report.statistics import bootstrap_interval
-from ttt3r.evaluation.report.style import RuleStyle
 
 if TYPE_CHECKING:
     import matplotlib.axes
@@ -54,14 +54,14 @@ class Figure:
         self.drawing.savefig(folder / f"{self.name}.pdf", metadata={"CreationDate": None})
 
     def svg(self) -> str:
-        """For a page that defines the colours `--rule-0` to `--rule-7` and `--faint`; ink is the page's own text colour."""
+        """For a page that defines the colours `--rule-0` to `--rule-8` and `--faint`; ink is the page's own text colour."""
         import matplotlib
 
         text = io.StringIO()
         with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": self.name}):
             self.drawing.savefig(text, format="svg", transparent=True, metadata={"Date": None})
         drawn = text.getvalue()
-        names = {color: f"var(--rule-{place})" for place, color in enumerate(COLORS)}
+        names = {color: f"var(--rule-{place})" for place, color in enumerate((*COLORS, GREY))}
         for color, name in {**names, INK: "currentColor", FAINT: "var(--faint)", "#000000": "currentColor"}.items():
             drawn = drawn.replace(color.lower(), name)
         start = drawn.index("<svg")  # what stands before it is not for a page
@@ -106,9 +106,8 @@ class Drawer:
             low, high, mean = ([getattr(one, end) for one in found] for end in ("low", "high", "mean"))
             if len(lengths) > 1:
                 axes.fill_between(lengths, low, high, color=style.color, alpha=0.14, linewidth=0)
-                axes.plot(
-                    lengths, mean, style.line, color=style.color, marker="o", markersize=4, linewidth=1.8, label=rule
-                )
+                axes.plot(lengths, mean, linestyle=style.line, color=style.color, linewidth=1.8, label=rule)
+                axes.plot(lengths, mean, "o", color=style.color, markersize=4)
             else:
                 axes.plot([rank, rank], [low[0], high[0]], color=style.color, linewidth=2)
                 axes.plot([rank], mean, "o", color=style.color, markersize=7, label=rule)
@@ -167,7 +166,7 @@ class Drawer:
             mean, spread = _padded([one.gain_mean for one in here]), _padded([one.gain_std for one in here])
             style, frames = self.styles[rule], np.arange(len(mean))
             axes.fill_between(frames, mean - spread, mean + spread, color=style.color, alpha=0.12, linewidth=0)
-            axes.plot(frames, mean, style.line, color=style.color, linewidth=1.6, label=rule)
+            axes.plot(frames, mean, linestyle=style.line, color=style.color, linewidth=1.6, label=rule)
         axes.set_ylim(-0.04, 1.04)
         axes.set_xlabel("frame")
         axes.set_ylabel("gain")
@@ -249,4 +248,13 @@ def _legend(drawing: "matplotlib.figure.Figure", axes: "matplotlib.axes.Axes") -
     handles, names = axes.get_legend_handles_labels()
     longest = max((len(name) for name in names), default=1)
     columns = max(1, min(len(names), 80 // (longest + 6)))
-    drawing.legend(handles, names, loc="outside lower center", ncols=columns, frameon=False, fontsize=9, labelcolor=INK)
+    drawing.legend(
+        handles,
+        names,
+        loc="outside lower center",
+        ncols=columns,
+        frameon=False,
+        fontsize=9,
+        labelcolor=INK,
+        handlelength=LEGEND,
+    )

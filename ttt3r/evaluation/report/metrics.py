@@ -75,6 +75,8 @@ _KNOWN: dict[str, tuple[str, str, Direction, Family, bool, int]] = {
     "rpe_rotation_degrees": ("RPE", "deg", _LOWER, Family.TRAJECTORY, True, 3),
     "rotation_degrees": ("rotation", "deg", _LOWER, Family.TRAJECTORY, True, 2),
     "translation": ("translation", "", _LOWER, Family.TRAJECTORY, True, 3),
+    "ate_per_first_view": ("ATE / first view", "", _LOWER, Family.TRAJECTORY, True, 4),
+    "translation_per_first_view": ("translation / first view", "", _LOWER, Family.TRAJECTORY, True, 3),
     "alignment_scale": ("scale", "", _NEITHER, Family.TRAJECTORY, True, 3),
     "scale_error": ("|ln scale|", "", _LOWER, Family.TRAJECTORY, False, 3),
     "drift": ("drift", "m", _LOWER, Family.TRAJECTORY, True, 3),

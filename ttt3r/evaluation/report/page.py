@@ -6,20 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-from ttt3r.evaluation.plots import COLORS
+from ttt3r.evaluation.palette import COLORS, DARK, DARK_GREY, GREY, RuleStyle
 from ttt3r.evaluation.report.figures import Figure
 from ttt3r.evaluation.report.scenes import Scene
-from ttt3r.evaluation.report.style import DARK, RuleStyle
 from ttt3r.evaluation.report.tables import Table
 from ttt3r.evaluation.report.verdict import Verdict
-
-LINES = {"-": "solid", "--": "dashed", ":": "dotted"}
 
 READING = (
     (
         "The verdict",
         "A winner is called sure if the corrected p-value is at most 0.05, the interval of the difference leaves out zero, "
-        "and the difference exceeds the noise between runs where that is known. Everything else may be chance.",
+        "and the difference exceeds the noise between runs where that is known. Everything else may be chance. "
+        "Bold means sure, in every table. Nothing wins that does not surely beat what knows nothing.",
     ),
     (
         "Differences",
@@ -134,9 +132,8 @@ class Page:
 
 def _colors() -> str:
     """The colours of the rules, in the light and in the dark."""
-    light, dark = (
-        "".join(f"--rule-{place}:{color};" for place, color in enumerate(colors)) for colors in (COLORS, DARK)
-    )
+    both = (*COLORS, GREY), (*DARK, DARK_GREY)
+    light, dark = ("".join(f"--rule-{place}:{color};" for place, color in enumerate(colors)) for colors in both)
     return f":root{{{light}}}@media(prefers-color-scheme:dark){{:root{{{dark}}}}}"
 
 
@@ -156,13 +153,17 @@ def _prose(text: str) -> str:
 
 
 def _legend(styles: Sequence[tuple[str, RuleStyle]]) -> str:
-    """The colour of each rule, the same in every figure."""
+    """Colour and line of each rule, the same in every figure."""
     items = "".join(
-        f'<li><i style="border-color: var(--rule-{style.place}); border-top-style: {LINES[style.line]}"></i>'
-        f"{html.escape(rule)}</li>"
+        f'<li><svg viewBox="0 0 40 8" aria-hidden="true"><line x1="0" y1="4" x2="40" y2="4" stroke="var(--rule-{style.place})" '
+        f'stroke-width="2"{_dashes(style)}/></svg>{html.escape(rule)}</li>'
         for rule, style in styles
     )
     return f'<ul class="rules">{items}</ul>'
+
+
+def _dashes(style: RuleStyle) -> str:
+    return f' stroke-dasharray="{" ".join(f"{2 * part:g}" for part in style.dashes)}"' if style.dashes else ""
 
 
 def _table(table: Table) -> str:

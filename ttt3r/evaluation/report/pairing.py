@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from ttt3r.evaluation.knowing_nothing import KNOWS_NOTHING
 from ttt3r.evaluation.report.aggregate import Aggregation
 from ttt3r.evaluation.report.metrics import Metric, metric_named
 from ttt3r.evaluation.report.results import Place, Results, Slice
@@ -41,7 +42,7 @@ class PairedComparison:
         metric: how the numbers are read.
         length: frames asked for.
         rule: a.
-        against: b, the baseline, or the control of equal mean gain.
+        against: b, the baseline, the control of equal mean gain, or a predictor that knows nothing.
         sequences: on which both have a number.
         values: a_i.
         others: b_i.
@@ -50,7 +51,7 @@ class PairedComparison:
         test: of a zero mean.
         noise: of a single sequence's number between runs; in the same units as the differences.
         noise_of_mean: standard deviation of the mean difference by that noise alone; NaN if nothing was repeated.
-        p_corrected: by Holm over the family.
+        p_corrected: by Holm over the family: the comparisons of rules with rules, or those with one that knows nothing.
         family: number of tests in it.
     """
 
@@ -122,12 +123,13 @@ def baseline_of(results: Results) -> str:
 
 
 def pairs_of(results: Results, baseline: str) -> tuple[tuple[str, str], ...]:
-    """(rule, against): every other rule with the baseline, and every gate with its control, in the order of the rules."""
+    """(rule, against): every other rule with the baseline, every gate with its control, every rule with what knows nothing."""
     pairs = []
     for rule in results.asked:
         if rule != baseline:
             pairs.append((rule, baseline))
         pairs += [(rule, control) for control in results.rules if results.gate_of.get(control) == rule]
+        pairs += [(rule, nothing) for nothing in results.knowing_nothing]
     return tuple(pairs)
 
 
@@ -214,11 +216,21 @@ class Comparing:
             for pair in pairs_of(results, self.baseline or baseline_of(results)) if lengths else ():
                 if present.issuperset(pair):
                     made.append(self.compare(local, metric, max(lengths), pair))
-        tested = [one.test.p if len(one.sequences) else math.nan for one in made]
+        return _corrected(made)
+
+
+def _corrected(made: Sequence[PairedComparison]) -> tuple[PairedComparison, ...]:
+    """Holm within each family. A rule must beat all that know nothing, so these are families of their own."""
+    families: dict[str, list[int]] = {}
+    for index, one in enumerate(made):
+        families.setdefault(one.against if one.against in KNOWS_NOTHING else "", []).append(index)
+    found = list(made)
+    for members in families.values():
+        tested = [made[i].test.p if len(made[i].sequences) else math.nan for i in members]
         family = sum(not math.isnan(p) for p in tested)
-        return tuple(
-            dataclasses.replace(one, p_corrected=p, family=family) for one, p in zip(made, holm(tested), strict=True)
-        )
+        for index, p in zip(members, holm(tested), strict=True):
+            found[index] = dataclasses.replace(made[index], p_corrected=p, family=family)
+    return tuple(found)
 
 
 def _noise(results: Results, places: Sequence[Place], ratio: bool) -> tuple[NoiseFloor, float]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ttt3r.evaluation.current import current_of
+from ttt3r.evaluation.knowing_nothing import KNOWS_NOTHING
 from ttt3r.evaluation.rows import ResultRow, Status, UnitResult
 
 REPEAT = "repeat"
@@ -68,7 +69,12 @@ class Results:
     @cached_property
     def asked(self) -> tuple[str, ...]:
         """The rules that were asked for, without controls."""
-        return tuple(rule for rule in self.rules if rule not in self.gate_of)
+        return tuple(rule for rule in self.rules if rule not in self.gate_of and rule not in KNOWS_NOTHING)
+
+    @cached_property
+    def knowing_nothing(self) -> tuple[str, ...]:
+        """The predictors that know nothing: they stand beside every rule, and no rule wins that does not beat them."""
+        return tuple(rule for rule in self.rules if rule in KNOWS_NOTHING)
 
     def of(self, part: Slice) -> "Results":
         """The same, of one slice alone."""

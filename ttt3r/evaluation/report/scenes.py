@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
+from ttt3r.evaluation.palette import RuleStyle
 from ttt3r.evaluation.report.arrays import UnitArrays
 from ttt3r.evaluation.report.results import Results, Slice
-from ttt3r.evaluation.report.style import RuleStyle
 from ttt3r.evaluation.trajectory import DegenerateTrajectory, umeyama
 
 MOST_SEQUENCES = 6
@@ -19,7 +19,6 @@ MOST_RULES = 7
 ALL_POINTS = 60_000
 """Points of all clouds of a page together: about one megabyte."""
 PALETTE = 64
-DASHES = {"-": "solid", "--": "dash", ":": "dot"}
 
 
 @dataclass(frozen=True)
@@ -181,7 +180,7 @@ def _line(path: Float[np.ndarray, "frame xyz=3"], name: str, style: RuleStyle | 
         line={
             "color": color,
             "width": 6 if style is None else 4,
-            "dash": "solid" if style is None else DASHES[style.line],
+            "dash": "solid" if style is None else "dash" if style.dashes else "solid",
         },
         marker={"color": color, "size": sizes, "line": {"width": 0}},
         hovertemplate=f"{name}<br>frame %{{pointNumber}}<extra></extra>".replace("<br>", ", "),

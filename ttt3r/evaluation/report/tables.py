@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 MISSING = "-"
 """Shown for NaN; empty in CSV."""
+PRINTED = 8
+"""Columns beside the keys that fit on a printed page."""
 FOLDED = 14
 """Letters after which words may be folded in a terminal."""
 
@@ -28,13 +30,13 @@ class Cell:
         value: what it is.
         form: how a number is printed, as in `format(value, form)`.
         after: follows the number in print, e.g. ` %`; CSV holds the bare number.
-        best: printed bold.
+        sure: printed bold, which means the same in every table: a difference that the statistics call sure.
     """
 
     value: str | float
     form: str = ".3f"
     after: str = ""
-    best: bool = False
+    sure: bool = False
 
     @property
     def text(self) -> str:
@@ -59,11 +61,13 @@ class Column:
         heading: for people.
         name: for CSV.
         numeric: set to the right.
+        aside: left out of a printed page that has no room for all columns.
     """
 
     heading: str
     name: str = ""
     numeric: bool = True
+    aside: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,11 +111,17 @@ class Table:
         lines = [f"**{self.title}**", "", _piped([_cleaned(column.heading) for column in self.columns])]
         lines.append(_piped(["---:" if column.numeric else "---" for column in self.columns]))
         for row in self.rows:
-            lines.append(_piped([f"**{_cleaned(cell.text)}**" if cell.best else _cleaned(cell.text) for cell in row]))
+            lines.append(_piped([f"**{_cleaned(cell.text)}**" if cell.sure else _cleaned(cell.text) for cell in row]))
         return "\n".join([*lines, "", *([_cleaned(self.caption), ""] if self.caption else [])])
 
     def latex(self) -> str:
-        """A floating table; the preamble needs `booktabs`."""
+        """A floating table; the preamble needs `booktabs`. Of a wide table it has the first columns; the CSV has all."""
+        beside = range(self.keys, len(self.columns))
+        if len(beside) > PRINTED:
+            shown = [index for index in beside if not self.columns[index].aside][:PRINTED]
+            note = f"{len(beside) - len(shown)} more columns: {self.name}.csv"
+            caption = "; ".join(part for part in (self.caption, note) if part)
+            return dataclasses.replace(self._with_columns(shown), caption=caption).latex()
         form = "".join("r" if column.numeric else "l" for column in self.columns)
         lines = [r"\begin{table}", r"\centering", rf"\caption{{{_latex(f'{self.title}. {self.caption}'.strip())}}}"]
         lines += [rf"\label{{tab:{self.name}}}", rf"\begin{{tabular}}{{{form}}}", r"\toprule"]
@@ -119,7 +129,7 @@ class Table:
         for row, before in zip(self.rows, [None, *self.rows], strict=False):
             if before is not None and self.keys > 1 and row[0].text != before[0].text:
                 lines.append(r"\addlinespace")
-            cells = [rf"\textbf{{{_latex(cell.text)}}}" if cell.best else _latex(cell.text) for cell in row]
+            cells = [rf"\textbf{{{_latex(cell.text)}}}" if cell.sure else _latex(cell.text) for cell in row]
             lines.append(" & ".join(cells) + r" \\")
         return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
 
@@ -134,7 +144,7 @@ class Table:
         for row, before in zip(self.rows, [None, *self.rows], strict=False):
             group = before is not None and self.keys > 1 and row[0].text != before[0].text
             cells = "".join(
-                f"<td{_class('number' if column.numeric else '', 'best' if cell.best else '')} "
+                f"<td{_class('number' if column.numeric else '', 'sure' if cell.sure else '')} "
                 f'data-value="{html.escape(cell.plain)}">{html.escape(cell.text)}</td>'
                 for column, cell in zip(self.columns, row, strict=True)
             )
@@ -168,7 +178,7 @@ class Table:
                     escape(column.heading), justify="right" if fixed else "left", no_wrap=fixed, overflow="fold"
                 )
             for row, after in zip(part.rows, [*part.rows[1:], None], strict=True):
-                cells = [f"[bold]{escape(cell.text)}[/]" if cell.best else escape(cell.text) for cell in row]
+                cells = [f"[bold]{escape(cell.text)}[/]" if cell.sure else escape(cell.text) for cell in row]
                 ends = after is not None and part.keys > 1 and after[0].text != row[0].text
                 table.add_row(*cells, end_section=ends)
             made.append(table)

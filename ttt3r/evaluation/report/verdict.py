@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ttt3r.evaluation.knowing_nothing import KNOWS_NOTHING
 from ttt3r.evaluation.report.contents import Means
 from ttt3r.evaluation.report.facts import BYTES, main_cost
 from ttt3r.evaluation.report.failing import Failure
@@ -73,9 +74,12 @@ def _verdict(evidence: Evidence, part: Slice) -> Verdict:
     failed = _failures([one for one in evidence.failures if one.slice == part], metric, len(results.sequences))
     if not ranked:
         return Verdict(part, False, f"No rule has a single {metric.heading} {where}.", failed)
+    nothing = {rule: evidence.means.value(part, rule, length, metric.name) for rule in results.knowing_nothing}
     listing = ", ".join(f"{rule} {_number(values[rule], metric)}" for rule in ranked)
     unit = f" in {metric.unit}" if metric.unit else ""
     told = [f"Means of {metric.heading}{unit} {where}, best first: {listing}."]
+    if known := [f"{rule} {_number(value, metric)}" for rule, value in nothing.items() if not math.isnan(value)]:
+        told.append(f"What knows nothing: {', '.join(known)}.")
     if len(ranked) == 1:
         return Verdict(
             part, False, f"Only {ranked[0]} has numbers {where}: there is nothing to compare.", (*told, *failed)
@@ -84,6 +88,8 @@ def _verdict(evidence: Evidence, part: Slice) -> Verdict:
     rival = evidence.baseline if winner != evidence.baseline and evidence.baseline in ranked else ranked[1]
     pair = _find(evidence.comparisons, part, {winner, rival})
     headline, sure = _headline(metric, winner, rival, pair, where)
+    if doubt := _no_better_than_nothing(evidence.comparisons, part, winner, where):
+        headline, sure = doubt, False
     if pair is not None:
         told += _how_sure(pair)
     told += _control(evidence.comparisons, part, winner)
@@ -106,6 +112,19 @@ def _headline(metric: Metric, winner: str, rival: str, pair: PairedComparison | 
     if pair.sure:
         return f"No clear winner {where}: {winner} has the best mean, but sequence by sequence {words}.", False
     return f"No sure winner {where}: {winner} has the best mean {metric.heading}; {words}, which may be chance.", False
+
+
+def _no_better_than_nothing(comparisons: Sequence[PairedComparison], part: Slice, winner: str, where: str) -> str:
+    """What stands in the way of a win: a predictor that knows nothing and is as good, or not surely worse; empty if none is."""
+    against = [one for one in comparisons if (one.slice, one.rule) == (part, winner) and one.against in KNOWS_NOTHING]
+    against = [one for one in against if one.sequences]
+    if worse := [one for one in against if not one.better]:
+        words = " or ".join(one.against for one in worse)
+        return f"No rule won {where}: {winner} has the best {worse[0].metric.heading} of the rules, and does not beat {words}."
+    if unsure := [one for one in against if not one.sure]:
+        words = " or ".join(one.against for one in unsure)
+        return f"No sure winner {where}: that {winner}, the best of the rules, beats {words} may be chance."
+    return ""
 
 
 def _amount(pair: PairedComparison, value: float) -> str:

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ttt3r.evaluation.current import current_of
+from ttt3r.evaluation.palette import rule_styles
 from ttt3r.evaluation.paper import AgainstPaper, against_paper
 from ttt3r.evaluation.report.aggregate import Aggregation, StrictMean
 from ttt3r.evaluation.report.arrays import UnitArrays, read_usable_arrays
-from ttt3r.evaluation.report.contents import Means, comparison_table, gain_tables, overall_table, summary_tables
+from ttt3r.evaluation.report.contents import Means, gain_tables, overall_table, summary_tables
 from ttt3r.evaluation.report.facts import (
     cost_table,
     failure_table,
@@ -22,10 +23,10 @@ from ttt3r.evaluation.report.failing import Failure, failures
 from ttt3r.evaluation.report.figures import Drawer, Figure
 from ttt3r.evaluation.report.metrics import metric_named, primary_metric
 from ttt3r.evaluation.report.page import Page
+from ttt3r.evaluation.report.pair_table import comparison_table
 from ttt3r.evaluation.report.pairing import Comparing, PairedComparison, baseline_of
 from ttt3r.evaluation.report.results import Results, collect
 from ttt3r.evaluation.report.scenes import Scene, make_scenes, plotly_script
-from ttt3r.evaluation.report.style import rule_styles
 from ttt3r.evaluation.report.tables import Table
 from ttt3r.evaluation.report.verdict import Evidence, Verdict, verdicts
 from ttt3r.evaluation.rows import UnitResult
@@ -120,17 +121,18 @@ def make_report(units: Iterable[UnitResult], settings: ReportSettings = ReportSe
         comparisons=comparisons,
         failures=failed,
         verdicts=verdicts(evidence),
-        tables=(*_tables(means, comparisons, units), *_against(against, settings.against)),
+        tables=(*_tables(means, comparisons, units, baseline), *_against(against, settings.against)),
         facts=(failure_table(failed), remark_table(results.rows, units), setting_table(units, results)),
     )
 
 
 def _tables(
-    means: Means, comparisons: Sequence[tuple[PairedComparison, ...]], units: Sequence[UnitResult]
+    means: Means, comparisons: Sequence[tuple[PairedComparison, ...]], units: Sequence[UnitResult], baseline: str
 ) -> tuple[Table, ...]:
     first, others = comparisons[0], [one for family in comparisons[1:] for one in family]
     heading = first[0].metric.heading if first else ""
-    tables = [*summary_tables(means), comparison_table(first, "comparisons", f"{heading}: rules in pairs")]
+    summary = summary_tables(means, [*first, *others], baseline)
+    tables = [*summary, comparison_table(first, "comparisons", f"{heading}: rules in pairs")]
     tables.append(comparison_table(others, "other_metrics", "Other metrics: rules in pairs"))
     return (*tables, *gain_tables(means), cost_table(units, means.results.rules))
 
@@ -191,7 +193,7 @@ def make_page(report: Report, units: Sequence[UnitResult], arrays: Sequence[Unit
         arrays: for the curves of gains and the interactive view.
     """
     results, notes = report.results, [*report.settings.notes]
-    styles = rule_styles(results.rules, results.gate_of)
+    styles = rule_styles(results.rules)
     figures: tuple[Figure, ...] = ()
     scenes: tuple[Scene, ...] = ()
     script = ""
