@@ -66,9 +66,7 @@ def test_all_forms_show_the_same_numbers(made):
             in_markdown = [text.strip("* ") for text in md_line.split("|")]
             in_latex = [re.sub(r"textbf\{(.*)\}", r"\1", text.strip(" \\")) for text in tex_line.split("&")]
             assert all(text in in_markdown for text in found)
-            shown = [
-                text for text in found if text in in_latex
-            ]  # of a wide table, the columns that a page has room for
+            shown = [text for text in found if text in in_latex]  # of a wide table, what a page has room for
             assert len(shown) == len(found) or len(table.columns) - table.keys > PRINTED
             assert shown or not found
         assert len(tex_lines) == len(texts)

@@ -46,24 +46,7 @@ def comparison_table(comparisons: Sequence[PairedComparison], name: str, title: 
     metrics = len({one.metric for one in comparisons}) > 1
     keys = [Column("data", "protocol", False)] * several + [Column("metric", "metric", False)] * metrics
     keys += [RULE, Column("against", "against", numeric=False)]
-    numbers = [
-        FRAMES,
-        Column("n", "sequences"),
-        Column("scenes", "scenes", aside=True),
-        Column("difference", "difference"),
-    ]
-    numbers += [
-        Column("unit", "unit", False),
-        Column("low", "low"),
-        Column("high", "high"),
-        Column("better", "better_on"),
-    ]
-    numbers += [
-        Column("p", "p", aside=True),
-        Column("p Holm", "p_holm"),
-        Column("least p", "smallest_p", aside=True),
-        Column("noise", "noise_sd", aside=True),
-    ]
+    numbers = _numbers()
     rows = []
     for one in comparisons:
         form = "+.1f" if one.ratio else f"+.{one.metric.digits}f"
@@ -97,3 +80,20 @@ def comparison_table(comparisons: Sequence[PairedComparison], name: str, title: 
         "noise: standard deviation of the difference between runs, - where nothing was repeated; bold: sure"
     )
     return Table(name, title, (*keys, *numbers), tuple(rows), len(keys), caption)
+
+
+def _numbers() -> list[Column]:
+    return [
+        FRAMES,
+        Column("n", "sequences"),
+        Column("scenes", "scenes", aside=True),
+        Column("difference", "difference"),
+        Column("unit", "unit", False),
+        Column("low", "low"),
+        Column("high", "high"),
+        Column("better", "better_on"),
+        Column("p", "p", aside=True),
+        Column("p Holm", "p_holm"),
+        Column("least p", "smallest_p", aside=True),
+        Column("noise", "noise_sd", aside=True),
+    ]
