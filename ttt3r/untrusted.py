@@ -4,13 +4,15 @@ A file of another program, of another release or of a stranger may hold anything
 wrong with it becomes a `DamagedFile`, in one line that names the file and the cure.
 """
 
+import dataclasses
+import enum
 import json
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Shaped
@@ -20,6 +22,7 @@ from ttt3r.files import read_text
 
 MOST_TEXT = 256 * 2**20
 """Most bytes of a file of settings or of a table."""
+Words = TypeVar("Words", bound=enum.Enum)
 _ROOM, _RATIO = 64 * 2**20, 64  # an archive may unfold to this many bytes, or to this many times its own
 
 
@@ -176,7 +179,8 @@ def read_arrays(
     with zipfile.ZipFile(path) as archive:
         present = [name for name in forms if name not in optional or f"{name}.npy" in archive.namelist()]
         lengths: dict[str, int] = {}
-        room = max(_ROOM, _RATIO * path.stat().st_size)
+        room = max(Words = TypeVar("Words", bound=enum.Enum)
+_ROOM, _RATIO * path.stat().st_size)
         for name in present:
             room -= _check_member(archive, name, forms[name], lengths)
             if room < 0:
@@ -206,3 +210,30 @@ def _check_member(archive: zipfile.ZipFile, name: str, form: ArrayForm, lengths:
     if member.file_size != start + size:
         raise ValueError(f"array {name!r} claims {size} bytes, but the archive has {member.file_size - start}")
     return size
+
+
+def member(kind: type[Words], value: object) -> Words:
+    """The member of an enumeration that a text names.
+
+    Raises:
+        ValueError: if none has it.
+    """
+    for member in kind:
+        if member.value == value:
+            return member
+    raise ValueError(f"unknown {kind.__name__} {shown(value)}; known are {', '.join(each.value for each in kind)}")
+
+
+def require_names(kind: type, values: Mapping[str, Any]) -> None:
+    """All settings of a dataclass and no others: a default in the place of a lost setting could fit, and mean something else.
+
+    Raises:
+        ValueError: naming what is unknown or missing.
+    """
+    names = {field.name for field in dataclasses.fields(kind)}
+    if unknown := sorted(values.keys() - names):
+        raise ValueError(
+            f"unknown setting {shown(unknown[0])} of a {kind.__name__}; known are {', '.join(sorted(names))}"
+        )
+    if missing := sorted(names - values.keys()):
+        raise ValueError(f"a {kind.__name__} lacks {', '.join(missing)}")

@@ -32,7 +32,7 @@ def tables_of(study: WorldStudy) -> tuple[Table, ...]:
 def summary_table(study: WorldStudy) -> Table:
     """Rotations at up to four lengths, and what memories recall: a line for each rule, and for what knows nothing."""
     scores = study.scores
-    lengths = scores.lengths if len(scores.lengths) <= 4 else (*scores.lengths[:3], scores.lengths[-1])
+    lengths = list(scores.lengths if len(scores.lengths) <= 4 else (*scores.lengths[:3], scores.lengths[-1]))
     bins = BINS[:3] if study.asked else ()
     recalled = table_of_recall(study.asked) if study.asked else {}
     turned = scores.rotation_degrees

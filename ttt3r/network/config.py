@@ -3,12 +3,11 @@
 import dataclasses
 import enum
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from ttt3r.types import LengthUnit
-from ttt3r.untrusted import parse_json, real, shown, whole
+from ttt3r.untrusted import member, parse_json, real, require_names, shown, whole
 
 
 class RayForm(enum.Enum):
@@ -241,32 +240,11 @@ class CUT3RConfig:
             known = ", ".join(kind.__name__ for kind in _HEADS)
             raise ValueError(f"not the settings of a known head: kind={shown(head.get('kind'))}; known are {known}")
         head.pop("kind")
-        _require_names(cls, values)
-        _require_names(kind, head)
+        require_names(cls, values)
+        require_names(kind, head)
         head = {name: tuple(value) if isinstance(value, list) else value for name, value in head.items()}
-        form, unit = _member(RayForm, values["ray_form"]), _member(LengthUnit, values["unit"])
+        form, unit = member(RayForm, values["ray_form"]), member(LengthUnit, values["unit"])
         return cls(**(values | {"head": kind(**head), "ray_form": form, "unit": unit}))
 
 
 _HEADS = (DPTConfig, LinearConfig, UNetConfig)
-
-
-Words = TypeVar("Words", bound=enum.Enum)
-
-
-def _member(kind: type[Words], value: object) -> Words:
-    for member in kind:
-        if member.value == value:
-            return member
-    raise ValueError(f"unknown {kind.__name__} {shown(value)}; known are {', '.join(each.value for each in kind)}")
-
-
-def _require_names(kind: type, values: Mapping[str, Any]) -> None:
-    """All settings and no others: a default in the place of a lost setting could fit the weights, and mean something else."""
-    names = {field.name for field in dataclasses.fields(kind)}
-    if unknown := sorted(values.keys() - names):
-        raise ValueError(
-            f"unknown setting {shown(unknown[0])} of a {kind.__name__}; known are {', '.join(sorted(names))}"
-        )
-    if missing := sorted(names - values.keys()):
-        raise ValueError(f"a {kind.__name__} lacks {', '.join(missing)}")
