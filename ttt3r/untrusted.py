@@ -22,8 +22,9 @@ from ttt3r.files import read_text
 
 MOST_TEXT = 256 * 2**20
 """Most bytes of a file of settings or of a table."""
-Words = TypeVar("Words", bound=enum.Enum)
 _ROOM, _RATIO = 64 * 2**20, 64  # an archive may unfold to this many bytes, or to this many times its own
+
+Words = TypeVar("Words", bound=enum.Enum)
 
 
 class DamagedFile(ValueError):
@@ -179,8 +180,7 @@ def read_arrays(
     with zipfile.ZipFile(path) as archive:
         present = [name for name in forms if name not in optional or f"{name}.npy" in archive.namelist()]
         lengths: dict[str, int] = {}
-        room = max(Words = TypeVar("Words", bound=enum.Enum)
-_ROOM, _RATIO * path.stat().st_size)
+        room = max(_ROOM, _RATIO * path.stat().st_size)
         for name in present:
             room -= _check_member(archive, name, forms[name], lengths)
             if room < 0:
