@@ -117,7 +117,7 @@ def test_no_dash_looks_solid_in_a_legend():
         name = text.get_text()
         dashes = rule_styles(names)[name].dashes
         assert line.get_color() == drawn[name].get_color()
-        assert line._dash_pattern == drawn[name]._dash_pattern
+        assert vars(line)["_dash_pattern"] == vars(drawn[name])["_dash_pattern"]
         assert line.get_marker() == "None"  # a mark in the middle would fill a gap
-        assert 2 * sum(dashes) * line.get_linewidth() <= legend.handlelength * text.get_fontsize()
-    assert len({(line.get_color(), str(line._dash_pattern)) for line in legend.get_lines()}) == len(names)
+        assert 2 * sum(dashes) * line.get_linewidth() <= legend.handlelength * float(text.get_fontsize())
+    assert len({(line.get_color(), str(vars(line)["_dash_pattern"])) for line in legend.get_lines()}) == len(names)

@@ -156,6 +156,7 @@ def test_a_restarted_memory_is_asked_as_one_that_began_there(network, frames, re
     np.testing.assert_array_equal(found.unseen, expected.unseen)
     with torch.no_grad():  # points, by hand: moved into the first view's world, in its unit
         answer = model.query(alone.memory, cut.ray_map[0]).points_world
+    assert answer is not None
     unit = truth.points_camera[began].norm(dim=-1).mean(dim=(1, 2))
     place = truth.camera_to_world[began]
     moved = torch.einsum("bij,bhwj->bhwi", place[:, :3, :3], unit[:, None, None, None] * answer)
@@ -256,6 +257,7 @@ def test_the_command_writes_tables_and_pictures(tmp_path, capsys):
     assert main([*words.split(), "--out", str(tmp_path / "out")]) == 0
     printed = capsys.readouterr().out
     assert "token mean of ttt3r" in printed
+    assert "trained in metres with rays of the form official" in " ".join(printed.split())
     with open(tmp_path / "out" / "worlds.csv") as file:
         rows = list(csv.DictReader(file))
     assert {row["rule"] for row in rows} >= {"cut3r", "ttt3r@3", "control of ttt3r", "1/t", NO_MOTION, MEAN_DEPTH}

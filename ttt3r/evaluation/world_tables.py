@@ -31,7 +31,7 @@ def tables_of(study: WorldStudy) -> tuple[Table, ...]:
 def summary_table(study: WorldStudy) -> Table:
     """Rotations at up to four lengths, and what memories recall: a line for each rule, and for what knows nothing."""
     scores = study.scores
-    lengths = scores.lengths if len(scores.lengths) <= 4 else (*scores.lengths[:3], scores.lengths[-1])
+    lengths = list(scores.lengths if len(scores.lengths) <= 4 else (*scores.lengths[:3], scores.lengths[-1]))
     bins = BINS[:3] if study.asked else ()
     recalled = table_of_recall(study.asked) if study.asked else {}
     turned = scores.rotation_degrees
@@ -57,8 +57,9 @@ def summary_table(study: WorldStudy) -> Table:
 
 
 def _short(value: Interval | None, digits: int) -> Cell:
-    known = value is not None and not np.isnan(value.mean)
-    return Cell(f"{value.mean:.{digits}f}±{value.half:.{digits}f}" if known else "-")
+    if value is None or np.isnan(value.mean):
+        return Cell("-")
+    return Cell(f"{value.mean:.{digits}f}±{value.half:.{digits}f}")
 
 
 def _errors(scores: WorldScores) -> Table:

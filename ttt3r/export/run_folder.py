@@ -216,7 +216,7 @@ class RunFolder:
         """
         seen = memory.seen.tolist()
         if seen != [self.frames]:
-            raise ValueError(f"{self.frames} frames are written, but the memory saw {seen}; save it right after write")
+            raise ValueError(f"{self.frames} frames are written; the memory has seen {seen}; save it right after write")
         cloud = folder_files.cloud_name(self.frames)
         self.cloud.save(self.path / cloud)
         memory.save(self.path / folder_files.MEMORY)
