@@ -257,6 +257,7 @@ def test_the_command_writes_tables_and_pictures(tmp_path, capsys):
     assert main([*words.split(), "--out", str(tmp_path / "out")]) == 0
     printed = capsys.readouterr().out
     assert "token mean of ttt3r" in printed
+    assert "trained in metres with rays of the form official" in " ".join(printed.split())
     with open(tmp_path / "out" / "worlds.csv") as file:
         rows = list(csv.DictReader(file))
     assert {row["rule"] for row in rows} >= {"cut3r", "ttt3r@3", "control of ttt3r", "1/t", NO_MOTION, MEAN_DEPTH}

@@ -14,7 +14,9 @@ from ttt3r.evaluation.world_plots import plot_errors_by_length, plot_forgetting,
 from ttt3r.evaluation.world_rows import units_of
 from ttt3r.evaluation.world_study import CONSTANT, WorldPlan, WorldStudy, control_rules, run_study
 from ttt3r.evaluation.world_tables import summary_table, tables_of, write_tables
+from ttt3r.network.config import RayForm
 from ttt3r.reconstructor import RecurrentNetwork
+from ttt3r.types import LengthUnit
 from ttt3r.update_rules import StateUpdateRule
 
 CSV, SUMMARY = "worlds.csv", "summary.md"
@@ -26,6 +28,13 @@ def compare_worlds(settings: Any, lengths: list[int], console: Console) -> int:
     rules = choosing.parse_rules(settings.rules)
     resets = choosing.parse_resets(rules, settings.reset_every)
     network = choosing.load(settings, console)
+    if network.config.unit is not LengthUnit.FIRST_VIEW or network.config.ray_form is not RayForm.DIRECTION:
+        console.print(
+            "[yellow]these worlds ask in units of the first view and by pure directions, and this network was trained in "
+            f"{network.config.unit.value} with rays of the form {network.config.ray_form.value}[/]: translations and recall "
+            "mean little; rotations are comparable",
+            highlight=False,
+        )
     with choosing.precision(settings):
         study = _run(network, (rules, resets), plan, console)
     if settings.controls:

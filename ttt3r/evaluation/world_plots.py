@@ -91,7 +91,7 @@ def plot_recall(path: str | Path, asked: Sequence[RecallScores], names: Sequence
     axes.set_ylabel("explained variance of its colours")
     axes.set_title("asked for an earlier frame by its rays", fontsize=11, color=INK)
     low, high = axes.get_ylim()
-    axes.set_ylim(max(low, -0.8), min(1.0, high))
+    axes.set_ylim(max(low, -2.4), min(1.0, high))  # what knows nothing lies about -2, and stays in sight
     quiet_axes(axes)
     legend_below(figure, axes)
     figure.savefig(path, dpi=150)

@@ -53,7 +53,7 @@ def summary_table(study: WorldStudy) -> Table:
         rows=tuple(rows),
         keys=1,
         caption="Rotation: error in degrees, not aligned, over the last frames before each length. Recall: explained variance "
-        "of the colours of earlier views; 1 is perfect, 0 the view's mean colour. Control: the constant of its mean gain.",
+        "of the colours of earlier views; 1 is perfect, 0 the view's mean colour.",
     )
 
 
