@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
+from ttt3r.evaluation.knowing_nothing import KNOWS_NOTHING
 from ttt3r.evaluation.palette import COLORS, GREY, RuleStyle
 from ttt3r.evaluation.plots import FAINT, INK, LEGEND, new_figure, quiet_axes
 from ttt3r.evaluation.report.aggregate import common_set
@@ -134,7 +135,8 @@ class Drawer:
             comparisons: of one slice and metric.
             name: of the figure.
         """
-        chosen = [one for one in comparisons if one.sequences][:MOST_PAIRS]
+        present = [one for one in comparisons if one.sequences]
+        chosen = sorted(present, key=lambda one: one.against in KNOWS_NOTHING)[:MOST_PAIRS]  # rules with rules first
         columns = min(2, max(1, len(chosen)))
         lines = max(1, math.ceil(len(chosen) / columns))
         drawing = new_figure(2.9 * columns + 0.4, 2.9 * lines + 0.2)
@@ -248,13 +250,7 @@ def _legend(drawing: "matplotlib.figure.Figure", axes: "matplotlib.axes.Axes") -
     handles, names = axes.get_legend_handles_labels()
     longest = max((len(name) for name in names), default=1)
     columns = max(1, min(len(names), 80 // (longest + 6)))
-    drawing.legend(
-        handles,
-        names,
-        loc="outside lower center",
-        ncols=columns,
-        frameon=False,
-        fontsize=9,
-        labelcolor=INK,
-        handlelength=LEGEND,
-    )
+    where = "outside lower center"
+    legend = drawing.legend(handles, names, loc=where, ncols=columns, frameon=False, fontsize=9, handlelength=LEGEND)
+    for text in legend.get_texts():
+        text.set_color(INK)
