@@ -38,6 +38,7 @@ RULES_MAY_IMPORT |= {"ttt3r.update_rules.learned", "ttt3r.update_rules.saved_gat
 EXCEPTIONS: dict[str, str] = {
     "ttt3r/reconstructor.py": "the only place where a network and a rule meet, read from top to bottom",
     "ttt3r/types.py": "the nouns are one page, read from top to bottom",
+    "ttt3r/export/run_folder.py::RunFolder.create": "what a new run is: each written into its record",
     "ttt3r/rollout.py::rollout": "the public loop: two nouns and the options of a run, by keyword only",
     "ttt3r/evaluation/compare.py::compare": "the public comparison: three nouns and the options of a run, by keyword only",
     "ttt3r/rollout.py::rollout_rules": "the public loop: two nouns and the options of a run, by keyword only",

@@ -40,7 +40,7 @@ def brought_by(name: str, extras: frozenset[str], known: set[tuple[str, frozense
 
 def test_a_fresh_environment_brings_all_that_is_imported():
     there = brought_by("ttt3r", frozenset({"dev"}), set())
-    own = {"ttt3r", *(path.stem for path in (ROOT / "tests").rglob("*"))}
+    own = {"ttt3r", "tests", *(path.stem for path in (ROOT / "tests").rglob("*"))}
     of = packages_distributions()
     strangers = {
         module: file

@@ -44,6 +44,7 @@ BOUNDS: Mapping[str, Bound] = {
     "chunk": Bound(1),
     "checkpoint_every": Bound(1),
     "min_confidence": Bound(0, whole=False),
+    "min_quantile": Bound(0, 1, whole=False),
     "points": Bound(1),
     "voxel": Bound(0, whole=False, above=True),
     "worlds": Bound(2),

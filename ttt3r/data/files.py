@@ -178,7 +178,7 @@ class ImageFiles(FrameReader):
                 raise FileNotFoundError(f"no image file at {path} (listed by {name}); check the path")
             if path.suffix.lower() not in IMAGE_SUFFIXES:
                 raise ValueError(f"{path} is no image that can be read; expected {_known()} files")
-            self._stats.append(path.stat())
+            self._stats.append(path.lstat() if leads_nowhere(path) else path.stat())
         self._name = name
         self._paths = tuple(paths)
         times = times_of(paths) if timestamps is None else timestamps
