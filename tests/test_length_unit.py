@@ -1,7 +1,7 @@
 """The unit of length comes from the network, and every file and axis of a run says it."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ import ttt3r
 from ttt3r.cli import main
 from ttt3r.data.demo import write_demo_sequence
 from ttt3r.evaluation import plots
-from ttt3r.export import RunRecord, SavedRun
+from ttt3r.export import PointSelection, RunRecord, SavedRun
 from ttt3r.network import CUT3RConfig
 from ttt3r.types import LengthUnit
 
@@ -48,7 +48,7 @@ def test_every_file_of_a_run_says_the_unit(tmp_path, monkeypatch, network, words
 
 
 def test_the_record_of_an_older_run_means_metres(tmp_path: Path):
-    record = RunRecord.start({}, {}, "cpu", LengthUnit.FIRST_VIEW)
+    record = RunRecord.start({}, asdict(PointSelection()), "cpu", LengthUnit.FIRST_VIEW)
     record.save(tmp_path)
     assert RunRecord.load(tmp_path).unit is LengthUnit.FIRST_VIEW
     content = json.loads((tmp_path / "run.json").read_text())
