@@ -22,8 +22,9 @@ from ttt3r.data.procedural import ClipTruth, sample_clips
 from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD, TRAINING_LENGTH
 from ttt3r.evaluation import GainSummary, equal_gain_constants, mean_interval, score_worlds
 from ttt3r.evaluation.forgetting import questions_after, recall, with_controls
+from ttt3r.evaluation.knowing_nothing import KNOWS_NOTHING
 from ttt3r.evaluation.plots import COLORS
-from ttt3r.evaluation.world_plots import BINS, CONTROLS, bin_name, recall_intervals
+from ttt3r.evaluation.world_plots import BINS, bin_name, recall_intervals
 from ttt3r.update_rules import ConfidenceAware, ConstantRate, Frozen, FullOverwrite, TokenMean
 
 SMOKE_TEST = os.environ.get("SMOKE_TEST") == "1"
@@ -172,7 +173,7 @@ for index, name in enumerate(asked[0].color_error):
         place for place, point in enumerate(line) if point.count > WORLDS / 3
     ]  # a mean over two houses says nothing
     means, halves = (np.array([getattr(line[place], what) for place in enough]) for what in ("mean", "half"))
-    if name in CONTROLS:
+    if name in KNOWS_NOTHING:
         axes.plot(enough, means, label=name, color="#888888", linestyle=["--", ":", "-."][index % 3])
         continue
     axes.plot(enough, means, label=name, color=COLORS[index])
