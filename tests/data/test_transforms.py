@@ -132,7 +132,7 @@ def test_positions_that_were_scaled_are_in_the_unit_of_depth_again(tmp_path):
 @pytest.mark.parametrize(
     "name",
     ["images\\{:04d}.png", "./images/{:04d}.png", "images/{:04d}", ".\\images\\{:04d}", "images/{:04d}.PNG"]
-    + ["/home/someone/room/images/{:04d}.png", "C:\\data\\room\\images\\{:04d}.png", "../other/images/{:04d}.png"],
+    + ["/photos/room/images/{:04d}.png", "C:\\data\\room\\images\\{:04d}.png", "../other/images/{:04d}.png"],
 )
 def test_names_of_images(tmp_path, name):
     clip = opened(write(room(tmp_path / "room"), entries(name), **CAMERA))
