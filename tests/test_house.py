@@ -4,7 +4,7 @@ Everything is read from the source, nothing is imported. `EXCEPTIONS` is the pla
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -48,7 +48,6 @@ SOURCES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in sorte
 TREES = {name: ast.parse(text) for name, text in SOURCES.items()}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
-every_file = pytest.mark.parametrize("file", TREES)
 
 
 def module_of(file: str) -> str:
@@ -98,25 +97,34 @@ def arguments(node: Function) -> list[ast.arg]:
     return [argument for argument in [*named, *starred] if argument.arg not in ("self", "cls")]
 
 
-@every_file
-def test_imports_go_down(file):
+def none_of(found: Iterable[str]) -> None:
+    """Fails with the list of everything that was found, one line each."""
+    listed = sorted(found)
+    assert not listed, f"{len(listed)} found:\n" + "\n".join(listed)
+
+
+def upward(file: str) -> Iterator[str]:
+    """Imports of a file that do not go down."""
     here = room(module_of(file))
     if not here:
         return  # the face of the package may show every floor
-    assert here in FLOOR_OF, f"{file} stands on no floor: give it one in FLOORS"
+    if here not in FLOOR_OF:
+        yield f"{file} stands on no floor: give it one in FLOORS"
+        return
     for module in imports(file):
         there = room(module)
         if not there:
-            assert FLOOR_OF[here] >= 6, (
-                f"{file} imports the package's face; import from the module that defines the name"
-            )
-            continue
-        assert there in FLOOR_OF, f"{file} imports {module}, which stands on no floor: give it one in FLOORS"
-        sideways = here == there or FLOOR_OF[here] == FLOOR_OF[there] == 1
-        assert sideways or FLOOR_OF[there] < FLOOR_OF[here], (
-            f"{file} (floor {FLOOR_OF[here]}) imports {module} (floor {FLOOR_OF[there]}): imports go down only, "
-            "and rooms on one floor have no door between them"
-        )
+            if FLOOR_OF[here] < 6:
+                yield f"{file} imports the package's face; import from the module that defines the name"
+        elif there not in FLOOR_OF:
+            yield f"{file} imports {module}, which stands on no floor: give it one in FLOORS"
+        elif not (here == there or FLOOR_OF[here] == FLOOR_OF[there] == 1 or FLOOR_OF[there] < FLOOR_OF[here]):
+            yield f"{file} (floor {FLOOR_OF[here]}) imports {module} (floor {FLOOR_OF[there]})"
+
+
+def test_imports_go_down():
+    """Imports go down only, and rooms on one floor have no door between them."""
+    none_of(line for file in TREES for line in upward(file))
 
 
 def test_no_two_modules_import_each_other():
@@ -136,26 +144,29 @@ def rule_files() -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("file", rule_files())
-def test_a_rule_knows_only_the_contract(file):
-    extra = imports(file) - RULES_MAY_IMPORT
-    assert not extra, f"{file} imports {sorted(extra)}; a rule imports only {sorted(RULES_MAY_IMPORT)}"
+def test_a_rule_knows_only_the_contract():
+    files = rule_files()
+    assert len(files) > 20, "the rules were not found"
+    none_of(f"{file} imports {name}" for file in files for name in imports(file) - RULES_MAY_IMPORT)
 
 
-@pytest.mark.parametrize("folder", ["ttt3r", "tests", "tutorials", "benchmarks"])
-def test_annotations_are_never_postponed(folder):
-    for path in (ROOT / folder).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            postponed = isinstance(node, ast.ImportFrom) and node.module == "__future__"
-            assert not postponed, f"{path}: postponed annotations switch the shape checks off"
+def test_annotations_are_never_postponed():
+    """Postponed annotations switch the shape checks off."""
+    paths = [path for folder in ("ttt3r", "tests", "tutorials", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
+    nodes = ((path, node) for path in paths for node in ast.walk(ast.parse(path.read_text())))
+    none_of(str(path) for path, node in nodes if isinstance(node, ast.ImportFrom) and node.module == "__future__")
 
 
-@every_file
-def test_every_argument_and_return_is_annotated(file):
+def not_annotated(file: str) -> Iterator[str]:
+    """Arguments and returns without an annotation."""
     for name, node, _ in functions(file):
-        missing = [argument.arg for argument in arguments(node) if argument.annotation is None]
-        assert not missing, f"{file}::{name}: no annotation for {missing}"
-        assert node.returns is not None, f"{file}::{name}: no annotation for what is returned"
+        yield from (f"{file}::{name}: {one.arg}" for one in arguments(node) if one.annotation is None)
+        if node.returns is None:
+            yield f"{file}::{name}: what is returned"
+
+
+def test_every_argument_and_return_is_annotated():
+    none_of(line for file in TREES for line in not_annotated(file))
 
 
 def bare_tensor(annotation: ast.expr | None) -> bool:
@@ -166,25 +177,32 @@ def bare_tensor(annotation: ast.expr | None) -> bool:
     return name in ("Tensor", "ndarray")
 
 
-@every_file
-def test_public_tensors_name_dtype_and_axes(file):
+def bare_tensors(file: str) -> Iterator[str]:
+    """Tensors of public functions that say neither dtype nor axes."""
     for name, node, public in functions(file):
         if public:
-            bare = [argument.arg for argument in arguments(node) if bare_tensor(argument.annotation)]
-            assert not bare, (
-                f'{file}::{name}: give dtype and axes of {bare}, such as Float[Tensor, "batch state channel"]'
-            )
-            assert not bare_tensor(node.returns), f"{file}::{name}: give dtype and axes of the tensor that is returned"
+            yield from (f"{file}::{name}: {one.arg}" for one in arguments(node) if bare_tensor(one.annotation))
+            if bare_tensor(node.returns):
+                yield f"{file}::{name}: what is returned"
 
 
-@every_file
-def test_every_public_name_has_a_docstring(file):
-    assert ast.get_docstring(TREES[file]), f"{file}: no docstring for the module"
-    for name, node, public in functions(file):
-        assert not public or ast.get_docstring(node), f"{file}::{name}: no docstring"
+def test_public_tensors_name_dtype_and_axes():
+    """Such as Float[Tensor, "batch state channel"]."""
+    none_of(line for file in TREES for line in bare_tensors(file))
+
+
+def undocumented(file: str) -> Iterator[str]:
+    """The module and its public names, where they have no docstring."""
+    if not ast.get_docstring(TREES[file]):
+        yield f"{file}: the module"
+    yield from (f"{file}::{name}" for name, node, public in functions(file) if public and not ast.get_docstring(node))
     for node in TREES[file].body:
-        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-            assert ast.get_docstring(node), f"{file}::{node.name}: no docstring"
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and not ast.get_docstring(node):
+            yield f"{file}::{node.name}"
+
+
+def test_every_public_name_has_a_docstring():
+    none_of(line for file in TREES for line in undocumented(file))
 
 
 def too_large(file: str) -> Iterator[tuple[str, str]]:
@@ -202,10 +220,9 @@ def too_large(file: str) -> Iterator[tuple[str, str]]:
             yield f"{file}::{name}", f"takes **{node.args.kwarg.arg}: name the arguments, or hand in an object"
 
 
-@every_file
-def test_nothing_is_too_large(file):
-    over = [f"{place}: {what}" for place, what in too_large(file) if place not in EXCEPTIONS]
-    assert not over, "\n".join(over)
+def test_nothing_is_too_large():
+    found = (pair for file in TREES for pair in too_large(file))
+    none_of(f"{place}: {what}" for place, what in found if place not in EXCEPTIONS)
 
 
 def test_no_exception_is_out_of_date():
@@ -236,11 +253,9 @@ def forbidden(node: ast.AST) -> str | None:
     return None
 
 
-@every_file
-def test_nothing_dangerous_is_called(file):
-    for node in ast.walk(TREES[file]):
-        reason = forbidden(node)
-        assert reason is None, f"{file}:{getattr(node, 'lineno', '?')}: {reason}"
+def test_nothing_dangerous_is_called():
+    nodes = ((file, node, forbidden(node)) for file in TREES for node in ast.walk(TREES[file]))
+    none_of(f"{file}:{getattr(node, 'lineno', '?')}: {reason}" for file, node, reason in nodes if reason)
 
 
 @pytest.mark.parametrize(
