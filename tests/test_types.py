@@ -1,13 +1,14 @@
 """The nouns refuse what they cannot be, and a saved memory is data only."""
 
 import json
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from ttt3r import tree
-from ttt3r.types import Frame, Memory, Reconstruction
+from ttt3r.types import Frame, Memory, Reconstruction, RuleState, Tokens
 
 
 @pytest.fixture
@@ -69,3 +70,43 @@ def test_a_reconstruction_moves_as_a_rigid_body():
     assert torch.equal(moved.camera_to_world, motion)
     assert torch.equal(moved.points_world[0, 0, 0], motion[0, :3, 3])  # pyright: ignore[reportOptionalSubscript]
     assert Reconstruction().moved(motion) == Reconstruction()
+
+
+def test_torch_sees_into_the_nouns(memory):
+    doubled = torch.utils._pytree.tree_map(lambda tensor: tensor * 2, memory)
+    assert isinstance(doubled, Memory)
+    assert torch.equal(doubled.state, 2 * memory.state)
+    tokens = Tokens(torch.randn(2, 6, 4), (2, 3))
+    assert torch.utils._pytree.tree_leaves(tokens) == [tokens.patches]  # the grid is a setting
+
+
+def test_functions_of_a_memory_are_mapped_and_differentiated(memory):
+    def energy(state: torch.Tensor) -> torch.Tensor:
+        return replace(memory, state=state).state.square().sum()
+
+    assert torch.allclose(torch.func.grad(energy)(memory.state), 2 * memory.state)
+    means = torch.func.vmap(lambda one: one.state.mean())(memory)  # over the batch of every tensor in it
+    assert torch.allclose(means, memory.state.mean(dim=(1, 2)))
+
+
+def test_a_rule_state_of_ones_own_is_seen_too():
+    @dataclass(frozen=True)
+    class Mine(RuleState):
+        mean: torch.Tensor
+        settings: tuple[int, int] = (2, 3)
+
+    state = Mine(torch.ones(2, 3))
+    again = torch.utils._pytree.tree_map(lambda tensor: tensor + 1, state)
+    assert torch.equal(again.mean, torch.full((2, 3), 2.0))
+    assert again == Mine(again.mean, (2, 3))
+
+
+def test_a_memory_goes_through_torch_export(memory):
+    class Forget(torch.nn.Module):
+        def forward(self, memory: Memory) -> Memory:
+            return replace(memory, state=0.5 * memory.state, age=memory.age + 1)
+
+    exported = torch.export.export(Forget(), (memory,)).module()(memory)
+    assert isinstance(exported, Memory)
+    assert torch.equal(exported.state, 0.5 * memory.state)
+    assert exported.age.tolist() == [1, 1]

@@ -5,14 +5,55 @@ row by row of the batch where sequences differ. Anything that is not a tensor (a
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar, get_type_hints
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar, cast, get_args, get_type_hints
 
 import torch
 from jaxtyping import Bool, Shaped
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 T = TypeVar("T")
+
+
+def _plain(annotation: Any) -> bool:
+    """Whether a field holds settings, such as a patch grid, and no tensors. PyTorch fills trees with numbers too."""
+    parts = get_args(annotation)
+    return all(map(_plain, parts)) if parts else annotation in (bool, int, float, str, type(None), ...)
+
+
+def register(kind: type[T]) -> type[T]:
+    """Show a dataclass to PyTorch as a tree, so that `torch.func`, `torch.export` and `torch.utils.checkpoint` see its tensors.
+
+    Fields that hold tensors or trees are children; plain settings stay with the structure. Made again without `__init__`, since
+    PyTorch also fills trees with things that are no tensors. Usable as a decorator.
+    """
+
+    @functools.cache
+    def fields() -> list[tuple[str, bool]]:
+        hints = _hints(kind)
+        return [(field.name, _plain(hints.get(field.name, Any))) for field in dataclasses.fields(cast(Any, kind))]
+
+    def flatten(tree: Any) -> tuple[list[Any], tuple[tuple[str, ...], tuple[tuple[str, Any], ...]]]:
+        values = [(name, getattr(tree, name), plain) for name, plain in fields()]
+        children = {name: value for name, value, plain in values if not plain and value is not None}
+        settings = tuple((name, value) for name, value, _ in values if name not in children)
+        return [*children.values()], (tuple(children), settings)
+
+    def unflatten(children: Iterable[Any], structure: Any) -> Any:
+        names, settings = structure
+        made = object.__new__(kind)
+        for name, value in [*zip(names, children, strict=True), *settings]:
+            object.__setattr__(made, name, value)
+        return made
+
+    def flatten_with_keys(tree: Any) -> tuple[list[Any], Any]:
+        children, structure = flatten(tree)
+        return [(pytree.GetAttrKey(name), child) for name, child in zip(structure[0], children, strict=True)], structure
+
+    pytree.register_pytree_node(kind, flatten, unflatten, flatten_with_keys_fn=flatten_with_keys)
+    return kind
 
 
 def map_tensors(function: Callable[..., Tensor], tree: T, *others: T) -> T:
@@ -161,6 +202,13 @@ def rebuild(description: Any, tensors: Mapping[str, Tensor], classes: Mapping[st
     raise ValueError(f"cannot read the structure {str(description)[:80]!r}; the file was not written by this project")
 
 
+def _hints(kind: type) -> dict[str, Any]:
+    try:
+        return get_type_hints(kind)
+    except NameError:  # a class that names another by a text which means nothing outside its function
+        return {}
+
+
 def require_types(tree: Any, name: str = "") -> None:
     """Check every field of the dataclasses in a tree against its annotation: tensors by dtype and number of axes.
 
@@ -173,10 +221,7 @@ def require_types(tree: Any, name: str = "") -> None:
         return
     prefix = f"{name}." if name else ""
     if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-        try:
-            hints = get_type_hints(type(tree))
-        except NameError:  # a class that names another by a text which means nothing outside its function
-            hints = {}
+        hints = _hints(type(tree))
         for field in dataclasses.fields(tree):
             value = getattr(tree, field.name)
             if not is_bearable(value, hints.get(field.name, Any)):

@@ -80,6 +80,7 @@ class Outputs(enum.Flag):
     ALL = CAMERA | POINTS_CAMERA | POINTS_WORLD | COLOR
 
 
+@tree.register
 @dataclass(frozen=True)
 class Frame:
     """What is fed at one time step: an image, a ray map (a view to be asked for), or both.
@@ -163,6 +164,7 @@ def _mask(flag: bool | Tensor, batch: int, device: torch.device) -> Bool[Tensor,
     return torch.full((batch,), flag, dtype=torch.bool, device=device)
 
 
+@tree.register
 @dataclass(frozen=True)
 class Tokens:
     """A frame after the encoder: one token per patch, row by row. Needs no memory, so it may be made ahead of time.
@@ -183,6 +185,7 @@ class Tokens:
         return self.patches.shape[0]
 
 
+@tree.register
 @dataclass(frozen=True)
 class RuleState:
     """Base of what a rule carries from frame to frame; the base itself is the state of a rule that carries nothing.
@@ -191,10 +194,14 @@ class RuleState:
     `RuleState`s. The loop selects, resets, saves and loads it; the rule never does.
     """
 
+    def __init_subclass__(cls) -> None:
+        tree.register(cls)
+
 
 STATELESS = RuleState()
 
 
+@tree.register
 @dataclass(frozen=True)
 class Memory:
     """All that is carried from one frame to the next, of the same size at any length of the stream.
@@ -290,6 +297,7 @@ def _descendants(kind: type) -> list[type]:
     return [found for child in kind.__subclasses__() for found in (child, *_descendants(child))]
 
 
+@tree.register
 @dataclass(frozen=True)
 class Features:
     """What the heads read for one frame; nothing of it feeds back into the memory."""
@@ -300,6 +308,7 @@ class Features:
     image: Float[Tensor, "batch rgb=3 height width"] | None = None  # only for heads that look at it
 
 
+@tree.register
 @dataclass(frozen=True)
 class AttentionBias:
     """A rank-one bias on the logits of one attention, added before the softmax: z_ij <- z_ij + query_i * key_j.
@@ -328,6 +337,7 @@ class Stream(enum.Enum):
     IMAGE_FROM_STATE = enum.auto()
 
 
+@tree.register
 @dataclass(frozen=True)
 class Reconstruction:
     """The network's answer for one frame. Fields that were not asked for are `None`.
@@ -369,6 +379,7 @@ class Reconstruction:
         )
 
 
+@tree.register
 @dataclass(frozen=True)
 class Proposal:
     """What the decoder suggests for one frame, before any of it is taken.
@@ -390,6 +401,7 @@ class Proposal:
     image_attention: tuple["AttentionLayer", ...] = ()
 
 
+@tree.register
 @dataclass(frozen=True)
 class AttentionLayer:
     """Queries (already scaled) and keys of one attention after the rotary embedding: logits are query @ key^T."""
@@ -398,6 +410,7 @@ class AttentionLayer:
     key: Float[Tensor, "batch head key dim"]
 
 
+@tree.register
 @dataclass(frozen=True)
 class Step:
     """One frame of a rollout, done.
