@@ -70,9 +70,15 @@ def rotation_chord(a: Float[Tensor, "*batch 4 4"], b: Float[Tensor, "*batch 4 4"
     return (a - b)[..., :3, :3].flatten(-2).norm(dim=-1) / 8**0.5
 
 
+def rotation_angle(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
+    """Angle in [0, pi], radians: atan2(|R - R^T|_F / sqrt 8, (tr R - 1) / 2), accurate near 0 and near pi alike."""
+    sine = (rotation - rotation.mT).flatten(-2).norm(dim=-1) / 8**0.5
+    return torch.atan2(sine, (rotation.diagonal(dim1=-2, dim2=-1).sum(-1) - 1) / 2)
+
+
 def rotation_degrees(a: Float[Tensor, "*batch 4 4"], b: Float[Tensor, "*batch 4 4"]) -> Float[Tensor, "*batch"]:
     """Angle between two rotations, degrees."""
-    return torch.rad2deg(2 * torch.asin(rotation_chord(a, b).clamp(max=1)))
+    return torch.rad2deg(rotation_angle(a[..., :3, :3].mT @ b[..., :3, :3]))
 
 
 def transform_points(

@@ -1,5 +1,7 @@
 """Grids of settings, and shares of the work."""
 
+import os
+
 import pytest
 
 from ttt3r.cli.choosing import parse_rules
@@ -85,17 +87,29 @@ def test_what_is_no_share_is_refused(text):
         Shard.parse(text)
 
 
-def test_launchers_are_recognised_by_their_environment():
-    assert launched_processes({}) == 1
-    assert launched_processes({"LOCAL_RANK": "0", "WORLD_SIZE": "8"}) == 8
-    assert launched_processes({"SLURM_PROCID": "0", "SLURM_NTASKS": "4", "SLURM_JOB_NAME": "sweep"}) == 4
-    assert launched_processes({"SLURM_PROCID": "0", "SLURM_NTASKS": "4", "SLURM_JOB_NAME": "bash"}) == 1
+TORCHRUN = {"TORCHELASTIC_RUN_ID": "1", "RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "4"}
+SLURM = {"SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_NODEID": "0", "SLURM_JOB_ID": "1", "SLURM_NTASKS": "8"}
+SLURM |= {"SLURM_NTASKS_PER_NODE": "2", "SLURM_NNODES": "4", "SLURM_JOB_NAME": "sweep"}
 
 
-def test_the_machines_of_a_launcher_are_told_to_lightning():
+@pytest.mark.parametrize(
+    ("environment", "count", "on_each"),
+    [
+        ({}, 1, 1),
+        (TORCHRUN, 8, 4),
+        ({"LOCAL_RANK": "0", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}, 2, 2),
+        (SLURM, 8, 2),
+        (SLURM | {"SLURM_JOB_NAME": "bash"}, 1, 1),  # an interactive job is no launcher
+        ({"SLURM_JOB_ID": "1", "SLURM_JOB_NAME": "sweep"}, 1, 1),  # a batch script without srun
+    ],
+)
+def test_launchers_are_recognised_by_their_environment(environment, count, on_each, monkeypatch):
     from ttt3r.evaluation.distributed import Processes
 
-    torchrun = {"LOCAL_RANK": "0", "WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "4"}
-    assert Processes.launched("cpu", torchrun) == Processes("cpu", 4, 2)
-    slurm = {"SLURM_PROCID": "0", "SLURM_NTASKS": "8", "SLURM_NNODES": "4", "SLURM_JOB_NAME": "sweep"}
-    assert Processes.launched("gpu", slurm) == Processes("gpu", 2, 4)
+    for name in [name for name in os.environ if name.startswith(("SLURM_", "TORCHELASTIC_", "LOCAL_", "WORLD_"))]:
+        monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert launched_processes() == count
+    if environment.get("SLURM_JOB_NAME") != "bash":
+        assert Processes.launched("cpu") == Processes("cpu", on_each, count // on_each)

@@ -73,3 +73,13 @@ def test_a_build_without_onednn_works(monkeypatch):
             functional.gelu(functional.linear(x, mlp.fc1.weight, mlp.fc1.bias)), mlp.fc2.weight, mlp.fc2.bias
         )
         torch.testing.assert_close(mlp(x), plain, rtol=0, atol=0)
+
+
+def test_the_private_operator_is_still_there():
+    """It is no public name of PyTorch. If this fails after an upgrade of torch, every network on a CPU runs at half its speed:
+    find the operator that `torch.compile` calls now for a linear layer, or delete `ttt3r/network/linear.py`.
+    """
+    if not torch.backends.mkldnn.is_available():
+        pytest.skip("this PyTorch was built without oneDNN")
+    assert module._ONEDNN is not None, f"torch {torch.__version__} has no torch.ops.mkldnn._linear_pointwise any more"
+    assert "Tensor X, Tensor W, Tensor? B, str attr, Scalar?[] scalars, str? algorithm" in str(module._ONEDNN._schema)

@@ -1,6 +1,7 @@
 """Training through time on a micro network: it learns, it is reproducible, it goes on where it stopped."""
 
 import csv
+import math
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +28,7 @@ from ttt3r.training.losses import (
 )
 from ttt3r.training.module import TrainingModule
 from ttt3r.training.nano import nano_recipe, refinement
-from ttt3r.training.optimizers import optimizers_of
+from ttt3r.training.optimizers import optimizers_of, schedule
 from ttt3r.training.questions import known_cameras, with_questions
 from ttt3r.training.recipe import Recipe, Stage
 from ttt3r.types import Outputs, Reconstruction
@@ -159,9 +160,9 @@ def test_muon_steps_the_hidden_matrices_and_adamw_the_rest():
     rates = []
     for _ in range(10):
         rates.append([optimizer.param_groups[0]["lr"] for optimizer in optimizers])
-        for optimizer, schedule in zip(optimizers, schedules, strict=True):
+        for optimizer, falling in zip(optimizers, schedules, strict=True):
             optimizer.step()
-            schedule.step()
+            falling.step()
     assert rates[0] == pytest.approx([recipe(1).learning_rate / 2, 0.005])  # half-way up
     assert max(rate for rate, _ in rates) == recipe(1).learning_rate
     assert rates[-1][1] < 0.1 * 0.01
@@ -287,3 +288,18 @@ def test_sameness_is_zero_for_spread_tokens_and_its_gradient_parts_equal_ones():
     gradient = state.grad
     assert gradient is not None
     assert effective_rank(state - 0.5 * gradient / gradient.norm()) > effective_rank(state)
+
+
+@pytest.mark.parametrize(("warmup", "steps"), [(0, 6), (1, 6), (4, 10)])
+def test_rates_rise_in_a_line_and_fall_along_a_cosine(warmup, steps):
+    weight = torch.nn.Parameter(torch.zeros(2, 2))
+    optimizer = torch.optim.AdamW([weight], lr=0.5)
+    rates = schedule(optimizer, Recipe((Stage(steps, (2, 2), 1),), warmup=warmup))
+    seen = []
+    for _ in range(steps):
+        seen.append(optimizer.param_groups[0]["lr"] / 0.5)
+        optimizer.step()
+        rates.step()
+    rise = [(step + 1) / warmup for step in range(warmup)]
+    fall = [0.01 + 0.495 * (1 + math.cos(math.pi * step / (steps - warmup))) for step in range(steps - warmup)]
+    assert seen == pytest.approx(rise + fall, abs=1e-9)

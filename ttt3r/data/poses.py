@@ -6,10 +6,12 @@ Whether they are rigid motions is looked at in one place for all formats: see `r
 from pathlib import Path
 
 import numpy as np
+import torch
 from jaxtyping import Float
 
 from ttt3r.data.findings import Finding, Problem, Severity
 from ttt3r.files import read_text
+from ttt3r.geometry import invert_rigid, quaternion_to_matrix, rigid
 
 _CAM_TAG = 202021.25
 _LENGTH = 0.01  # a quaternion may be off from length 1 by so much without a word: files have few digits
@@ -59,15 +61,12 @@ def pinhole(fx: float, fy: float, cx: float, cy: float) -> Float[np.ndarray, "3 
 
 def camera_to_world(poses: Float[np.ndarray, "frame 7"]) -> Float[np.ndarray, "frame 4 4"]:
     """Matrices of rows `tx ty tz qx qy qz qw`; the quaternions are normalised. NaN for 0 0 0 0, which is no rotation."""
-    norm = np.linalg.norm(poses[:, 3:], axis=1)
-    usable = np.isfinite(norm) & (norm > 0)
-    x, y, z, w = (np.where(usable[:, None], poses[:, 3:], np.nan) / np.where(usable, norm, 1)[:, None]).T
-    matrices = np.tile(np.eye(4), (len(poses), 1, 1))
-    matrices[:, :3, 0] = np.stack([1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y)], axis=1)
-    matrices[:, :3, 1] = np.stack([2 * (x * y - w * z), 1 - 2 * (x * x + z * z), 2 * (y * z + w * x)], axis=1)
-    matrices[:, :3, 2] = np.stack([2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)], axis=1)
-    matrices[:, :3, 3] = poses[:, :3]
-    return matrices
+    rows = torch.from_numpy(poses)
+    # Scaled first, or the square of a long quaternion would overflow.
+    quaternion = torch.nn.functional.normalize(rows[:, [6, 3, 4, 5]], dim=1, eps=1e-300)
+    length = quaternion.norm(dim=1, keepdim=True)
+    usable = quaternion.where(length.isfinite() & (length > 0), torch.nan)
+    return rigid(quaternion_to_matrix(usable), rows[:, :3]).numpy()
 
 
 def from_opengl(camera_to_world: Float[np.ndarray, "frame 4 4"]) -> Float[np.ndarray, "frame 4 4"]:
@@ -89,11 +88,7 @@ def check_quaternions(poses: Float[np.ndarray, "frame 7"], where: str) -> list[F
 
 def inverse(poses: Float[np.ndarray, "frame 4 4"]) -> Float[np.ndarray, "frame 4 4"]:
     """World to camera as camera to world, and back: (R, t) becomes (R^T, -R^T t)."""
-    rotation = np.swapaxes(poses[:, :3, :3], 1, 2)
-    result = np.tile(np.eye(4), (len(poses), 1, 1))
-    result[:, :3, :3] = rotation
-    result[:, :3, 3] = -np.einsum("nij,nj->ni", rotation, poses[:, :3, 3])
-    return result
+    return invert_rigid(torch.from_numpy(poses)).numpy()
 
 
 def read_trajectory(path: Path) -> tuple[Float[np.ndarray, " pose"], Float[np.ndarray, "pose 4 4"]]:

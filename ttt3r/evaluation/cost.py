@@ -17,9 +17,9 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
+import psutil
 import torch
 from jaxtyping import Float
 
@@ -135,17 +135,12 @@ def synchronise(device: torch.device) -> None:
 
 
 def held_bytes(device: torch.device) -> float:
-    """Memory held now: allocated on the device, or resident of the process; NaN where the system does not tell."""
+    """Memory held now: allocated on the device, or resident of the process."""
     if device.type == "cuda":
         return float(torch.cuda.memory_allocated(device))
     if device.type == "mps":
         return float(torch.mps.current_allocated_memory())
-    table = Path("/proc/self/statm")  # Linux: sizes in pages, the second is what is resident
-    if not table.is_file():
-        return math.nan
-    import resource
-
-    return float(table.read_text().split()[1]) * resource.getpagesize()
+    return float(psutil.Process().memory_info().rss)
 
 
 def peak_bytes(device: torch.device) -> float:
@@ -155,7 +150,7 @@ def peak_bytes(device: torch.device) -> float:
     if device.type == "mps":
         return float(torch.mps.driver_allocated_memory())
     if sys.platform == "win32":
-        return math.nan
+        return float(psutil.Process().memory_info().peak_wset)
     import resource
 
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -40,14 +39,12 @@ class Processes:
     nodes: int = 1
 
     @classmethod
-    def launched(cls, accelerator: str = "auto", environment: Mapping[str, str] = os.environ) -> "Processes":
+    def launched(cls, accelerator: str = "auto") -> "Processes":
         """Those that `torchrun` or `srun` has started, evenly over the machines."""
-        count = launched_processes(environment)
-        if "LOCAL_WORLD_SIZE" in environment:
-            here = int(environment["LOCAL_WORLD_SIZE"])
-            return cls(accelerator, here, count // here)
-        nodes = int(environment.get("SLURM_NNODES", "1"))
-        return cls(accelerator, count // nodes, nodes)
+        count = launched_processes()
+        # Lightning's environments tell the number of all processes, and not how they lie on the machines.
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", "0")) or count // int(os.environ.get("SLURM_NNODES", "1"))
+        return cls(accelerator, here, count // here)
 
 
 class EvaluationModule(LightningModule):

@@ -47,13 +47,13 @@ def mean_interval(values: Float[np.ndarray, " world"]) -> Interval:
     Raises:
         ImportError: without the extra `eval`.
     """
-    from scipy.stats import t
+    from scipy.stats import sem, t
 
     good = values[np.isfinite(values)]
     if len(good) < 2:
         return Interval(float(good.mean()) if len(good) else float("nan"), float("nan"), len(good))
-    error = good.std(ddof=1) / np.sqrt(len(good))
-    return Interval(float(good.mean()), float(t.ppf(0.975, len(good) - 1) * error), len(good))
+    _, half = t.interval(0.95, len(good) - 1, scale=sem(good)) if np.ptp(good) > 0 else (0.0, 0.0)
+    return Interval(float(good.mean()), float(half), len(good))
 
 
 def pooled_ratio_interval(numerator: Float[np.ndarray, " world"], denominator: Float[np.ndarray, " world"]) -> Interval:

@@ -1,11 +1,11 @@
 """What a result cost, and on what it was made."""
 
 import platform
-import sys
 
 import torch
 
 from ttt3r._version import __version__
+from ttt3r.evaluation.cost import peak_bytes
 from ttt3r.evaluation.passes import Pass
 from ttt3r.reconstructor import RecurrentNetwork, begin
 from ttt3r.update_rules.frozen import Frozen
@@ -45,12 +45,5 @@ def forget_peak_memory() -> None:
 
 
 def peak_memory() -> float:
-    """Most memory that was in use, bytes: of the GPU if there is one, else of the process since it began; NaN if unknown."""
-    if torch.cuda.is_available():
-        return float(torch.cuda.max_memory_allocated())
-    try:
-        import resource
-    except ImportError:  # Windows
-        return float("nan")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return float(peak if sys.platform == "darwin" else peak * 1024)
+    """Most memory that was in use, bytes: of the GPU if there is one, else of the process since it began."""
+    return peak_bytes(torch.device("cuda" if torch.cuda.is_available() else "cpu"))

@@ -5,7 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
+
+from ttt3r.data.poses import inverse
+from ttt3r.geometry import rotation_angle
 
 KITTI_LENGTHS = (100.0, 200.0, 300.0, 400.0, 500.0, 600.0, 700.0, 800.0)
 """Lengths of the segments of the KITTI odometry benchmark, metres."""
@@ -41,8 +45,8 @@ def relative_errors(
     first, second = pairs.T
     cameras, true = predicted.astype(np.float64), truth.astype(np.float64)
     cameras[:, :3, 3] *= scale
-    error = _invert(_invert(true[first]) @ true[second]) @ (_invert(cameras[first]) @ cameras[second])
-    return RelativeErrors(np.linalg.norm(error[:, :3, 3], axis=1), np.degrees(rotation_angle(error[:, :3, :3])))
+    error = inverse(inverse(true[first]) @ true[second]) @ (inverse(cameras[first]) @ cameras[second])
+    return RelativeErrors(np.linalg.norm(error[:, :3, 3], axis=1), _angles(error[:, :3, :3]))
 
 
 def frame_pairs(frames: Int[np.ndarray, " frame"], delta: int) -> Int[np.ndarray, "pair 2"]:
@@ -140,23 +144,12 @@ def rotation_auc(
     turn = predicted[:, :3, :3].astype(np.float64) @ np.swapaxes(truth[:, :3, :3], -1, -2)
     total = 0.0
     for index in range(len(turn) - 1):
-        degrees = np.degrees(rotation_angle(turn[index].T @ turn[index + 1 :]))
+        degrees = _angles(turn[index].T @ turn[index + 1 :])
         total += np.maximum(0, 1 - degrees / limit_degrees).sum()
     count = len(turn) * (len(turn) - 1) // 2
     return float(total / count) if count else math.nan
 
 
-def rotation_angle(rotation: Float[np.ndarray, "frame 3 3"]) -> Float[np.ndarray, " frame"]:
-    """Angle in [0, pi], radians: atan2(|R - R^T| / sqrt 8, (tr R - 1) / 2), accurate near 0 and near pi alike."""
-    skew = rotation - np.swapaxes(rotation, -1, -2)
-    sine = np.sqrt(np.square(skew).sum(axis=(-1, -2)) / 8)
-    return np.arctan2(sine, (np.trace(rotation, axis1=-2, axis2=-1) - 1) / 2)
-
-
-def _invert(motion: Float[np.ndarray, "*batch 4 4"]) -> Float[np.ndarray, "*batch 4 4"]:
-    inverse = np.zeros_like(motion)
-    back = np.swapaxes(motion[..., :3, :3], -1, -2)
-    inverse[..., :3, :3] = back
-    inverse[..., :3, 3] = -(back @ motion[..., :3, 3, None])[..., 0]
-    inverse[..., 3, 3] = 1
-    return inverse
+def _angles(rotation: Float[np.ndarray, "frame 3 3"]) -> Float[np.ndarray, " frame"]:
+    """Degrees."""
+    return np.degrees(rotation_angle(torch.from_numpy(rotation)).numpy())

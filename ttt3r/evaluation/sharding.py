@@ -1,7 +1,7 @@
 """Exact shares of the work: every sequence belongs to exactly one process; nothing is padded, nothing is averaged twice."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -56,10 +56,18 @@ class Shard:
         return Shard(outer.index + outer.count * self.index, outer.count * self.count)
 
 
-def launched_processes(environment: Mapping[str, str] = os.environ) -> int:
-    """How many processes a launcher (`torchrun`, or `srun` in a SLURM job) has started, this one included; 1 without one."""
-    if "TORCHELASTIC_RUN_ID" in environment or "LOCAL_RANK" in environment:
-        return int(environment.get("WORLD_SIZE", "1"))
-    if "SLURM_PROCID" in environment and environment.get("SLURM_JOB_NAME") not in ("bash", "interactive"):
-        return int(environment.get("SLURM_NTASKS", "1"))
-    return 1
+def launched_processes() -> int:
+    """How many processes a launcher has started, this one included; 1 without one.
+
+    Launchers are those that Lightning knows by their environment: `torchrun`, `srun` in a SLURM job, LSF, and Lightning.
+    """
+    from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+    from lightning.fabric.plugins.environments.lsf import LSFEnvironment
+    from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+    from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+
+    for launcher in (TorchElasticEnvironment, SLURMEnvironment, LSFEnvironment):
+        if launcher.detect():
+            return launcher().world_size()
+    own = LightningEnvironment()
+    return int(os.environ.get("WORLD_SIZE", "1")) if own.creates_processes_externally else 1

@@ -183,7 +183,10 @@ def _damage(path: Path) -> str:
         return re.sub(r"\s+", " ", str(error)).partition(". ")[0][:120] or type(error).__name__
     parts = ("state_dict", "optimizer_states", "lr_schedulers", "global_step", "loops")
     missing = [part for part in parts if not isinstance(found, dict) or part not in found]
-    return f"it lacks {', '.join(missing)}" if missing else ""
+    if missing:
+        return f"it lacks {', '.join(missing)}"
+    old = any("lr_lambdas" in schedule for schedule in found["lr_schedulers"])
+    return "an older version of ttt3r wrote it, whose rates run otherwise" if old else ""
 
 
 def check_room(folder: Path, config: CUT3RConfig) -> None:

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.optim.lr_scheduler import CosineAnnealingLR, SequentialLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ttt3r import tree
@@ -92,7 +93,7 @@ class TrainingModule(lightning.LightningModule):
         self.averaged.update_parameters(self.model)
         schedules = self.lr_schedulers()
         for schedule in schedules if isinstance(schedules, list) else [schedules]:
-            assert isinstance(schedule, torch.optim.lr_scheduler.LambdaLR)
+            assert isinstance(schedule, SequentialLR | CosineAnnealingLR)
             schedule.step()
 
     def _scaler(self) -> "torch.amp.GradScaler | None":

@@ -1,16 +1,14 @@
 """Which optimiser steps which parameters, and how their rates run."""
 
-import math
-
 import torch
 from torch import nn
 from torch.optim import AdamW, Optimizer
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
 
 from ttt3r.training.recipe import Recipe
 
 
-def optimizers_of(model: nn.Module, recipe: Recipe) -> tuple[list[Optimizer], list[LambdaLR]]:
+def optimizers_of(model: nn.Module, recipe: Recipe) -> tuple[list[Optimizer], list[LRScheduler]]:
     """AdamW for all parameters or, with `recipe.matrix_rate`, Muon for the hidden matrices and AdamW for the rest.
 
     Biases, norms and tokens do not decay. A hidden matrix is the weight of a linear layer; embeddings, convolutions and
@@ -38,17 +36,14 @@ def optimizers_of(model: nn.Module, recipe: Recipe) -> tuple[list[Optimizer], li
             )
         settings = {"lr": recipe.matrix_rate, "weight_decay": recipe.weight_decay, "adjust_lr_fn": "match_rms_adamw"}
         found.append(muon(linear, **settings))
-    return found, [LambdaLR(optimizer, _Rate(recipe.warmup, recipe.steps)) for optimizer in found]
+    return found, [schedule(optimizer, recipe) for optimizer in found]
 
 
-class _Rate:
-    """Share of the peak rate: up in a line, then down along a cosine to a hundredth."""
-
-    def __init__(self, warmup: int, steps: int) -> None:
-        self.warmup, self.steps = warmup, steps
-
-    def __call__(self, step: int) -> float:
-        if step < self.warmup:
-            return (step + 1) / self.warmup
-        progress = min(1.0, (step - self.warmup) / max(1, self.steps - self.warmup))
-        return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress))
+def schedule(optimizer: Optimizer, recipe: Recipe) -> LRScheduler:
+    """Up in a line over the warm-up, then down along a cosine to a hundredth of the peak rate."""
+    peak = optimizer.param_groups[0]["lr"]
+    falling = CosineAnnealingLR(optimizer, max(1, recipe.steps - recipe.warmup), eta_min=0.01 * peak)
+    if recipe.warmup == 0:
+        return falling
+    rising = LinearLR(optimizer, 1 / recipe.warmup, total_iters=max(1, recipe.warmup - 1))
+    return SequentialLR(optimizer, [rising, falling], milestones=[recipe.warmup])
