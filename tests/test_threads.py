@@ -1,6 +1,6 @@
 """Pieces of work side by side: in order, on a share of the cores each, and none goes on when one has failed."""
 
-import _thread
+import signal
 import threading
 import time
 
@@ -75,7 +75,9 @@ def test_an_interrupt_stops_all():
     def work(item, check):
         together.wait()
         if item == 0:
-            _thread.interrupt_main()
+            main = threading.main_thread().ident
+            assert main is not None
+            signal.pthread_kill(main, signal.SIGINT)
         try:
             endless(check)
         except Stopped:
