@@ -123,6 +123,16 @@ def test_a_page_refuses_warnings_and_figures_without_words(render, nbformat, tmp
         render["page_of"](*notebook_with(render, tmp_path, coloured))
 
 
+def test_shares_and_a_kill_change_nothing_on_the_page():
+    text = (PAGES / "09.md").read_text()
+    for claim in (
+        "every file that is there is whole",
+        "the same files as from one process",
+        "the same, digit by digit",
+    ):
+        assert f"{claim}: True" in text, claim
+
+
 @every_tutorial
 def test_no_page_holds_codes_of_a_terminal(tutorial):
     for file in (page(tutorial), page(tutorial).with_suffix(".ipynb")):

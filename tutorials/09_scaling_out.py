@@ -49,7 +49,8 @@ def run(out: str, *more: str) -> None:
 
 
 def units(out: str) -> list[str]:
-    return sorted(path.name for path in (folder / out / "units").glob("*.json"))
+    files = (folder / out / "units").glob("*.json")
+    return sorted(file.name for file in files if not file.name.startswith("."))  # with a dot: one that is being written
 
 
 print("$ python -m ttt3r", " ".join(command("whole")[3:]))
