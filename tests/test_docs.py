@@ -40,6 +40,18 @@ every_page_with_examples = pytest.mark.parametrize("page", [page for page in PAG
 every_page_with_commands = pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=name)
 
 
+def test_every_module_on_a_page_exists():
+    for page in (ROOT / "docs" / "api").glob("*.md"):
+        for module in re.findall(r"^::: (ttt3r\S*)$", page.read_text(), flags=re.MULTILINE):
+            path = ROOT / module.replace(".", "/")
+            files = (
+                path.with_suffix(".py"),
+                path / "__init__.py",
+                path.parent.with_suffix(".py"),
+            )  # the last: of a name in it
+            assert any(file.is_file() for file in files), f"{page.name}: {module}"
+
+
 def test_links_need_no_drawing_from_elsewhere():
     elsewhere = re.compile(r"!\[[^]]*\]\(https?:|<(script|img|iframe|link)[^>]+https?:")
     assert [name(page) for page in PAGES if elsewhere.search(page.read_text())] == []
@@ -99,9 +111,33 @@ def test_the_pages_name_every_command_and_every_file_of_a_run(workshop):
     assert {name for name in COMMANDS if f"`ttt3r {name}" not in text} == set()
     outputs = (ROOT / "docs/how-to/outputs.md").read_text()
     written = {item.name + ("/" if item.is_dir() else "") for item in (workshop / "out/video").iterdir()}
-    named = {name for name in written if f"`{re.sub('[0-9]{6}', 'NNNNNN', name)}" in outputs}
-    assert written == named
-    assert "docs/figures/step.png" in (ROOT / "README.md").read_text()
+    shown = {re.sub("[0-9]{6}", "NNNNNN", name) for name in written}
+    assert {name for name in shown if f"`{name}" not in outputs} == set()
+    readme = (ROOT / "README.md").read_text()
+    assert {name for name in shown if not name.startswith((".", "points_N")) and f"`{name}`" not in readme} == set()
+    assert "docs/figures/step.png" in readme
+
+
+def test_evo_matches_every_frame_of_the_demo_with_its_truth(workshop):
+    interface, sync = pytest.importorskip("evo.tools.file_interface"), pytest.importorskip("evo.core.sync")
+    paths = workshop / "demo/sequence/groundtruth.txt", workshop / "out/video/trajectory.txt"
+    truth, estimate = sync.associate_trajectories(*map(interface.read_tum_trajectory_file, paths))
+    assert truth.num_poses == estimate.num_poses == 6
+    assert truth.timestamps.tolist() == estimate.timestamps.tolist()
+
+
+def test_the_page_on_clusters_shows_what_the_second_process_is_told(workshop, monkeypatch, capsys):
+    from ttt3r.cli import main
+    from ttt3r.files import locked
+
+    monkeypatch.chdir(workshop)
+    page = (ROOT / "docs/how-to/clusters.md").read_text()
+    with locked(Path("out/video"), "run"):
+        words = ["--network", "tiny-random", "--out", "out/video", "--overwrite"]
+        assert main(["run", "demo/sequence/rgb", *words]) != 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.startswith("ttt3r: error: another run is at work in out/video")
+    assert f"```text\n{said}\n```" in page
 
 
 def test_the_readme_is_short():

@@ -1,3 +1,4 @@
+import errno
 import os
 import stat
 import subprocess
@@ -69,3 +70,21 @@ def test_what_is_no_text_is_named(tmp_path):
     (tmp_path / "file").write_bytes(b"a\xff")
     with pytest.raises(ValueError, match="file is not text in UTF-8 .* at byte 1"):
         read_text(tmp_path / "file")
+
+
+@pytest.mark.parametrize("answer", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP], ids=errno.errorcode.get)
+@pytest.mark.parametrize("left", [False, True], ids=["new", "used before"])
+def test_on_a_file_system_without_locks_nothing_is_locked(tmp_path, monkeypatch, recwarn, answer, left):
+    fcntl = pytest.importorskip("fcntl")
+
+    def flock(descriptor, operation):
+        raise OSError(answer, os.strerror(answer))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    if left:  # by a process that was killed
+        (tmp_path / LOCK).touch()
+    with locked(tmp_path, "run"), locked(tmp_path, "run"):
+        (tmp_path / "written").touch()
+    with locked(tmp_path, "run"):
+        pass
+    assert not list(recwarn)

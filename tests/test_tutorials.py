@@ -123,12 +123,35 @@ def test_a_page_refuses_warnings_and_figures_without_words(render, nbformat, tmp
         render["page_of"](*notebook_with(render, tmp_path, coloured))
 
 
+def test_shares_and_a_kill_change_nothing_on_the_page():
+    text = (PAGES / "09.md").read_text()
+    for claim in (
+        "every file that is there is whole",
+        "the same files as from one process",
+        "the same, digit by digit",
+    ):
+        assert f"{claim}: True" in text, claim
+
+
 @every_tutorial
 def test_no_page_holds_codes_of_a_terminal(tutorial):
     for file in (page(tutorial), page(tutorial).with_suffix(".ipynb")):
         text = file.read_text()
         assert "\x1b" not in text
         assert not re.search(r"\\u001b\[|\[[0-9;]{1,8}m\b", text, re.IGNORECASE)
+
+
+DRAWS = [*TUTORIALS, *sorted((ROOT / "docs" / "figures").glob("*.py")), *sorted((ROOT / "benchmarks").glob("*.py"))]
+
+
+@pytest.mark.parametrize("script", DRAWS, ids=lambda path: path.stem)
+def test_rules_are_drawn_and_named_as_everywhere(script):
+    """Colours come by the name of a rule, and a control has the name that tables give it."""
+    text = script.read_text()
+    assert not re.search(r"zip\(\s*COLORS|in enumerate\(COLORS", text), "take rule_styles of ttt3r.evaluation.palette"
+    assert not re.search(r"\"(its control|constant of \w+|constant [0-9.]+|\w+, reset)\"", text)
+    drawn = dict(re.findall(r'"(cut3r|ttt3r|frozen)".*(#[0-9A-F]{6})', text))
+    assert not drawn, "a colour of its own for a rule"
 
 
 @every_tutorial

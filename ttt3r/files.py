@@ -1,13 +1,15 @@
 """Files and folders that may be written by several processes, killed at any moment, or come from other machines."""
 
+import errno
 import os
 import re
 import secrets
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
 LOCK = ".lock"
 """Name of the lock file in a folder that is written. It stays when the work is done; it is empty and locks nothing then."""
@@ -15,6 +17,9 @@ LOCK = ".lock"
 _FORMULA = ("=", "+", "-", "@")
 RUN_RECORD = "run.json"
 """Name of the file by which a folder is that of a run. What lies in such a folder is output, and never read as input."""
+
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
+"""What file systems that know no locks answer."""
 
 _PARTIAL = re.compile(r"\.[0-9a-f]{12}\.partial(\.[A-Za-z0-9]{1,12})?")
 
@@ -73,16 +78,31 @@ def locked(folder: Path, work: str, cure: str = "wait for it, or choose another 
     """
     lock = FileLock(folder / LOCK, timeout=0, thread_local=False)
     try:
-        lock.acquire()
+        _hold(lock)
     except Timeout:
         raise ValueError(f"another {work} is at work in {folder}; {cure}") from None
-    except NotImplementedError:
-        yield
-        return
     try:
         yield
     finally:
         lock.release()
+
+
+def _hold(lock: BaseFileLock) -> None:
+    """Take the lock, or nothing on a file system that knows no locks. Raises Timeout if another process holds it."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            lock.acquire()
+    except Timeout:
+        if not isinstance(lock, SoftFileLock):
+            raise
+    except NotImplementedError:  # as older releases of the library say it
+        pass
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+    # Newer releases then take the file itself for the lock, and it would stay one after its process was killed.
+    if isinstance(lock, SoftFileLock):
+        lock.release(force=True)
 
 
 def escaped(name: str) -> str:

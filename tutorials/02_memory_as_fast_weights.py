@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import torch
 from torch.nn.functional import normalize
 
-from ttt3r.evaluation.plots import COLORS
+from ttt3r.evaluation.palette import COLORS, FAST_COLORS
 from ttt3r.update_rules import blend
 from ttt3r.update_rules.fast_weights import (
     DeltaRule,
@@ -98,7 +98,8 @@ expected = {
 }
 rules = {"linear attention": LinearAttention(), "delta rule": DeltaRule(rate=1.0), "mesa": Mesa()}
 figure, axes = plt.subplots(figsize=(6, 3.4), layout="constrained")
-for color, (name, rule) in zip(COLORS, rules.items(), strict=False):
+for name, rule in rules.items():
+    color = FAST_COLORS[name]
     errors = [recall(rule, RecallTask(pairs=n), batch=BATCH).error.mean().item() for n in counts]
     axes.plot(counts, errors, color=color, label=name)
     axes.plot(counts, [float(expected[name](n)) for n in counts], ".", color=color)
@@ -117,10 +118,11 @@ plt.show()
 # %% figure="Error of a pair against the number of pairs written since, for the delta rule at rates 1, 0.5 and 0.2"
 pairs = 96
 figure, axes = plt.subplots(figsize=(6, 3.4), layout="constrained")
-for color, rate in zip(COLORS, (1.0, 0.5, 0.2), strict=False):
+for rate, dashes in {1.0: "-", 0.5: "--", 0.2: ":"}.items():
     error = recall(DeltaRule(rate), RecallTask(pairs=pairs), batch=BATCH).error.mean(dim=0).flip(0)
-    axes.plot(range(pairs), error, color=color, linewidth=0.8)
-    axes.plot(range(pairs), delta_error(pairs, 64, step=rate).flip(0), color=color, linewidth=2, label=f"rate {rate}")
+    theory = delta_error(pairs, 64, step=rate).flip(0)
+    axes.plot(range(pairs), error, color=FAST_COLORS["delta rule"], linewidth=0.8)
+    axes.plot(range(pairs), theory, dashes, color=FAST_COLORS["delta rule"], linewidth=2, label=f"rate {rate}")
     print(f"rate {rate}: newest {error[0]:.2f}, 16 ago {error[12:21].mean():.2f}, oldest {error[-8:].mean():.2f}")
 axes.set(xlabel="pairs written since", ylabel="error", ylim=(0, 1.5))
 axes.legend()
@@ -140,7 +142,8 @@ plt.show()
 # %% figure="Error of a token against its gain, for a truth that stands still and one that drifts"
 gains = torch.linspace(0.02, 1, 25)
 figure, axes = plt.subplots(figsize=(6, 3.4), layout="constrained")
-for color, (name, drift) in zip(COLORS, {"stands still": 0.0, "drifts": 0.3}.items(), strict=False):
+axes.set_prop_cycle(color=COLORS)
+for name, drift in {"stands still": 0.0, "drifts": 0.3}.items():
     truth = drift * torch.randn(BATCH * 8, 100, generator=random).cumsum(dim=1)
     candidates = truth + torch.randn(truth.shape, generator=random)
     state, average = candidates[:, :1].repeat(1, len(gains)), candidates[:, 0]
@@ -148,7 +151,7 @@ for color, (name, drift) in zip(COLORS, {"stands still": 0.0, "drifts": 0.3}.ite
         state = state + gains * (candidates[:, t, None] - state)
         average = average + (candidates[:, t] - average) / (t + 1)
     error = (state - truth[:, -1:]).square().mean(dim=0)
-    axes.plot(gains, error, color=color, label=f"the truth {name}")
+    axes.plot(gains, error, label=f"the truth {name}")
     plain = (average - truth[:, -1]).square().mean()
     print(
         f"truth {name}: best gain {gains[error.argmin()]:.2f}, error at gain 1 {error[-1]:.2f}, of the average {plain:.2f}"

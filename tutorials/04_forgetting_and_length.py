@@ -23,7 +23,7 @@ from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD, TRAINING_LE
 from ttt3r.evaluation import GainSummary, equal_gain_constants, mean_interval, score_worlds
 from ttt3r.evaluation.forgetting import questions_after, recall, with_controls
 from ttt3r.evaluation.knowing_nothing import KNOWS_NOTHING
-from ttt3r.evaluation.plots import COLORS
+from ttt3r.evaluation.palette import rule_styles
 from ttt3r.evaluation.world_plots import BINS, bin_name, recall_intervals
 from ttt3r.update_rules import ConfidenceAware, ConstantRate, Frozen, FullOverwrite, TokenMean
 
@@ -54,11 +54,11 @@ plt.show()
 rules = {
     "cut3r": FullOverwrite(),
     "ttt3r": ConfidenceAware(),
-    "constant 0.3": ConstantRate(0.3),
+    "constant:rate=0.3": ConstantRate(0.3),
     "frozen": Frozen(),
-    "cut3r, reset": FullOverwrite(),
+    "cut3r@8": FullOverwrite(),
 }
-kept = [name for name in rules if name != "cut3r, reset"]
+kept = [name for name in rules if name != "cut3r@8"]
 asked = []
 
 
@@ -69,13 +69,13 @@ def ask(index, memories):
 
 
 with torch.no_grad():
-    scores, books = score_worlds(network, rules, truth, LENGTHS, reset_every={"cut3r, reset": 8}, on_frame=ask)
+    scores, books = score_worlds(network, rules, truth, LENGTHS, reset_every={"cut3r@8": 8}, on_frame=ask)
 
 print("rotation error of the last 8 frames in degrees, mean over houses with its 95 % interval")
-print(" " * 14, *(f"{length:>12}" for length in LENGTHS))
+print(" " * 17, *(f"{length:>12}" for length in LENGTHS))
 for name, table in scores.rotation_degrees.items():
     cells = [mean_interval(row) for row in table]
-    print(f"{name:>14}", *(f"{cell.mean:>6.1f} ± {cell.half:<3.0f}" for cell in cells))
+    print(f"{name:>17}", *(f"{cell.mean:>6.1f} ± {cell.half:<3.0f}" for cell in cells))
 
 # %% [markdown]
 # `no motion` is a predictor that never moves the camera. A rule that is no better than it has lost its way, whatever the
@@ -86,15 +86,16 @@ for name, table in scores.rotation_degrees.items():
 
 # %% figure="Rotation error against length for each rule, and paired differences to full overwrite with 95 % intervals"
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
-for color, name in zip(COLORS, rules, strict=False):
-    table = scores.rotation_degrees[name]
-    left.plot(LENGTHS, table.mean(axis=1), "o-", color=color, label=name, markersize=3)
+styles = rule_styles([*rules])
+for name in rules:
+    table, color = scores.rotation_degrees[name], styles[name].color
+    left.plot(LENGTHS, table.mean(axis=1), linestyle=styles[name].line, color=color, label=name)
     if name != "cut3r":
         paired = [mean_interval(row) for row in table - scores.rotation_degrees["cut3r"]]
         places = np.array(LENGTHS) * 1.04 ** list(rules).index(name)
         right.errorbar(places, [p.mean for p in paired], [p.half for p in paired], color=color, fmt="o", markersize=3)
         print(
-            f"{name:>14} minus cut3r at {LENGTHS[-1]} frames: {paired[-1]} degrees; 0 outside: {paired[-1].excludes_zero}"
+            f"{name:>17} minus cut3r at {LENGTHS[-1]} frames: {paired[-1]} degrees; 0 outside: {paired[-1].excludes_zero}"
         )
 left.set(xscale="log", xlabel="frames", ylabel="rotation error, degrees", title="mean over houses")
 right.set(xscale="log", xlabel="frames", title="minus cut3r, same houses")
@@ -127,7 +128,7 @@ for column, ago in enumerate(back):
         views[name] = answer.color[0]
     for row, (name, view) in enumerate(views.items()):
         axes[row, column].imshow((view / 2 + 0.5).clamp(0, 1))
-        axes[row, column].set(xticks=[], yticks=[], ylabel="" if column else name.replace(" ", "\n"))
+        axes[row, column].set(xticks=[], yticks=[], ylabel="" if column else name.replace(":", "\n"))
     axes[0, column].set_title(f"{ago} frames ago", fontsize=8)
 plt.show()
 
@@ -167,17 +168,16 @@ plt.show()
 
 # %% figure="Explained variance against the frames since a view was last seen, with controls in grey"
 figure, axes = plt.subplots(figsize=(7, 3.8), layout="constrained")
-for index, name in enumerate(asked[0].color_error):
+styles = rule_styles([*asked[0].color_error])
+for name, style in styles.items():
     line = recall_intervals(asked, name)
     enough = [
         place for place, point in enumerate(line) if point.count > WORLDS / 3
     ]  # a mean over two houses says nothing
     means, halves = (np.array([getattr(line[place], what) for place in enough]) for what in ("mean", "half"))
-    if name in KNOWS_NOTHING:
-        axes.plot(enough, means, label=name, color="#888888", linestyle=["--", ":", "-."][index % 3])
-        continue
-    axes.plot(enough, means, label=name, color=COLORS[index])
-    axes.fill_between(enough, means - halves, means + halves, alpha=0.12, color=COLORS[index])
+    axes.plot(enough, means, label=name, color=style.color, linestyle=style.line)
+    if name not in KNOWS_NOTHING:
+        axes.fill_between(enough, means - halves, means + halves, alpha=0.12, color=style.color)
 axes.set_xticks(range(len(BINS)), [bin_name(*ends) for ends in BINS])
 axes.set(xlabel="frames since half of the view was last seen", ylabel="explained variance", ylim=(-1.5, 1))
 axes.axhline(0, color="#333333", linewidth=0.8)
@@ -191,11 +191,11 @@ plt.show()
 # earned nothing by choosing. If the gate *averaged over tokens* does as well, then choosing tokens earned nothing.
 
 # %%
-controls = {"constant of ttt3r": equal_gain_constants({"ttt3r": books["ttt3r"][-1]})["ttt3r"]}
+controls = {"control of ttt3r": equal_gain_constants({"ttt3r": books["ttt3r"][-1]})["ttt3r"]}
 controls["token mean of ttt3r"] = TokenMean(ConfidenceAware())
 with torch.no_grad():
     controlled, _ = score_worlds(network, controls, truth, LENGTHS)
-print("mean gain of ttt3r:", round(books["ttt3r"][-1].gain_mean, 3), "->", controls["constant of ttt3r"])
+print("mean gain of ttt3r:", round(books["ttt3r"][-1].gain_mean, 3), "->", controls["control of ttt3r"])
 for name in controls:
     paired = [mean_interval(row) for row in scores.rotation_degrees["ttt3r"] - controlled.rotation_degrees[name]]
     words = (f"{length}: {p.mean:+.1f} ± {p.half:.1f}" for length, p in zip(LENGTHS, paired, strict=True))

@@ -25,7 +25,7 @@ import ttt3r
 from ttt3r.data.procedural import ClipTruth, sample_clips
 from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
 from ttt3r.evaluation import equal_gain_constants, mean_interval, score_worlds
-from ttt3r.evaluation.plots import COLORS
+from ttt3r.evaluation.palette import rule_styles
 from ttt3r.types import Needs, RuleState
 from ttt3r.update_rules import ConfidenceAware, Frozen, FullOverwrite, Gain, GatedUpdateRule
 from ttt3r.update_rules.evidence import Evidence
@@ -111,21 +111,21 @@ truth = ClipTruth.of(sample_clips(NANO_WORLD, batch=WORLDS, frames=max(LENGTHS),
 rules = {"cut3r": FullOverwrite(), "ttt3r": ConfidenceAware(), "frozen": Frozen(), "surprised": Surprised()}
 with torch.no_grad():
     scores, books = score_worlds(network, rules, truth, LENGTHS)
-    control = {"its control": equal_gain_constants({"surprised": books["surprised"][-1]})["surprised"]}
+    control = {"control of surprised": equal_gain_constants({"surprised": books["surprised"][-1]})["surprised"]}
     scores = scores.with_rules(score_worlds(network, control, truth, LENGTHS)[0])
     model = ttt3r.Reconstructor(network, rules["surprised"])
     gains = torch.stack([step.gain[0, :, 0] for step in ttt3r.rollout(model, truth.image[:, :1])])
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
-for color, name in zip(COLORS, scores.gain, strict=False):
-    left.plot(LENGTHS, scores.rotation_degrees[name].mean(axis=1), "o-", color=color, label=name, markersize=3)
+for name, style in rule_styles([*scores.gain]).items():
+    left.plot(LENGTHS, scores.rotation_degrees[name].mean(axis=1), color=style.color, linestyle=style.line, label=name)
 left.set(xlabel="frames", ylabel="rotation error, degrees", title=f"mean over {WORLDS} houses")
 left.legend(fontsize=8)
 drawn = right.imshow(gains.T, aspect="auto", vmin=0, vmax=1)
 right.set(xlabel="frame", ylabel="state token", title="gain of `surprised` in the first house")
 figure.colorbar(drawn, ax=right)
 plt.show()
-print("mean gain:", round(books["surprised"][-1].gain_mean, 3), "-> its control is", control["its control"])
-for other in ("cut3r", "its control"):
+print("mean gain:", round(books["surprised"][-1].gain_mean, 3), "-> its control is", control["control of surprised"])
+for other in ("cut3r", "control of surprised"):
     paired = [mean_interval(row) for row in scores.rotation_degrees["surprised"] - scores.rotation_degrees[other]]
     words = (f"{length}: {p.mean:+.1f} ± {p.half:.1f}" for length, p in zip(LENGTHS, paired, strict=True))
     print(f"surprised minus {other}, degrees, by length:", "; ".join(words))

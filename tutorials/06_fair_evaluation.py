@@ -18,7 +18,7 @@ import ttt3r
 from ttt3r.data.procedural import ClipTruth, sample_clips
 from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
 from ttt3r.evaluation import Interval, mean_interval, score_worlds, trajectory_errors, umeyama
-from ttt3r.evaluation.plots import COLORS
+from ttt3r.evaluation.palette import COLORS, rule_styles
 from ttt3r.update_rules import ConfidenceAware, ConstantRate, FullOverwrite
 
 SMOKE_TEST = os.environ.get("SMOKE_TEST") == "1"
@@ -61,9 +61,10 @@ def ate(predicted: np.ndarray, scale: bool | None) -> float:
 figure, axes = plt.subplots(figsize=(4.6, 3.4), layout="constrained")
 axes.plot(where[:, 0], where[:, 2], color="#333333", label="true")
 print(f"{'':>14} {'none':>8} {'SE(3)':>8} {'Sim(3)':>8}")
-for color, (name, path) in zip(COLORS, predictions.items(), strict=False):
+axes.set_prop_cycle(color=COLORS)
+for name, path in predictions.items():
     print(f"{name:>14}", *(f"{ate(path, scale):>8.2f}" for scale in (None, False, True)))
-    axes.plot(path[:, 0, 3], path[:, 2, 3], color=color, label=name, linewidth=1 if "noise" not in name else 0.4)
+    axes.plot(path[:, 0, 3], path[:, 2, 3], label=name, linewidth=1 if "noise" not in name else 0.4)
 axes.set(xlabel="x", ylabel="z", aspect="equal")
 axes.legend(fontsize=8)
 plt.show()
@@ -97,23 +98,24 @@ for n in (10, 20, 40, 60):
 worlds, length = (3, 4) if SMOKE_TEST else (12, 16)
 network = ttt3r.load_network("nano")
 truth = ClipTruth.of(sample_clips(NANO_WORLD, batch=worlds, frames=length, seed=HELD_OUT_SEED))
-rules = {"cut3r": FullOverwrite(), "ttt3r": ConfidenceAware(), "constant 0.1": ConstantRate(0.1)}
+rules = {"cut3r": FullOverwrite(), "ttt3r": ConfidenceAware(), "constant:rate=0.1": ConstantRate(0.1)}
 with torch.no_grad():
     scores, _ = score_worlds(network, rules, truth, [length])
 errors = {name: scores.rotation_degrees[name][0] for name in rules}
 for name, values in errors.items():
-    print(f"{name:>12}: {mean_interval(values)} degrees")
-apart = mean_interval(errors["constant 0.1"]).half + mean_interval(errors["cut3r"]).half
-paired = mean_interval(errors["constant 0.1"] - errors["cut3r"])
-print(f"constant 0.1 minus cut3r, paired: {paired}; the two intervals added up: ±{apart:.3f}")
+    print(f"{name:>17}: {mean_interval(values)} degrees")
+apart = mean_interval(errors["constant:rate=0.1"]).half + mean_interval(errors["cut3r"]).half
+paired = mean_interval(errors["constant:rate=0.1"] - errors["cut3r"])
+print(f"constant:rate=0.1 minus cut3r, paired: {paired}; the two intervals added up: ±{apart:.3f}")
 figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
-for color, (name, values) in zip(COLORS, errors.items(), strict=False):
-    left.plot(range(worlds), values, "o", color=color, label=name)
+styles = rule_styles([*errors])
+for name, values in errors.items():
+    left.plot(range(worlds), values, "o", color=styles[name].color, label=name)
 left.set(xlabel="house", ylabel="rotation error, degrees")
 left.legend(fontsize=8)
-right.plot(range(worlds), errors["constant 0.1"] - errors["cut3r"], "o", color=COLORS[2])
+right.plot(range(worlds), errors["constant:rate=0.1"] - errors["cut3r"], "o", color=styles["constant:rate=0.1"].color)
 right.axhline(0, color="#333333", linewidth=0.8)
-right.set(xlabel="house", title="constant 0.1 minus cut3r")
+right.set(xlabel="house", title="constant:rate=0.1 minus cut3r")
 plt.show()
 
 # %% [markdown]

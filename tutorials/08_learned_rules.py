@@ -20,7 +20,7 @@ import ttt3r
 from ttt3r.data.procedural import ClipTruth, sample_clips
 from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
 from ttt3r.evaluation import equal_gain_constants, mean_interval, score_worlds
-from ttt3r.evaluation.plots import COLORS
+from ttt3r.evaluation.palette import rule_styles
 from ttt3r.training import LossWeights, frame_loss
 from ttt3r.update_rules import FullOverwrite, Gain, GatedUpdateRule, LearnedToken
 
@@ -94,8 +94,10 @@ with sdpa_kernel(SDPBackend.MATH):
             with torch.no_grad():
                 curves["its start"].append((step, loss_of(untrained, truth).item()))
 figure, axes = plt.subplots(figsize=(6, 3), layout="constrained")
-axes.plot(curves["the gate"], color=COLORS[0], label="the gate")
-axes.plot(*zip(*curves["its start"], strict=True), "o", color=COLORS[1], label="the constant 0.3, same clips")
+styles = rule_styles(["learned_token", "constant:rate=0.3"])
+axes.plot(curves["the gate"], color=styles["learned_token"].color, label="learned_token")
+dots = zip(*curves["its start"], strict=True)
+axes.plot(*dots, "o", color=styles["constant:rate=0.3"].color, label="constant:rate=0.3, same clips")
 axes.set(xlabel="step", ylabel="loss")
 axes.margins(y=0.3)
 axes.legend(loc="upper left", ncols=2)
@@ -114,22 +116,21 @@ plt.show()
 worlds, lengths = (2, (4, 6)) if SMOKE_TEST else (12, (4, 8, 16, 32))
 held_out = clip(HELD_OUT_SEED, max(lengths), worlds)
 with torch.no_grad():
-    scores, books = score_worlds(
-        network, {"cut3r": FullOverwrite(), "before": untrained, "learned": rule}, held_out, lengths
-    )
-    fair = equal_gain_constants({"learned": books["learned"][-1]})["learned"]
-    scores = scores.with_rules(score_worlds(network, {"its control": fair}, held_out, lengths)[0])
+    rules = {"cut3r": FullOverwrite(), "constant:rate=0.3": untrained, "learned_token": rule}
+    scores, books = score_worlds(network, rules, held_out, lengths)
+    fair = equal_gain_constants({"learned_token": books["learned_token"][-1]})["learned_token"]
+    scores = scores.with_rules(score_worlds(network, {"control of learned_token": fair}, held_out, lengths)[0])
     gains = torch.stack([step.gain[0, :, 0] for step in ttt3r.rollout(model, held_out.image[:, :1])])
-print("mean gain of the learned gate:", round(books["learned"][-1].gain_mean, 3))
-print("deviation between tokens:", round(books["learned"][-1].gain_std_tokens, 3), end=", ")
-print("between frames:", round(books["learned"][-1].gain_std_frames, 3))
-for other in ("before", "its control", "cut3r"):
-    paired = [mean_interval(row) for row in scores.rotation_degrees["learned"] - scores.rotation_degrees[other]]
+print("mean gain of the learned gate:", round(books["learned_token"][-1].gain_mean, 3))
+print("deviation between tokens:", round(books["learned_token"][-1].gain_std_tokens, 3), end=", ")
+print("between frames:", round(books["learned_token"][-1].gain_std_frames, 3))
+for other in ("constant:rate=0.3", "control of learned_token", "cut3r"):
+    paired = [mean_interval(row) for row in scores.rotation_degrees["learned_token"] - scores.rotation_degrees[other]]
     words = (f"{length}: {p.mean:+.1f} ± {p.half:.1f}" for length, p in zip(lengths, paired, strict=True))
-    print(f"learned minus {other:>11}, degrees, by length:", "; ".join(words))
+    print(f"learned_token minus {other:>24}, degrees, by length:", "; ".join(words))
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
-for color, name in zip(COLORS, scores.gain, strict=False):
-    left.plot(lengths, scores.rotation_degrees[name].mean(axis=1), "o-", color=color, label=name, markersize=3)
+for name, style in rule_styles([*scores.gain]).items():
+    left.plot(lengths, scores.rotation_degrees[name].mean(axis=1), color=style.color, linestyle=style.line, label=name)
 left.set(xlabel="frames", ylabel="rotation error, degrees", title=f"mean over {worlds} houses")
 left.legend(fontsize=8)
 drawn = right.imshow(gains.T, aspect="auto", vmin=0, vmax=1)

@@ -22,7 +22,7 @@ os.environ.setdefault(
 )  # check dtype and axes of every tensor; must come before an import of ttt3r
 
 from ttt3r.evaluation import mean_interval
-from ttt3r.evaluation.plots import COLORS
+from ttt3r.evaluation.palette import rule_styles
 
 SMOKE_TEST = os.environ.get("SMOKE_TEST") == "1"
 HOUSES, LENGTHS = ("world-00[0-1]", "2,4") if SMOKE_TEST else ("world-00[0-5]", "4,8,16")
@@ -49,7 +49,8 @@ def run(out: str, *more: str) -> None:
 
 
 def units(out: str) -> list[str]:
-    return sorted(path.name for path in (folder / out / "units").glob("*.json"))
+    files = (folder / out / "units").glob("*.json")
+    return sorted(file.name for file in files if not file.name.startswith("."))  # with a dot: one that is being written
 
 
 print("$ python -m ttt3r", " ".join(command("whole")[3:]))
@@ -112,7 +113,7 @@ table = rows("shared")
 print({status: sum(row["status"] == status for row in table) for status in sorted({row["status"] for row in table})})
 lengths = [int(length) for length in LENGTHS.split(",")]
 figure, axes = plt.subplots(figsize=(6, 3.2), layout="constrained")
-for place, (color, rule) in enumerate(zip(COLORS, ("cut3r", "ttt3r", "frozen"), strict=False)):
+for place, (rule, style) in enumerate(rule_styles(["cut3r", "ttt3r", "frozen"]).items()):
     found = [
         mean_interval(
             np.array(
@@ -126,7 +127,7 @@ for place, (color, rule) in enumerate(zip(COLORS, ("cut3r", "ttt3r", "frozen"), 
         for length in lengths
     ]
     where = np.array(lengths) * 1.03**place
-    axes.errorbar(where, [i.mean for i in found], [i.half for i in found], color=color, marker="o", label=rule)
+    axes.errorbar(where, [i.mean for i in found], [i.half for i in found], color=style.color, marker="o", label=rule)
 axes.set(xlabel="frames", ylabel="ATE after Sim(3) alignment", ylim=(0, None))
 axes.legend()
 plt.show()

@@ -10,7 +10,7 @@ import torch
 from make_figures import CARD, INK, LINE, SOFT, card, save
 from matplotlib.axes import Axes
 
-from ttt3r.evaluation.plots import COLORS
+from ttt3r.evaluation.palette import FAST_COLORS
 from ttt3r.update_rules.fast_weights import (
     FAST_WEIGHTS,
     RecallTask,
@@ -63,7 +63,7 @@ def draw(path: Path) -> None:
         (OVERLAPS, [RecallTask(32, overlap=overlap) for overlap in OVERLAPS]),
         (range(len(LATER)), [RecallTask(16, distractors=later) for later in LATER]),
     ]
-    for name, color in zip(FAST_WEIGHTS, COLORS, strict=True):
+    for name, color in FAST_COLORS.items():
         for axes, (places, task) in zip(panels, tasks, strict=True):
             axes.plot(places, errors(name, task), color=color, linewidth=1.9, label=name)
         theory = predicted(name)

@@ -21,7 +21,7 @@ from PIL import Image
 import ttt3r
 from ttt3r.data import Clip
 from ttt3r.evaluation.cloud_image import BACKGROUND, View, shaded_image
-from ttt3r.evaluation.plots import COLORS
+from ttt3r.evaluation.palette import rule_styles
 from ttt3r.update_rules import RULES
 
 CARD, INK, SOFT, LINE = "#FAFAF7", "#2B2F36", "#6B7280", "#C9CCD1"
@@ -262,7 +262,9 @@ def draw_gain(path: Path, clip: Clip) -> None:
     figure = card(12.4, 4.5)
     left = figure.add_axes((0.065, 0.22, 0.4, 0.655))
     frames = np.arange(len(gains["ttt3r"]))
-    for color, (name, gain) in zip((COLORS[1], COLORS[0], COLORS[2], COLORS[3]), gains.items(), strict=True):
+    styles = rule_styles([*gains])
+    for name, gain in gains.items():
+        color = styles[name].color
         left.fill_between(frames, gain.min(axis=1), gain.max(axis=1), color=color, alpha=0.16, linewidth=0)
         left.plot(frames, gain.mean(axis=1), color=color, linewidth=2.2)
         left.text(frames[-1] + 0.5, gain[-1].mean(), name, color=color, va="center", fontsize=11, weight="bold")

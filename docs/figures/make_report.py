@@ -5,12 +5,11 @@ report_figures.png the figures, in the dark
 report_views.png   paths and clouds of all rules
 
 No network is run: each "rule" is the true path of a procedural house with a random walk of its own strength added, so the
-numbers show the report and not the rules. Needs chromium; `make figures` leaves these pictures out.
+numbers show the report and not the rules. Needs the extra `dev` and Chromium; `make figures` leaves these pictures out.
 """
 
 import argparse
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from PIL import Image
+from playwright.sync_api import Browser, FloatRect, sync_playwright
 
 from ttt3r.data.procedural import ClipTruth, sample_clips
 from ttt3r.data.procedural.presets import NANO_WORLD
@@ -30,6 +30,10 @@ RULES = {
     "control of ttt3r": (0.55, 0.3, "ttt3r"),
     "frozen": (1.5, 0.0, ""),
 }
+FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+SLOW = 300_000
+"""Milliseconds that a picture may take where graphics are drawn in software."""
+
 LENGTHS = (20, 40, 80)
 HOUSES = 10
 
@@ -78,25 +82,23 @@ def made_up_units(folder: Path) -> list[UnitResult]:
     return units
 
 
-def shoot(page: Path, picture: Path, height: int, box: tuple[int, int, int, int], dark: bool) -> None:
-    """A picture of a part of a page, in few colours."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if browser is None:
-        raise FileNotFoundError("no chromium on this machine: install it, or keep the pictures as they are")
-    with tempfile.TemporaryDirectory() as profile:
-        flags = [
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--use-angle=swiftshader",
-            "--enable-unsafe-swiftshader",
-        ]
-        flags += ["--no-first-run", "--disable-sync", "--disable-background-networking", "--hide-scrollbars"]
-        flags += [f"--user-data-dir={profile}", f"--window-size=1180,{height}", "--virtual-time-budget=20000"]
-        flags += [f"--blink-settings=preferredColorScheme={0 if dark else 1}", f"--screenshot={picture}", page.as_uri()]
-        subprocess.run([browser, *flags], check=True, capture_output=True, timeout=300)
+def shoot(browser: Browser, page: Path, picture: Path, section: str, dark: bool) -> None:
+    """A picture of a section of a page, or of its top, in few colours."""
+    shown = browser.new_page(viewport={"width": 1180, "height": 960}, color_scheme="dark" if dark else "light")
+    shown.goto(page.as_uri())
+    if section:
+        shown.locator(f"#{section}").scroll_into_view_if_needed()
+        shown.wait_for_timeout(8000)  # views are drawn when they come into sight
+        box = shown.locator(f"#{section}").bounding_box()
+        assert box is not None
+        high = box["y"] + shown.evaluate("window.scrollY") - 12
+        clip: FloatRect = {"x": 0, "y": high, "width": 1180, "height": box["height"] + 24}
+        shown.screenshot(path=picture, full_page=True, clip=clip, timeout=SLOW)
+    else:
+        shown.screenshot(path=picture, timeout=SLOW)
+    shown.close()
     with Image.open(picture) as whole:
-        whole.convert("RGB").crop(box).quantize(256).save(picture, optimize=True)
+        whole.convert("RGB").quantize(256).save(picture, optimize=True)
 
 
 def main() -> None:
@@ -109,9 +111,12 @@ def main() -> None:
         settings = ReportSettings(title="Made-up rules in ten houses")
         write_report(made_up_units(folder), folder / "report", settings, arrays=folder)
         page = (folder / "report" / "report.html").resolve()
-        shoot(page, out / "report.png", 1000, (0, 0, 1180, 960), dark=False)
-        shoot(page, out / "report_figures.png", 4000, (0, 1860, 1180, 3070), dark=True)
-        shoot(page, out / "report_views.png", 4000, (0, 3070, 1180, 3980), dark=False)
+        with sync_playwright() as driver:
+            browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+            shoot(browser, page, out / "report.png", "", dark=False)
+            shoot(browser, page, out / "report_figures.png", "figures", dark=True)
+            shoot(browser, page, out / "report_views.png", "views", dark=False)
+            browser.close()
 
 
 if __name__ == "__main__":

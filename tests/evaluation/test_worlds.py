@@ -1,6 +1,7 @@
 """The experiment on procedural worlds: prefixes, controls and questions, checked against plain forms and closed cases."""
 
 import csv
+import threading
 
 import numpy as np
 import pytest
@@ -187,6 +188,30 @@ def test_groups_are_even_and_no_world_stands_alone():
         WorldPlan(worlds=1)
     with pytest.raises(ValueError, match="lengths"):
         WorldPlan(lengths=(1, 8))
+
+
+def test_groups_run_side_by_side_and_give_what_each_gives_alone(network, monkeypatch):
+    monkeypatch.setattr("ttt3r.evaluation.world_study.GROUP", 2)
+    plan = WorldPlan(worlds=6, lengths=(3, 4), world=WORLD)
+    alone = run_study(network, some("ttt3r"), plan)
+    at_work, frames = set(), []
+    together = threading.Barrier(2, timeout=60)  # broken after a minute if nobody else is at work
+
+    def note(count):
+        if threading.get_ident() not in at_work:
+            at_work.add(threading.get_ident())
+            together.wait()
+        frames.append(count)
+
+    torch.set_num_threads(2)
+    try:
+        both = run_study(network, some("ttt3r"), plan, on_frame=note)
+    finally:
+        torch.set_num_threads(1)
+    assert len(at_work) == 2
+    assert sum(frames) == 6 * 4
+    np.testing.assert_array_equal(both.scores.ate["ttt3r"], alone.scores.ate["ttt3r"])
+    np.testing.assert_array_equal(both.asked[1].color_error["ttt3r"], alone.asked[1].color_error["ttt3r"])
 
 
 def test_a_study_in_groups_is_that_of_one_group_and_its_controls_have_the_gates_gain(network, monkeypatch):

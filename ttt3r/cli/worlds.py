@@ -1,6 +1,6 @@
 """`ttt3r compare worlds`: rules on held-out procedural worlds, all side by side in one pass."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +9,12 @@ from rich.console import Console
 from ttt3r.cli import choosing
 from ttt3r.cli.run import frame_progress
 from ttt3r.data.procedural.presets import TRAINING_LENGTH
+from ttt3r.evaluation.report.tables import Table
 from ttt3r.evaluation.report.writing import ReportSettings, write_report
 from ttt3r.evaluation.world_plots import plot_errors_by_length, plot_forgetting, plot_recall
 from ttt3r.evaluation.world_rows import units_of
 from ttt3r.evaluation.world_study import CONSTANT, WorldPlan, WorldStudy, control_rules, run_study
-from ttt3r.evaluation.world_tables import summary_table, tables_of, write_tables
+from ttt3r.evaluation.world_tables import tables_of, write_tables
 from ttt3r.network.config import RayForm
 from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.types import LengthUnit
@@ -42,12 +43,13 @@ def compare_worlds(settings: Any, lengths: list[int], console: Console) -> int:
         control_resets = {name: resets.get(name.partition(" of ")[2]) for name in controls}
         with choosing.precision(settings):
             study = study.with_rules(_run(network, (controls, control_resets), plan, console))
-    for table in tables_of(study):
+    tables = tables_of(study)
+    for table in tables:
         for part in table.rich(min(console.width, 100)):
             console.print(part)
     if settings.out is not None:
-        made = _write(study, settings.out, [*rules], console)
-        (settings.out / SUMMARY).write_text(_summary(study, settings, plan), encoding="utf-8")
+        made = _write(study, tables, settings.out, [*rules], console)
+        (settings.out / SUMMARY).write_text(_summary(tables[0], settings, plan), encoding="utf-8")
         made.append(SUMMARY)
         facts = {"network": choosing.fingerprint(settings.network), "worlds": str(settings.worlds)}
         control_of = {name: name.removeprefix(CONSTANT) for name in study.scores.gain if name.startswith(CONSTANT)}
@@ -70,20 +72,20 @@ def _run(
         return run_study(network, rules, plan, resets=resets, on_frame=lambda frames: progress.advance(task, frames))
 
 
-def _summary(study: WorldStudy, settings: Any, plan: WorldPlan) -> str:
+def _summary(table: Table, settings: Any, plan: WorldPlan) -> str:
     """The first table, with the command that makes it."""
     words = f"ttt3r compare worlds --network {settings.network} --rules {settings.rules} --worlds {plan.worlds} "
     words += f"--lengths {','.join(map(str, plan.lengths))}{' --controls' * settings.controls}"
-    return f"<!-- {words} -->\n\n{summary_table(study).markdown()}"
+    return f"<!-- {words} -->\n\n{table.markdown()}"
 
 
-def _write(study: WorldStudy, out: Path, asked_for: list[str], console: Console) -> list[str]:
+def _write(study: WorldStudy, tables: Sequence[Table], out: Path, asked_for: list[str], console: Console) -> list[str]:
     """Tables as CSV and Markdown and, where matplotlib is installed, pictures of the rules that were asked for.
 
     Returns what was made.
     """
     write_tables(study, out / CSV, out / "recall.csv")
-    (out / "tables.md").write_text("\n".join(table.markdown() for table in tables_of(study)), encoding="utf-8")
+    (out / "tables.md").write_text("\n".join(table.markdown() for table in tables), encoding="utf-8")
     made = [CSV, "recall.csv", "tables.md"]
     try:
         plot_errors_by_length(out / "errors.png", study.scores, TRAINING_LENGTH, asked_for)

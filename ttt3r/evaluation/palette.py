@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ttt3r.evaluation.knowing_nothing import KNOWS_NOTHING
 from ttt3r.update_rules import RULES
+from ttt3r.update_rules.fast_weights import FAST_WEIGHTS
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3C8D", "#8C8C00")
 """Okabe and Ito's palette: told apart by colour-blind readers, and in print."""
@@ -18,6 +19,9 @@ GREY, DARK_GREY = "#777777", "#A0A8B4"
 FIXED = {"cut3r": 0, "ttt3r": 1, "constant": 2, "frozen": 3, "ttsa3r": 4, "filt3r": 5}
 OTHERS = (6, 7, 4, 5)
 """Places in `COLORS` of the rules that stand in most pictures; all other rules share the last four."""
+
+FAST_COLORS = dict(zip(FAST_WEIGHTS, COLORS, strict=True))
+"""Of the fast-weight rules, which stand in pictures of their own."""
 
 Dashes = tuple[float, ...]
 LINES: tuple[Dashes, ...] = ((), (4, 1.5), (4, 1.5, 1, 1.5), (6, 2), (2, 1), (3, 1, 1, 1, 1, 1))

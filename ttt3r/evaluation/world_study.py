@@ -16,11 +16,12 @@ from ttt3r.evaluation.forgetting import RecallScores, questions_after, recall, w
 from ttt3r.evaluation.palette import OF_GATE
 from ttt3r.evaluation.worlds import WorldScores, mean_depth_image, score_worlds
 from ttt3r.reconstructor import RecurrentNetwork
+from ttt3r.threads import side_by_side
 from ttt3r.types import Memory
 from ttt3r.update_rules import Anneal, ConstantRate, StateUpdateRule, TokenMean
 
 GROUP = 8
-"""Most worlds side by side in a pass: enough to keep two cores busy, without much memory."""
+"""Most worlds side by side in a pass: enough to keep a core busy, without much memory."""
 
 CONSTANT, AVERAGED = OF_GATE
 """Beginnings of the names of a gate's controls."""
@@ -96,38 +97,37 @@ def run_study(
     resets: Mapping[str, int | None] | None = None,
     on_frame: Callable[[int], None] = lambda frames: None,
 ) -> WorldStudy:
-    """All rules over all worlds, a group of worlds at a time; after each length, every memory is asked.
+    """All rules over all worlds, groups of worlds side by side; after each length, every memory is asked.
 
     Args:
         network: e.g. `nano`.
         rules: by name.
         plan: of the worlds.
         resets: by rule, after how many frames its memory restarts.
-        on_frame: called with the number of frames that were just done, for progress bars.
+        on_frame: called with the number of frames that were just done, for progress bars; on a CPU by several threads.
     """
     device = network.initial_memory(1).state.device
     known = sample_clips(plan.world, batch=64, frames=TRAINING_LENGTH, seed=0, device=device)
     mean_depth = mean_depth_image(ClipTruth.of(known))
-    longest, parts = max(plan.lengths), []
-    for first, batch in plan.groups:
-        clip = sample_clips(plan.world, batch=batch, frames=longest, seed=plan.seed, first=first, device=device)
+
+    def run(group: tuple[int, int], check: Callable[[], None]) -> WorldStudy:
+        first, batch = group
+        frames = max(plan.lengths)
+        clip = sample_clips(plan.world, batch=batch, frames=frames, seed=plan.seed, first=first, device=device)
         truth, asked = ClipTruth.of(clip), []
 
-        def ask(
-            index: int,
-            memories: Mapping[str, Memory],
-            truth: ClipTruth = truth,
-            asked: list[RecallScores] = asked,
-        ) -> None:
-            on_frame(truth.image.shape[1])
+        def ask(index: int, memories: Mapping[str, Memory]) -> None:
+            check()
+            on_frame(batch)
             if index + 1 in plan.lengths:
                 everyone = with_controls(network, memories)
                 asked.append(recall(network, everyone, truth, index + 1, questions_after(index + 1)))
 
         with torch.no_grad():
             scores, books = score_worlds(network, rules, truth, plan.lengths, reset_every=resets, on_frame=ask)
-        parts.append(WorldStudy(scores.with_mean_depth(mean_depth, truth), tuple(asked), books))
-    return WorldStudy.joined(parts)
+        return WorldStudy(scores.with_mean_depth(mean_depth, truth), tuple(asked), books)
+
+    return WorldStudy.joined(side_by_side(run, plan.groups, alone=device.type != "cpu"))
 
 
 def control_rules(rules: Mapping[str, StateUpdateRule], study: WorldStudy) -> dict[str, StateUpdateRule]:

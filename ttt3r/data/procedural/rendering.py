@@ -1,6 +1,5 @@
 """From houses and cameras to images, depth and masks, in chunks of rays that fit into the cache (or into the GPU)."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +11,7 @@ from ttt3r.data.procedural.casting import Rays, cast
 from ttt3r.data.procedural.gathering import Stock, Views, gather_views, stock
 from ttt3r.data.procedural.scenes import Scenes
 from ttt3r.data.procedural.shading import hits_of, light
+from ttt3r.threads import side_by_side
 
 CPU_RAYS, GPU_RAYS = 48 * 1024, 4 * 1024 * 1024
 """Rays of one chunk."""
@@ -119,22 +119,8 @@ def render(scenes: Scenes, cameras: Cameras, size: tuple[int, int], supersample:
         for view in range(0, views, step)
         for first in range(0, pixels, limit)
     ]
-    _run(job, spans, 1 if device.type != "cpu" else min(torch.get_num_threads(), len(spans)))
+    side_by_side(lambda span, _: job.expose(*span), spans, alone=device.type != "cpu")
     image, depth, moving = (
         part.unflatten(-1, size).unflatten(0, (frames, batch)) for part in (film.image, film.depth, film.moving)
     )
     return Rendering(image, depth, moving)
-
-
-def _run(job: Job, spans: list[tuple[slice, slice]], threads: int) -> None:
-    """One thread for each core, each with its own chunks: threads within an operation would wait for each other."""
-    if threads == 1:
-        for span in spans:
-            job.expose(*span)
-        return
-    try:
-        with ThreadPoolExecutor(threads, initializer=lambda: torch.set_num_threads(1)) as pool:
-            for _ in pool.map(lambda span: job.expose(*span), spans):
-                pass
-    finally:
-        torch.set_num_threads(threads)
