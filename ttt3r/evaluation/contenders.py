@@ -1,9 +1,10 @@
 """A rule as it takes part in an evaluation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ttt3r.evaluation.protocol import Protocol
 from ttt3r.update_rules.base import StateUpdateRule
+from ttt3r.update_rules.constant import ConstantRate
 from ttt3r.update_rules.resets import ResetPolicy
 
 
@@ -26,3 +27,7 @@ class Contender:
     def reset_in(self, protocol: Protocol) -> ResetPolicy:
         """The policy that counts."""
         return protocol.reset if self.reset is None else self.reset
+
+    def control(self, constant: ConstantRate) -> "Contender":
+        """The constant of this gate's mean gain: called after the gate, and restarted as it is."""
+        return replace(self, label=f"control of {self.label}", rule=constant, control_of=self.label)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ttt3r.data import Clip
+from ttt3r.evaluation.accounting import equal_gain_constant
 from ttt3r.evaluation.canonical import canonical_text, stable_hash
 from ttt3r.evaluation.contenders import Contender
 from ttt3r.evaluation.fingerprints import (
@@ -32,10 +33,6 @@ from ttt3r.evaluation.units import Unit
 from ttt3r.files import escaped
 from ttt3r.reconstructor import RecurrentNetwork, begin
 from ttt3r.update_rules.constant import ConstantRate
-
-MARGIN = 1e-6
-"""A gate whose gain varies by less is a constant: it is its own control."""
-
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -167,22 +164,21 @@ def evaluate_sequence(
     units = evaluation.units(entry)
     found = _complete(network, evaluation, folder, {unit: unit.contender for unit in units}, on_frame)
     if evaluation.controls:
-        rates = {unit: control_rate(result) for unit, result in found.items() if final(result)}
+        constants = {unit: control_of(result) for unit, result in found.items() if final(result)}
         controls = {
-            unit.as_control(): replace(unit.contender, label=unit.as_control().label, rule=ConstantRate(rate))
-            for unit, rate in rates.items()
-            if rate is not None
+            unit.as_control(): unit.contender.control(constant)
+            for unit, constant in constants.items()
+            if constant is not None
         }
         found |= _complete(network, evaluation, folder, controls, on_frame)
     return found
 
 
-def control_rate(result: UnitResult) -> float | None:
-    """The constant with the mean gain of a gate at its largest length; `None` for what is no gate or was not judged."""
+def control_of(result: UnitResult) -> ConstantRate | None:
+    """`equal_gain_constant` of a rule at its largest length; `None` also where the rule was not judged there."""
     longest = max((row.length for row in result.rows), default=0)
     books = {row.metric: row.value for row in result.rows if row.length == longest}
-    mean, spread = books.get("gain_mean", math.nan), books.get("gain_std", math.nan)
-    return mean if spread > MARGIN and 0 <= mean <= 1 else None
+    return equal_gain_constant(books.get("gain_mean", math.nan), books.get("gain_std", math.nan))
 
 
 def _complete(
