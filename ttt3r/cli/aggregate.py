@@ -1,15 +1,15 @@
 """`ttt3r evaluate --aggregate`: what the files of an evaluation say, whichever of them are there."""
 
 import csv
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from ttt3r.evaluation.report.tables import Cell, Column, Table
 from ttt3r.evaluation.report.writing import ReportSettings, write_report
 from ttt3r.evaluation.result_files import Reading, read_folder
 from ttt3r.evaluation.rows import ResultRow, Status, UnitResult
@@ -42,7 +42,8 @@ def show(reading: Reading, to: Path, console: Console) -> None:
     rows = [row for unit in units for row in unit.rows]
     for protocol, digest in sorted({(row.protocol, row.protocol_hash) for row in rows}):
         own = [row for row in rows if row.protocol_hash == digest]
-        console.print(_table(f"{protocol} {digest[:12]}", own))
+        for part in _table(f"{protocol} {digest[:12]}", own).rich(console.width):
+            console.print(part)
         concerned = [unit for unit in units if any(row.protocol_hash == digest for row in unit.rows)]
         for line in (*_failures(own), *_findings(concerned)):
             console.print(f"[yellow]{escape(line)}[/]", highlight=False, soft_wrap=True)
@@ -89,30 +90,22 @@ def report(out: Path, console: Console, to: Path | None = None) -> int:
 
 def _table(title: str, rows: Sequence[ResultRow]) -> Table:
     """Mean over the sequences that have a number at that length, and how many of them do."""
-    table = Table(title=escape(title), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("frames", justify="right", no_wrap=True)
-    table.add_column("rule", overflow="fold")
-    for heading in ("ATE m", "RPE m", "RPE deg", "AbsRel", "gain", "n"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    lines = []
     rules = list(dict.fromkeys(row.rule for row in rows))
     for length in sorted({row.length for row in rows}):
         for rule in rules:
             own = [row for row in rows if (row.length, row.rule) == (length, rule)]
-            counts = [sum(row.status is Status.OK for row in own if row.metric == metric) for metric in SHOWN]
-            cells = [
-                _mean([row.value for row in own if row.metric == metric and row.status is Status.OK])
-                for metric in SHOWN
-            ]
-            table.add_row(
-                str(length or "all"), escape(rule), *cells, f"{max(counts)}/{len({row.sequence for row in own})}"
-            )
-        table.add_section()
-    return table
+            fine = [[row.value for row in own if row.metric == name and row.status is Status.OK] for name in SHOWN]
+            count = f"{max(map(len, fine))}/{len({row.sequence for row in own})}"
+            lines.append((Cell(str(length or "all")), Cell(rule), *map(_mean, fine), Cell(count)))
+    headings = ("ATE m", "RPE m", "RPE deg", "AbsRel", "gain", "n")
+    columns = (Column("frames"), Column("rule", numeric=False), *map(Column, headings))
+    return Table("means", title, columns, tuple(lines), keys=2)
 
 
-def _mean(values: Sequence[float]) -> str:
+def _mean(values: Sequence[float]) -> Cell:
     finite = [value for value in values if value == value]
-    return f"{sum(finite) / len(finite):.3f}" if finite else "-"
+    return Cell(sum(finite) / len(finite) if finite else math.nan)
 
 
 def _failures(rows: Sequence[ResultRow]) -> list[str]:

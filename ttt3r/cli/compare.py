@@ -4,7 +4,6 @@ Reads the datasets of `ttt3r data list`; `ttt3r data demo DIR` makes a sequence 
 """
 
 import hashlib
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,10 +12,8 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from jsonargparse import ArgumentParser
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from ttt3r.cli import choosing
 from ttt3r.cli.published import CSV as PAPER_CSV
@@ -28,6 +25,7 @@ from ttt3r.data import Clip, Severity, open_clip
 from ttt3r.evaluation.compare import compare
 from ttt3r.evaluation.comparison import Comparison, ComparisonRow
 from ttt3r.evaluation.plots import plot_gains, plot_trajectories
+from ttt3r.evaluation.report.tables import Cell, Column, Table
 from ttt3r.evaluation.world_study import WorldPlan
 from ttt3r.export import TrajectoryWriter
 from ttt3r.files import LOCK, escaped, is_partial, locked
@@ -158,7 +156,8 @@ def _report(clip: Clip, result: Comparison, console: Console) -> None:
     """The table of one clip, and what has to be said beside it."""
     rules = list(dict.fromkeys(row.control_of or row.rule for row in result.rows))
     rows = sorted(result.rows, key=lambda row: (row.frames, rules.index(row.control_of or row.rule)))
-    console.print(_table(clip.name, rows))
+    for part in _table(clip.name, rows).rich(console.width):
+        console.print(part)
     notes: dict[str, list[str]] = {}
     for row in result.rows:
         if row.note:
@@ -181,23 +180,20 @@ def _lengths(text: str) -> list[int] | None:
 
 def _table(clip: str, rows: list[ComparisonRow]) -> Table:
     """One clip: shorter prefixes first, rules in the order in which they were named, controls below their gates."""
-    seconds = rows[0].seconds_per_frame
-    caption = f"one pass for all rules: {seconds:.3f} s a frame"
-    table = Table(title=escape(clip), caption=caption, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("frames", justify="right", no_wrap=True)
-    table.add_column("rule", overflow="fold")
-    for heading in ("ATE m", "RPE m", "RPE deg", "AbsRel", "gain", "age"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row, after in zip(rows, [*rows[1:], None], strict=True):
-        ends = after is not None and after.frames != row.frames
-        table.add_row(str(row.frames), escape(row.rule), *_numbers(row), end_section=ends)
-    return table
+    headings = ("ATE m", "RPE m", "RPE deg", "AbsRel", "gain", "age")
+    return Table(
+        name="comparison",
+        title=clip,
+        columns=(Column("frames"), Column("rule", numeric=False), *map(Column, headings)),
+        rows=tuple((Cell(str(row.frames)), Cell(row.rule), *_numbers(row)) for row in rows),
+        keys=2,
+        caption=f"one pass for all rules: {rows[0].seconds_per_frame:.3f} s a frame",
+    )
 
 
-def _numbers(row: ComparisonRow) -> list[str]:
+def _numbers(row: ComparisonRow) -> list[Cell]:
     values = [row.ate, row.rpe_translation, row.rpe_rotation_degrees, row.depth_abs_rel]
-    cells = ["-" if math.isnan(value) else f"{value:.3f}" for value in values]
-    return [*cells, f"{row.gain_mean:.2f}±{row.gain_std:.2f}", f"{row.memory_age:.1f}"]
+    return [*map(Cell, values), Cell(f"{row.gain_mean:.2f}±{row.gain_std:.2f}"), Cell(row.memory_age, ".1f")]
 
 
 def _write(result: Comparison, out: Path, unit: LengthUnit, console: Console) -> None:

@@ -34,6 +34,7 @@ from ttt3r.files import escaped
 from ttt3r.reconstructor import RecurrentNetwork, begin
 from ttt3r.update_rules.constant import ConstantRate
 
+
 @dataclass(frozen=True)
 class Evaluation:
     """What is to be done; the same in every process that takes part.
