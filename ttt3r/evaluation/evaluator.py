@@ -6,7 +6,8 @@ units = read_results("out/tum")
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ttt3r.data import Clip
 from ttt3r.evaluation.accounting import equal_gain_constant
 from ttt3r.evaluation.canonical import canonical_text, stable_hash
 from ttt3r.evaluation.contenders import Contender
+from ttt3r.evaluation.engine import Lane, run_pass
 from ttt3r.evaluation.fingerprints import (
     code_fingerprint,
     data_fingerprint,
@@ -21,7 +23,7 @@ from ttt3r.evaluation.fingerprints import (
     rule_fingerprint,
     sources_fingerprint,
 )
-from ttt3r.evaluation.passes import OnFrame, Stop, run_pass, stop_of_reading
+from ttt3r.evaluation.passes import ClipRecord, clip_frames
 from ttt3r.evaluation.prefixes import judge, stopped
 from ttt3r.evaluation.protocol import Protocol
 from ttt3r.evaluation.provenance import costs_of, facts_of, forget_peak_memory
@@ -29,10 +31,15 @@ from ttt3r.evaluation.result_files import ResultFolder, final
 from ttt3r.evaluation.rows import FINDINGS, Origin, UnitResult
 from ttt3r.evaluation.sharding import Shard
 from ttt3r.evaluation.sources import SequenceEntry
+from ttt3r.evaluation.stops import Stop, stop_of_reading
+from ttt3r.evaluation.trace import Trace
 from ttt3r.evaluation.units import Unit
 from ttt3r.files import escaped
 from ttt3r.reconstructor import RecurrentNetwork, begin
 from ttt3r.update_rules.constant import ConstantRate
+
+OnFrame = Callable[[str, int], None]
+"""Called with the sequence and the number of frames done, for progress bars."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,7 @@ class Evaluation:
         notes: further plain facts that are saved with every result, e.g. the experiment's settings.
         weights: fingerprint of the network; found by `evaluate`.
         code: fingerprint of package, protocol's sources and arithmetic; found by `evaluate`.
+        chunk: frames that go through the network together: faster on a GPU, more memory, equal but for rounding.
 
     Raises:
         ValueError: if there is no rule, or two have the same label.
@@ -61,6 +69,7 @@ class Evaluation:
     notes: Mapping[str, str] = field(default_factory=dict)
     weights: str = ""
     code: str = ""
+    chunk: int = 1
 
     def __post_init__(self) -> None:
         labels = [contender.label for contender in self.contenders]
@@ -111,6 +120,7 @@ class Evaluation:
             "reset": canonical_text(contender.reset_in(self.protocol)),
             "network": self.network,
             "weights": self.weights,
+            **({"chunk": str(self.chunk)} if self.chunk > 1 else {}),
             **self.notes,
         }
 
@@ -212,21 +222,26 @@ def _run(
         stop = stop_of_reading(error)
         return folder.write({unit: _not_opened(evaluation, unit, who, stop) for unit, who in missing.items()}, {})
     forget_peak_memory()
-    with run_pass(network, protocol, tuple(missing.values()), clip, on_frame) as done:
+    length, outputs = protocol.frames, protocol.outputs
+    with ExitStack() as resources:
+        traces = {unit: Trace(length or len(clip.timestamps)) for unit in missing}
+        lanes = {
+            who.label: Lane(who.rule, who.reset_in(protocol), ClipRecord.of(protocol.tasks, resources, traces[unit]))
+            for unit, who in missing.items()
+        }
+        frames = clip_frames(network, clip, length, outputs)
+        done = run_pass(network, lanes, frames, outputs, evaluation.chunk, lambda count, _: on_frame(clip.name, count))
         costs, facts = costs_of(done), facts_of(network, done) | _findings(clip)
         results = {
             unit: UnitResult(
-                tuple(unit.row(judged) for judged in judge(protocol, done, lane)),
-                {**evaluation.facts(contender), **facts},
+                tuple(unit.row(judged) for judged in judge(protocol.lengths, done.available, lanes[who.label])),
+                {**evaluation.facts(who), **facts},
                 costs,
                 origin=unit.origin,
             )
-            for unit, contender in missing.items()
-            for lane in [done.lanes[contender.label]]
+            for unit, who in missing.items()
         }
-        return folder.write(
-            results, {unit: done.lanes[contender.label].trace.write for unit, contender in missing.items()}
-        )
+        return folder.write(results, {unit: trace.write for unit, trace in traces.items()})
 
 
 def _findings(clip: Clip) -> dict[str, str]:

@@ -18,7 +18,14 @@ from ttt3r.evaluation.similarity import (
     TrajectoryAlignment,
     demand_motion,
 )
-from ttt3r.evaluation.trajectory import ErrorStatistics, absolute_errors, last_window_error, moving_window, path_length
+from ttt3r.evaluation.trajectory import (
+    ErrorStatistics,
+    absolute_errors,
+    last_window_error,
+    moving_window,
+    path_length,
+    trajectory_errors,
+)
 from ttt3r.evaluation.trajectory_official import official_trajectory_report
 
 
@@ -184,6 +191,26 @@ def _absolute(
         "ate_per_path": ate / path_length(truth),
         "scale_error": abs(math.log(scale)) if scale > 0 else math.nan,
     }
+
+
+@dataclass(frozen=True)
+class AlignedTrajectory(Measure[Cameras]):
+    """ATE and RPE between neighbours, after Sim(3): of `StrictTrajectory` what is cheap, and nothing where no Sim(3) fits."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the numbers."""
+        return ("ate", *_RELATIVE)
+
+    def __call__(self, sample: Cameras) -> Measurement:
+        """The numbers of a sequence."""
+        try:
+            demand_motion(sample.predicted, sample.truth)
+            errors = trajectory_errors(sample.predicted, sample.truth)
+        except DegenerateTrajectory as error:
+            return nothing(self.names, Status.DEGENERATE, str(error))
+        values = (errors.ate, errors.rpe_translation, errors.rpe_rotation_degrees)
+        return measurement(dict(zip(self.names, values, strict=True)), len(sample.truth))
 
 
 @dataclass(frozen=True)
