@@ -68,6 +68,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         default=None,
         help="set results of `ttt3r evaluate`, in the folders named, beside published numbers",
     )
+    parser.add_argument("--chunk", type=int, default=1, help="frames that go through the network together")
     parser.add_argument("--worlds", type=int, default=WorldPlan.worlds, help="with `compare worlds`: how many")
     parser.add_argument("--overwrite", action="store_true", help="replace an older comparison in the folder")
 
@@ -100,7 +101,7 @@ def _compare(settings: Any, rules: dict[str, StateUpdateRule], lengths: list[int
     clips = [
         open_clip(path, policy=policy, sampling=sampling, skip_broken=settings.skip_broken) for path in settings.path
     ]
-    result = Comparison((), {}, {}, {})
+    result, failed = Comparison((), {}, {}, {}), False
     for clip in (replace(clip, name=escaped(clip.name)) for clip in clips):
         if clip.name in result.truth:
             raise ValueError(f"two sequences are called {clip.name}; compare them one by one")
@@ -114,10 +115,12 @@ def _compare(settings: Any, rules: dict[str, StateUpdateRule], lengths: list[int
                 lengths=lengths,
                 reset_every=choosing.parse_resets(rules, settings.reset_every),
                 controls=settings.controls,
+                chunk=settings.chunk,
                 on_frame=lambda *_, task=task, progress=progress: progress.advance(task),
             )
         result = result.extended(found)
         _report(clip, found, console)
+        failed |= any((row.clip, row.rule) not in found.cameras for row in found.rows)
         if settings.out is not None:  # after every clip: an error in the next one loses nothing
             _write(found, settings.out, network.config.unit, console)
             result.write_csv(settings.out / CSV)
@@ -125,7 +128,7 @@ def _compare(settings: Any, rules: dict[str, StateUpdateRule], lengths: list[int
         console.print("[yellow]numbers of an untrained or tiny network: they show the path, not the rules[/]")
     if settings.out is not None:
         console.print(f"the table: [bold]{settings.out / CSV}[/]", highlight=False)
-    return 0
+    return 1 if failed else 0
 
 
 def _make(out: Path) -> None:

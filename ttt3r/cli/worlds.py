@@ -1,14 +1,17 @@
 """`ttt3r compare worlds`: rules on held-out procedural worlds, all side by side in one pass."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from ttt3r.cli import choosing
 from ttt3r.cli.run import frame_progress
 from ttt3r.data.procedural.presets import TRAINING_LENGTH
+from ttt3r.evaluation.palette import gate_of
 from ttt3r.evaluation.report.writing import ReportSettings, write_report
 from ttt3r.evaluation.world_plots import plot_errors_by_length, plot_forgetting, plot_recall
 from ttt3r.evaluation.world_rows import units_of
@@ -36,15 +39,17 @@ def compare_worlds(settings: Any, lengths: list[int], console: Console) -> int:
             highlight=False,
         )
     with choosing.precision(settings):
-        study = _run(network, (rules, resets), plan, console)
+        study = _run(network, (rules, resets), (plan, settings.chunk), console)
     if settings.controls:
         controls = control_rules(rules, study)
-        control_resets = {name: resets.get(name.partition(" of ")[2]) for name in controls}
+        control_resets = {name: resets.get(gate_of(name)) for name in controls}
         with choosing.precision(settings):
-            study = study.with_rules(_run(network, (controls, control_resets), plan, console))
+            study = study.with_rules(_run(network, (controls, control_resets), (plan, settings.chunk), console))
     for table in tables_of(study):
         for part in table.rich(min(console.width, 100)):
             console.print(part)
+    for name, stop in study.stopped.items():
+        console.print(f"[yellow]{escape(name)} did not come to the end[/]: {escape(stop.note)}", highlight=False)
     if settings.out is not None:
         made = _write(study, settings.out, [*rules], console)
         (settings.out / SUMMARY).write_text(_summary(study, settings, plan), encoding="utf-8")
@@ -54,20 +59,21 @@ def compare_worlds(settings: Any, lengths: list[int], console: Console) -> int:
         about = ReportSettings("Rules on procedural worlds, by length", "recall_color")
         write_report(units_of(study, facts, control_of), settings.out / "report", about)
         console.print(f"[bold]{settings.out}[/]: {', '.join([*made, 'report/report.html'])}", highlight=False)
-    return 0
+    return 1 if study.stopped else 0
 
 
 def _run(
     network: RecurrentNetwork,
     contenders: tuple[Mapping[str, StateUpdateRule], Mapping[str, int | None]],
-    plan: WorldPlan,
+    how: tuple[WorldPlan, int],
     console: Console,
 ) -> WorldStudy:
     """One pass, with a bar."""
-    rules, resets = contenders
+    (rules, resets), (plan, chunk) = contenders, how
     with frame_progress(console) as progress:
         task = progress.add_task(f"{len(rules)} rules, worlds", total=plan.worlds * max(plan.lengths))
-        return run_study(network, rules, plan, resets=resets, on_frame=lambda frames: progress.advance(task, frames))
+        advance = partial(progress.advance, task)
+        return run_study(network, rules, plan, resets=resets, chunk=chunk, on_frame=advance)
 
 
 def _summary(study: WorldStudy, settings: Any, plan: WorldPlan) -> str:

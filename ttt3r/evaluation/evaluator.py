@@ -175,12 +175,8 @@ def evaluate_sequence(
     units = evaluation.units(entry)
     found = _complete(network, evaluation, folder, {unit: unit.contender for unit in units}, on_frame)
     if evaluation.controls:
-        constants = {unit: control_of(result) for unit, result in found.items() if final(result)}
-        controls = {
-            unit.as_control(): unit.contender.control(constant)
-            for unit, constant in constants.items()
-            if constant is not None
-        }
+        constants = [(unit, control_of(result)) for unit, result in found.items() if final(result)]
+        controls = {unit.as_control(): unit.contender.control(one) for unit, one in constants if one is not None}
         found |= _complete(network, evaluation, folder, controls, on_frame)
     return found
 
