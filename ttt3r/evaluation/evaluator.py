@@ -50,6 +50,7 @@ class Evaluation:
         notes: further plain facts that are saved with every result, e.g. the experiment's settings.
         weights: fingerprint of the network; found by `evaluate`.
         code: fingerprint of package, protocol's sources and arithmetic; found by `evaluate`.
+        rules: fingerprints of the contenders' rules, in their order; found by `evaluate`.
 
     Raises:
         ValueError: if there is no rule, or two have the same label.
@@ -63,6 +64,7 @@ class Evaluation:
     notes: Mapping[str, str] = field(default_factory=dict)
     weights: str = ""
     code: str = ""
+    rules: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         labels = [contender.label for contender in self.contenders]
@@ -72,14 +74,17 @@ class Evaluation:
             raise ValueError(f"two rules are called {twice[0]!r}; give each its own label")
 
     def of(self, network: RecurrentNetwork) -> "Evaluation":
-        """The same with the fingerprints of a network and of the code, which the keys of all results hold.
+        """The same with the fingerprints of a network, of the code and of the rules, which the keys of all results hold.
 
         A learned rule takes its size from the network, so that its key is that of its weights.
         """
         for contender in self.contenders:
             begin(network, contender.rule, 1)
         code = stable_hash((code_fingerprint(), sources_fingerprint(self.protocol)))
-        return replace(self, weights=network_fingerprint(network), code=code)
+        return replace(self, weights=network_fingerprint(network), code=code, rules=self._rules())
+
+    def _rules(self) -> tuple[str, ...]:
+        return tuple(rule_fingerprint(contender.rule) for contender in self.contenders)
 
     @property
     def name(self) -> str:
@@ -101,8 +106,8 @@ class Evaluation:
         data = data_fingerprint(entry.places) if entry.places else ""
         root = str(self.root.resolve()) if entry.places else ""
         return tuple(
-            Unit(self.protocol, who, entry, self._network, False, self.code, data, rule_fingerprint(who.rule), root)
-            for who in self.contenders
+            Unit(self.protocol, who, entry, self._network, False, self.code, data, rule, root)
+            for who, rule in zip(self.contenders, self.rules or self._rules(), strict=True)
         )
 
     def facts(self, contender: Contender) -> dict[str, str]:
@@ -164,8 +169,8 @@ def evaluate_sequence(
         folder: of the results.
         on_frame: called with the sequence and the number of frames done.
     """
-    units = evaluation.units(entry)
-    found = _complete(network, evaluation, folder, {unit: unit.contender for unit in units}, on_frame)
+    work = _Work(network, evaluation, folder, on_frame)
+    found = work.complete({unit: unit.contender for unit in evaluation.units(entry)})
     if evaluation.controls:
         rates = {unit: control_rate(result) for unit, result in found.items() if final(result)}
         controls = {
@@ -173,7 +178,7 @@ def evaluate_sequence(
             for unit, rate in rates.items()
             if rate is not None
         }
-        found |= _complete(network, evaluation, folder, controls, on_frame)
+        found |= work.complete(controls)
     return found
 
 
@@ -185,51 +190,45 @@ def control_rate(result: UnitResult) -> float | None:
     return mean if spread > MARGIN and 0 <= mean <= 1 else None
 
 
-def _complete(
-    network: RecurrentNetwork,
-    evaluation: Evaluation,
-    folder: ResultFolder,
-    wanted: Mapping[Unit, Contender],
-    on_frame: OnFrame,
-) -> dict[Unit, UnitResult]:
-    """The results of the units; those that are not there yet are run, all in one pass, and written."""
-    found = folder.find_all(wanted)
-    missing = {unit: contender for unit, contender in wanted.items() if unit not in found}
-    if not missing:
-        return found
-    made = _run(network, evaluation, folder, missing, on_frame)
-    return {unit: found.get(unit) or made[unit] for unit in wanted}
+@dataclass(frozen=True)
+class _Work:
+    """What is needed to find or make results."""
 
+    network: RecurrentNetwork
+    evaluation: Evaluation
+    folder: ResultFolder
+    on_frame: OnFrame
 
-def _run(
-    network: RecurrentNetwork,
-    evaluation: Evaluation,
-    folder: ResultFolder,
-    missing: Mapping[Unit, Contender],
-    on_frame: OnFrame,
-) -> dict[Unit, UnitResult]:
-    entry, protocol = next(iter(missing)).entry, evaluation.protocol
-    try:
-        clip = protocol.source.open(evaluation.root, entry.name, protocol.policy, protocol.frames)
-    except Exception as error:
-        stop = stop_of_reading(error)
-        return folder.write({unit: _not_opened(evaluation, unit, who, stop) for unit, who in missing.items()}, {})
-    forget_peak_memory()
-    with run_pass(network, protocol, tuple(missing.values()), clip, on_frame) as done:
-        costs, facts = costs_of(done), facts_of(network, done) | _findings(clip)
-        results = {
-            unit: UnitResult(
-                tuple(unit.row(judged) for judged in judge(protocol, done, lane)),
-                {**evaluation.facts(contender), **facts},
-                costs,
-                origin=unit.origin,
+    def complete(self, wanted: Mapping[Unit, Contender]) -> dict[Unit, UnitResult]:
+        """The results of units of one sequence; those that are not there yet are run, all in one pass, and written."""
+        found = self.folder.find_all(wanted)
+        missing = {unit: contender for unit, contender in wanted.items() if unit not in found}
+        made = self._run(missing) if missing else {}
+        return {unit: found.get(unit) or made[unit] for unit in wanted}
+
+    def _run(self, missing: Mapping[Unit, Contender]) -> dict[Unit, UnitResult]:
+        entry, evaluation, protocol = next(iter(missing)).entry, self.evaluation, self.evaluation.protocol
+        try:
+            clip = protocol.source.open(evaluation.root, entry.name, protocol.policy, protocol.frames)
+        except Exception as error:
+            stop = stop_of_reading(error)
+            return self.folder.write(
+                {unit: _not_opened(evaluation, unit, who, stop) for unit, who in missing.items()}, {}
             )
-            for unit, contender in missing.items()
-            for lane in [done.lanes[contender.label]]
-        }
-        return folder.write(
-            results, {unit: done.lanes[contender.label].trace.write for unit, contender in missing.items()}
-        )
+        forget_peak_memory()
+        with run_pass(self.network, protocol, tuple(missing.values()), clip, self.on_frame) as done:
+            costs, facts = costs_of(done), facts_of(self.network, done) | _findings(clip)
+            lanes = {unit: done.lanes[contender.label] for unit, contender in missing.items()}
+            results = {
+                unit: UnitResult(
+                    tuple(unit.row(judged) for judged in judge(protocol, done, lane)),
+                    {**evaluation.facts(missing[unit]), **facts},
+                    costs,
+                    origin=unit.origin,
+                )
+                for unit, lane in lanes.items()
+            }
+            return self.folder.write(results, {unit: lane.trace.write for unit, lane in lanes.items()})
 
 
 def _findings(clip: Clip) -> dict[str, str]:
