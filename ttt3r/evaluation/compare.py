@@ -15,7 +15,7 @@ from ttt3r.evaluation.accounting import GainAccount, GainMoment, GainSummary, eq
 from ttt3r.evaluation.comparison import Comparison, ComparisonRow
 from ttt3r.evaluation.depth import MedianScale, depth_errors, resize_depth
 from ttt3r.evaluation.similarity import demand_motion
-from ttt3r.evaluation.trajectory import DegenerateTrajectory, trajectory_errors
+from ttt3r.evaluation.trajectory import DegenerateTrajectory, TrajectoryErrors, trajectory_errors
 from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.rollout import rollout_rules
 from ttt3r.types import Outputs, Step
@@ -66,7 +66,8 @@ def compare(
     Args:
         network: shared by the rules; each frame is encoded once.
         rules: by the name that the table shows.
-        clips: sequences with ground truth.
+        clips: sequences with ground truth. Frames without a true pose (not finite) are run, but no trajectory error is
+            taken of them; the row's note says how many there are.
         lengths: prefixes to judge, in frames; by default the whole clip. A longer one than the clip is the whole clip.
         reset_every: as in `rollout_rules`.
         controls: run each clip a second time, with a constant rate for every gate: its mean gain on that clip. These rules
@@ -82,10 +83,10 @@ def compare(
     names = [clip.name for clip in clips]
     if twice := [name for name in names if names.count(name) > 1]:
         raise ValueError(f"two clips are called {twice[0]}; give each another name, or compare them one by one")
+    if blind := [clip.name for clip in clips if clip.camera_to_world is None]:
+        raise ValueError(f"clip {blind[0]} has no true cameras; compare needs a sequence with ground truth")
     rows, cameras, truth, timestamps, gains = [], {}, {}, {}, {}
     for clip in clips:
-        if clip.camera_to_world is None:
-            raise ValueError(f"clip {clip.name} has no true cameras; compare needs a sequence with ground truth")
         longest = len(clip.timestamps) if lengths is None else min(max(lengths), len(clip.timestamps))
         done = _run(network, rules, clip, longest, reset_every, on_frame)
         passes = [(done, dict.fromkeys(rules, ""))]
@@ -96,7 +97,7 @@ def compare(
                 named = {name: constants[gate] for name, gate in gates.items()}
                 passes.append((_run(network, named, clip, longest, _resets_of(gates, reset_every), on_frame), gates))
         total = len(done.indices)  # fewer than that where broken frames were left out
-        truth[clip.name] = clip.camera_to_world[done.indices]
+        truth[clip.name] = _true_cameras(clip)[done.indices]
         timestamps[clip.name] = clip.timestamps[done.indices]
         for run, control_of in passes:
             for rule, trace in run.traces.items():
@@ -185,24 +186,15 @@ def _record(
 def _row(clip: Clip, rule: str, done: _Pass, length: int, control_of: str) -> ComparisonRow:
     trace = done.traces[rule]
     books = trace.books[length - 1]
-    ate = rpe_translation = rpe_rotation = math.nan
-    note = ""
-    assert clip.camera_to_world is not None  # compare has seen to it
-    try:
-        truth = clip.camera_to_world[done.indices[:length]]
-        demand_motion(np.stack(trace.cameras[:length]), truth)
-        errors = trajectory_errors(np.stack(trace.cameras[:length]), truth)
-        ate, rpe_translation, rpe_rotation = errors.ate, errors.rpe_translation, errors.rpe_rotation_degrees
-    except DegenerateTrajectory as error:
-        note = str(error)
+    errors, note = _path_errors(np.stack(trace.cameras[:length]), _true_cameras(clip)[done.indices[:length]])
     predicted, measured = (np.concatenate(rows[:length])[None, None] for rows in (trace.depth, done.depth))
     return ComparisonRow(
         clip=clip.name,
         rule=rule,
         frames=length,
-        ate=ate,
-        rpe_translation=rpe_translation,
-        rpe_rotation_degrees=rpe_rotation,
+        ate=math.nan if errors is None else errors.ate,
+        rpe_translation=math.nan if errors is None else errors.rpe_translation,
+        rpe_rotation_degrees=math.nan if errors is None else errors.rpe_rotation_degrees,
         depth_abs_rel=depth_errors(predicted, measured, MedianScale(), max_depth=None).abs_rel,
         seconds_per_frame=done.seconds,
         gain_mean=books.gain_mean,
@@ -215,3 +207,26 @@ def _row(clip: Clip, rule: str, done: _Pass, length: int, control_of: str) -> Co
         control_of=control_of,
         note=note,
     )
+
+
+def _true_cameras(clip: Clip) -> Float[np.ndarray, "frame 4 4"]:
+    assert clip.camera_to_world is not None  # compare has seen to it
+    return clip.camera_to_world
+
+
+def _path_errors(
+    predicted: Float[np.ndarray, "frame 4 4"], truth: Float[np.ndarray, "frame 4 4"]
+) -> tuple[TrajectoryErrors | None, str]:
+    """Errors over the frames with a true pose, which keep their distances in time; and what there is to say of it."""
+    known = np.flatnonzero(np.isfinite(truth).all(axis=(1, 2)))
+    missing = len(truth) - len(known)
+    notes = [f"{missing} of {len(truth)} frames have no true pose and are left out"] if missing else []
+    errors = None
+    try:
+        demand_motion(predicted[known], truth[known])
+        errors = trajectory_errors(predicted[known], truth[known], frames=known)
+        if math.isnan(errors.rpe_translation):
+            notes.append("no two of the others are neighbours")
+    except DegenerateTrajectory as error:
+        notes.append(str(error))
+    return errors, "; ".join(notes)
