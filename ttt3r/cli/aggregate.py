@@ -36,8 +36,8 @@ def aggregate(out: Path, console: Console, to: Path | None = None) -> int:
     return 0
 
 
-def show(reading: Reading, to: Path, console: Console) -> None:
-    """Print and write what was read."""
+def show(reading: Reading, to: Path, console: Console) -> bool:
+    """Print and write what was read; whether it could be written."""
     units = reading.units
     rows = [row for unit in units for row in unit.rows]
     for protocol, digest in sorted({(row.protocol, row.protocol_hash) for row in rows}):
@@ -56,6 +56,8 @@ def show(reading: Reading, to: Path, console: Console) -> None:
         console.print(f"{len(units)} results, every number: [bold]{escape(str(to / CSV))}[/]", highlight=False)
     except OSError as error:
         console.print(f"{len(units)} results; {escape(_unwritten(to, error))}", highlight=False, soft_wrap=True)
+        return False
+    return True
 
 
 def _unwritten(to: Path, error: OSError) -> str:
@@ -65,11 +67,16 @@ def _unwritten(to: Path, error: OSError) -> str:
 def report(out: Path, console: Console, to: Path | None = None) -> int:
     """As `aggregate`, and write the report: tables, figures, one HTML page; published numbers beside ours where there are any.
 
+    Returns:
+        The exit code: 1 if none of the results can be read, or if nothing can be written to a folder that was asked for.
+
     Raises:
         FileNotFoundError: if there are no results.
     """
-    to, reading = to or out, read_folder(out)
-    show(reading, to, console)
+    reading, unwritten = read_folder(out), 0 if to is None else 1
+    to = to or out
+    if not show(reading, to, console):
+        return unwritten if reading.units else 1
     if not reading.units:
         console.print("no report: none of the results can be read", highlight=False)
         return 1
@@ -78,7 +85,7 @@ def report(out: Path, console: Console, to: Path | None = None) -> int:
         written = write_report(reading.units, to / REPORT, settings)
     except OSError as error:
         console.print(f"no report: {escape(_unwritten(to / REPORT, error))}", highlight=False, soft_wrap=True)
-        return 0
+        return unwritten
     for line in written.settings.notes[len(settings.notes) :]:
         console.print(f"[red]{escape(line)}[/]", highlight=False, soft_wrap=True)
     for verdict in written.verdicts:
@@ -94,10 +101,13 @@ def _table(title: str, rows: Sequence[ResultRow]) -> Table:
     table.add_column("rule", overflow="fold")
     for heading in ("ATE m", "RPE m", "RPE deg", "AbsRel", "gain", "n"):
         table.add_column(heading, justify="right", no_wrap=True)
+    groups: dict[tuple[int, str], list[ResultRow]] = {}
+    for row in rows:
+        groups.setdefault((row.length, row.rule), []).append(row)
     rules = list(dict.fromkeys(row.rule for row in rows))
     for length in sorted({row.length for row in rows}):
         for rule in rules:
-            own = [row for row in rows if (row.length, row.rule) == (length, rule)]
+            own = groups.get((length, rule), [])
             counts = [sum(row.status is Status.OK for row in own if row.metric == metric) for metric in SHOWN]
             cells = [
                 _mean([row.value for row in own if row.metric == metric and row.status is Status.OK])
