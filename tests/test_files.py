@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from ttt3r.files import LOCK, is_partial, locked, read_text, replacing
+from ttt3r.files import LOCK, is_partial, locked, read_text, replacing, sheet_cell, write_text
 
 
 def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path):
@@ -69,3 +69,18 @@ def test_what_is_no_text_is_named(tmp_path):
     (tmp_path / "file").write_bytes(b"a\xff")
     with pytest.raises(ValueError, match="file is not text in UTF-8 .* at byte 1"):
         read_text(tmp_path / "file")
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+a", "-x", "@SUM(A1)", " =1", "\t=1", "\r@x", "--1", "-1;2"])
+def test_a_spreadsheet_takes_no_text_for_a_formula(text):
+    assert sheet_cell(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("value", ["room", "a=1", "'=1", "", "-1.5", "+3", "-1e-9", "-inf", -1.5, None])
+def test_other_cells_stay_as_they_are(value):
+    assert sheet_cell(value) == value
+
+
+def test_a_text_is_written_whatever_it_holds(tmp_path):
+    write_text(tmp_path / "file", "字 \udcff\r\nend\n")
+    assert (tmp_path / "file").read_bytes() == "字 \\udcff\r\nend\n".encode()

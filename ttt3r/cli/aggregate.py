@@ -36,8 +36,8 @@ def aggregate(out: Path, console: Console, to: Path | None = None) -> int:
     return 0
 
 
-def show(reading: Reading, to: Path, console: Console) -> None:
-    """Print and write what was read."""
+def show(reading: Reading, to: Path, console: Console) -> bool:
+    """Print and write what was read; whether it could be written."""
     units = reading.units
     rows = [row for unit in units for row in unit.rows]
     for protocol, digest in sorted({(row.protocol, row.protocol_hash) for row in rows}):
@@ -57,6 +57,8 @@ def show(reading: Reading, to: Path, console: Console) -> None:
         console.print(f"{len(units)} results, every number: [bold]{escape(str(to / CSV))}[/]", highlight=False)
     except OSError as error:
         console.print(f"{len(units)} results; {escape(_unwritten(to, error))}", highlight=False, soft_wrap=True)
+        return False
+    return True
 
 
 def _unwritten(to: Path, error: OSError) -> str:
@@ -66,11 +68,16 @@ def _unwritten(to: Path, error: OSError) -> str:
 def report(out: Path, console: Console, to: Path | None = None) -> int:
     """As `aggregate`, and write the report: tables, figures, one HTML page; published numbers beside ours where there are any.
 
+    Returns:
+        The exit code: 1 if none of the results can be read, or if nothing can be written to a folder that was asked for.
+
     Raises:
         FileNotFoundError: if there are no results.
     """
-    to, reading = to or out, read_folder(out)
-    show(reading, to, console)
+    reading, unwritten = read_folder(out), 0 if to is None else 1
+    to = to or out
+    if not show(reading, to, console):
+        return unwritten if reading.units else 1
     if not reading.units:
         console.print("no report: none of the results can be read", highlight=False)
         return 1
@@ -79,7 +86,7 @@ def report(out: Path, console: Console, to: Path | None = None) -> int:
         written = write_report(reading.units, to / REPORT, settings)
     except OSError as error:
         console.print(f"no report: {escape(_unwritten(to / REPORT, error))}", highlight=False, soft_wrap=True)
-        return 0
+        return unwritten
     for line in written.settings.notes[len(settings.notes) :]:
         console.print(f"[red]{escape(line)}[/]", highlight=False, soft_wrap=True)
     for verdict in written.verdicts:
@@ -90,11 +97,14 @@ def report(out: Path, console: Console, to: Path | None = None) -> int:
 
 def _table(title: str, rows: Sequence[ResultRow]) -> Table:
     """Mean over the sequences that have a number at that length, and how many of them do."""
+    groups: dict[tuple[int, str], list[ResultRow]] = {}
+    for row in rows:
+        groups.setdefault((row.length, row.rule), []).append(row)
     lines = []
     rules = list(dict.fromkeys(row.rule for row in rows))
     for length in sorted({row.length for row in rows}):
         for rule in rules:
-            own = [row for row in rows if (row.length, row.rule) == (length, rule)]
+            own = groups.get((length, rule), [])
             fine = [[row.value for row in own if row.metric == name and row.status is Status.OK] for name in SHOWN]
             count = f"{max(map(len, fine))}/{len({row.sequence for row in own})}"
             lines.append((Cell(str(length or "all")), Cell(rule), *map(_mean, fine), Cell(count)))

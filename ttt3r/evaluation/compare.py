@@ -50,7 +50,8 @@ def compare(
     Args:
         network: shared by the rules; each frame is encoded once.
         rules: by the name that the table shows.
-        clips: sequences with ground truth.
+        clips: sequences with ground truth. Frames without a true pose (not finite) are run, but no trajectory error is
+            taken of them; the row's note says how many there are.
         lengths: prefixes to judge, in frames; by default the whole clip. A longer one than the clip is the whole clip.
         reset_every: as in `rollout_rules`.
         controls: run each clip a second time, with a constant rate for every gate: its mean gain on that clip. These rules
@@ -68,10 +69,10 @@ def compare(
     names = [clip.name for clip in clips]
     if twice := [name for name in names if names.count(name) > 1]:
         raise ValueError(f"two clips are called {twice[0]}; give each another name, or compare them one by one")
+    if blind := [clip.name for clip in clips if clip.camera_to_world is None]:
+        raise ValueError(f"clip {blind[0]} has no true cameras; compare needs a sequence with ground truth")
     asked, result = contenders_of(rules, reset_every), Comparison((), {}, {}, {})
     for clip in clips:
-        if clip.camera_to_world is None:
-            raise ValueError(f"clip {clip.name} has no true cameras; compare needs a sequence with ground truth")
         run = _Run(network, clip, None if lengths is None else tuple(lengths), chunk, on_frame)
         found, gates = run.of(asked)
         if controls and gates:

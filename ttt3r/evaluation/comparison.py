@@ -50,7 +50,7 @@ class ComparisonRow:
         drift: |S_t - S_1| / |S_1| at the end.
         norm_ratio: |S_t| / |candidate_t|, mean over frames.
         control_of: the gate whose mean gain this constant has; empty for the rules that were asked for.
-        note: why a number is missing, if one is.
+        note: why a number is missing, if one is; and how many frames have no true pose, which trajectory errors leave out.
     """
 
     clip: str
@@ -96,7 +96,7 @@ class Comparison:
     Args:
         rows: one for each clip, rule and length.
         cameras: predicted `camera_to_world` of every frame, by (clip, rule); without rules that failed on the clip.
-        truth: true `camera_to_world` of the same frames, by clip.
+        truth: true `camera_to_world` of the same frames, by clip; not finite where it is unknown.
         timestamps: seconds, by clip.
         gains: the books of every frame, likewise.
     """

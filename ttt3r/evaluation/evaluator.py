@@ -56,6 +56,7 @@ class Evaluation:
         weights: fingerprint of the network; found by `evaluate`.
         code: fingerprint of package, protocol's sources and arithmetic; found by `evaluate`.
         chunk: frames that go through the network together: faster on a GPU, more memory, equal but for rounding.
+        rules: fingerprints of the contenders' rules, in their order; found by `evaluate`.
 
     Raises:
         ValueError: if there is no rule, or two have the same label.
@@ -70,6 +71,7 @@ class Evaluation:
     weights: str = ""
     code: str = ""
     chunk: int = 1
+    rules: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         labels = [contender.label for contender in self.contenders]
@@ -79,14 +81,17 @@ class Evaluation:
             raise ValueError(f"two rules are called {twice[0]!r}; give each its own label")
 
     def of(self, network: RecurrentNetwork) -> "Evaluation":
-        """The same with the fingerprints of a network and of the code, which the keys of all results hold.
+        """The same with the fingerprints of a network, of the code and of the rules, which the keys of all results hold.
 
         A learned rule takes its size from the network, so that its key is that of its weights.
         """
         for contender in self.contenders:
             begin(network, contender.rule, 1)
         code = stable_hash((code_fingerprint(), sources_fingerprint(self.protocol)))
-        return replace(self, weights=network_fingerprint(network), code=code)
+        return replace(self, weights=network_fingerprint(network), code=code, rules=self._rules())
+
+    def _rules(self) -> tuple[str, ...]:
+        return tuple(rule_fingerprint(contender.rule) for contender in self.contenders)
 
     @property
     def name(self) -> str:
@@ -108,8 +113,8 @@ class Evaluation:
         data = data_fingerprint(entry.places) if entry.places else ""
         root = str(self.root.resolve()) if entry.places else ""
         return tuple(
-            Unit(self.protocol, who, entry, self._network, False, self.code, data, rule_fingerprint(who.rule), root)
-            for who in self.contenders
+            Unit(self.protocol, who, entry, self._network, False, self.code, data, rule, root)
+            for who, rule in zip(self.contenders, self.rules or self._rules(), strict=True)
         )
 
     def facts(self, contender: Contender) -> dict[str, str]:
@@ -172,12 +177,12 @@ def evaluate_sequence(
         folder: of the results.
         on_frame: called with the sequence and the number of frames done.
     """
-    units = evaluation.units(entry)
-    found = _complete(network, evaluation, folder, {unit: unit.contender for unit in units}, on_frame)
+    work = _Work(network, evaluation, folder, on_frame)
+    found = work.complete({unit: unit.contender for unit in evaluation.units(entry)})
     if evaluation.controls:
         constants = [(unit, control_of(result)) for unit, result in found.items() if final(result)]
         controls = {unit.as_control(): unit.contender.control(one) for unit, one in constants if one is not None}
-        found |= _complete(network, evaluation, folder, controls, on_frame)
+        found |= work.complete(controls)
     return found
 
 
@@ -188,56 +193,54 @@ def control_of(result: UnitResult) -> ConstantRate | None:
     return equal_gain_constant(books.get("gain_mean", math.nan), books.get("gain_std", math.nan))
 
 
-def _complete(
-    network: RecurrentNetwork,
-    evaluation: Evaluation,
-    folder: ResultFolder,
-    wanted: Mapping[Unit, Contender],
-    on_frame: OnFrame,
-) -> dict[Unit, UnitResult]:
-    """The results of the units; those that are not there yet are run, all in one pass, and written."""
-    found = folder.find_all(wanted)
-    missing = {unit: contender for unit, contender in wanted.items() if unit not in found}
-    if not missing:
-        return found
-    made = _run(network, evaluation, folder, missing, on_frame)
-    return {unit: found.get(unit) or made[unit] for unit in wanted}
+@dataclass(frozen=True)
+class _Work:
+    """What is needed to find or make results."""
 
+    network: RecurrentNetwork
+    evaluation: Evaluation
+    folder: ResultFolder
+    on_frame: OnFrame
 
-def _run(
-    network: RecurrentNetwork,
-    evaluation: Evaluation,
-    folder: ResultFolder,
-    missing: Mapping[Unit, Contender],
-    on_frame: OnFrame,
-) -> dict[Unit, UnitResult]:
-    entry, protocol = next(iter(missing)).entry, evaluation.protocol
-    try:
-        clip = protocol.source.open(evaluation.root, entry.name, protocol.policy, protocol.frames)
-    except Exception as error:
-        stop = stop_of_reading(error)
-        return folder.write({unit: _not_opened(evaluation, unit, who, stop) for unit, who in missing.items()}, {})
-    forget_peak_memory()
-    length, outputs = protocol.frames, protocol.outputs
-    with ExitStack() as resources:
-        traces = {unit: Trace(length or len(clip.timestamps)) for unit in missing}
-        lanes = {
-            who.label: Lane(who.rule, who.reset_in(protocol), ClipRecord.of(protocol.tasks, resources, traces[unit]))
-            for unit, who in missing.items()
-        }
-        frames = clip_frames(network, clip, length, outputs)
-        done = run_pass(network, lanes, frames, outputs, evaluation.chunk, lambda count, _: on_frame(clip.name, count))
-        costs, facts = costs_of(done), facts_of(network, done) | _findings(clip)
-        results = {
-            unit: UnitResult(
-                tuple(unit.row(judged) for judged in judge(protocol.lengths, done.available, lanes[who.label])),
-                {**evaluation.facts(who), **facts},
-                costs,
-                origin=unit.origin,
+    def complete(self, wanted: Mapping[Unit, Contender]) -> dict[Unit, UnitResult]:
+        """The results of units of one sequence; those that are not there yet are run, all in one pass, and written."""
+        found = self.folder.find_all(wanted)
+        missing = {unit: contender for unit, contender in wanted.items() if unit not in found}
+        made = self._run(missing) if missing else {}
+        return {unit: found.get(unit) or made[unit] for unit in wanted}
+
+    def _run(self, missing: Mapping[Unit, Contender]) -> dict[Unit, UnitResult]:
+        entry, evaluation, protocol = next(iter(missing)).entry, self.evaluation, self.evaluation.protocol
+        try:
+            clip = protocol.source.open(evaluation.root, entry.name, protocol.policy, protocol.frames)
+        except Exception as error:
+            return self.folder.write(_not_opened(evaluation, missing, stop_of_reading(error)), {})
+        forget_peak_memory()
+        with ExitStack() as resources:
+            traces = {unit: Trace(protocol.frames or len(clip.timestamps)) for unit in missing}
+            lanes = {
+                unit: Lane(who.rule, who.reset_in(protocol), ClipRecord.of(protocol.tasks, resources, traces[unit]))
+                for unit, who in missing.items()
+            }
+            done = run_pass(
+                self.network,
+                {who.label: lanes[unit] for unit, who in missing.items()},
+                clip_frames(self.network, clip, protocol.frames, protocol.outputs),
+                protocol.outputs,
+                evaluation.chunk,
+                lambda frames, _: self.on_frame(clip.name, frames),
             )
-            for unit, who in missing.items()
-        }
-        return folder.write(results, {unit: trace.write for unit, trace in traces.items()})
+            costs, facts = costs_of(done), facts_of(self.network, done) | _findings(clip)
+            results = {
+                unit: UnitResult(
+                    tuple(unit.row(judged) for judged in judge(protocol.lengths, done.available, lane)),
+                    {**evaluation.facts(missing[unit]), **facts},
+                    costs,
+                    origin=unit.origin,
+                )
+                for unit, lane in lanes.items()
+            }
+            return self.folder.write(results, {unit: trace.write for unit, trace in traces.items()})
 
 
 def _findings(clip: Clip) -> dict[str, str]:
@@ -245,13 +248,11 @@ def _findings(clip: Clip) -> dict[str, str]:
     return {FINDINGS: "\n".join(lines)} if lines else {}
 
 
-def _not_opened(evaluation: Evaluation, unit: Unit, contender: Contender, stop: Stop) -> UnitResult:
+def _not_opened(evaluation: Evaluation, missing: Mapping[Unit, Contender], stop: Stop) -> dict[Unit, UnitResult]:
     """Every row of a sequence that cannot be opened."""
     protocol = evaluation.protocol
-    rows = tuple(
-        unit.row(judged)
-        for length in protocol.lengths or (0,)
-        for task in protocol.tasks
-        for judged in stopped(length, task, 0, stop)
-    )
-    return UnitResult(rows, evaluation.facts(contender), origin=unit.origin)
+    rows = [one for n in protocol.lengths or (0,) for task in protocol.tasks for one in stopped(n, task, 0, stop)]
+    return {
+        unit: UnitResult(tuple(map(unit.row, rows)), evaluation.facts(contender), origin=unit.origin)
+        for unit, contender in missing.items()
+    }

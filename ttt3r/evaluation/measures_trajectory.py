@@ -204,13 +204,19 @@ class AlignedTrajectory(Measure[Cameras]):
 
     def __call__(self, sample: Cameras) -> Measurement:
         """The numbers of a sequence."""
+        known = np.flatnonzero(np.isfinite(sample.truth).all(axis=(1, 2)))
+        predicted, truth = sample.predicted[known], sample.truth[known]
+        missing = len(sample.truth) - len(known)
+        notes = [f"{missing} of {len(sample.truth)} frames have no true pose and are left out"] if missing else []
         try:
-            demand_motion(sample.predicted, sample.truth)
-            errors = trajectory_errors(sample.predicted, sample.truth)
+            demand_motion(predicted, truth)
+            errors = trajectory_errors(predicted, truth, frames=known)
         except DegenerateTrajectory as error:
-            return nothing(self.names, Status.DEGENERATE, str(error))
+            return nothing(self.names, Status.DEGENERATE, "; ".join([*notes, str(error)]))
+        if math.isnan(errors.rpe_translation):
+            notes.append("no two of the others are neighbours")
         values = (errors.ate, errors.rpe_translation, errors.rpe_rotation_degrees)
-        return measurement(dict(zip(self.names, values, strict=True)), len(sample.truth))
+        return measurement(dict(zip(self.names, values, strict=True)), len(known), "; ".join(notes))
 
 
 @dataclass(frozen=True)
