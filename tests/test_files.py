@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from ttt3r.files import LOCK, is_partial, locked, read_text, replacing
+from ttt3r.files import LOCK, is_partial, locked, read_text, replacing, sheet_cell, write_text
 
 
 def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path):
@@ -88,3 +88,18 @@ def test_on_a_file_system_without_locks_nothing_is_locked(tmp_path, monkeypatch,
     with locked(tmp_path, "run"):
         pass
     assert not list(recwarn)
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+a", "-x", "@SUM(A1)", " =1", "\t=1", "\r@x", "--1", "-1;2"])
+def test_a_spreadsheet_takes_no_text_for_a_formula(text):
+    assert sheet_cell(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("value", ["room", "a=1", "'=1", "", "-1.5", "+3", "-1e-9", "-inf", -1.5, None])
+def test_other_cells_stay_as_they_are(value):
+    assert sheet_cell(value) == value
+
+
+def test_a_text_is_written_whatever_it_holds(tmp_path):
+    write_text(tmp_path / "file", "字 \udcff\r\nend\n")
+    assert (tmp_path / "file").read_bytes() == "字 \\udcff\r\nend\n".encode()

@@ -52,6 +52,16 @@ def replacing(path: Path) -> Iterator[Path]:
     _sync_folder(path.parent)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8 as a whole, see `replacing`; what UTF-8 cannot hold stands there as an escape.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    with replacing(path) as partial:
+        partial.write_text(text, "utf-8", "backslashreplace", newline="\n")
+
+
 def is_partial(name: str) -> bool:
     """Whether a file name is one that `replacing` gives to an unfinished file."""
     return _PARTIAL.fullmatch(name) is not None

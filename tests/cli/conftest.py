@@ -1,5 +1,7 @@
 """An empty folder to stand in, a few pictures, and `ttt3r` as it is typed."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -92,3 +94,17 @@ def refused(typed):
         return lines[0]
 
     return run
+
+
+@pytest.fixture
+def undrawn(monkeypatch, request):
+    """`ttt3r run` without pictures, since drawing takes longer than all else; but for tests with "draws" in their name."""
+    if "draws" not in request.node.name:
+        monkeypatch.setattr("ttt3r.cli.run_output.pictures", lambda folder: [])
+        monkeypatch.setattr("ttt3r.cli.run.pictures_are_missing", lambda folder: False)
+
+
+@pytest.fixture
+def record():
+    """Reads the record of a run."""
+    return lambda folder: json.loads((folder / "run.json").read_text())

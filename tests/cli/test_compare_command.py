@@ -2,7 +2,6 @@
 
 import csv
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -13,12 +12,6 @@ from ttt3r.export import read_trajectory
 from ttt3r.files import locked
 
 COMPARE = "compare room --network tiny-random --size 64 --device cpu"
-
-
-@pytest.fixture(autouse=True)
-def _forget_my_lab():
-    yield
-    sys.modules.pop("my_lab", None)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """`ttt3r evaluate` as it is typed: a grid, a kill in the middle, the same command again, the aggregate."""
 
 import csv
+import errno
 import json
 import os
 import re
@@ -216,3 +217,111 @@ def test_what_cannot_be_set_against_the_paper_is_named(typed, here, rooms):
     assert code == 2
     assert "nothing was published under folder" in errors
     assert "tum/1000" in errors
+
+
+def test_long_and_undecodable_and_odd_names_of_sequences(typed, here):
+    names = ["字" * 80, "字" * 79 + "_", os.fsdecode(b"room\xff"), "=1+1", "-x", "@a", "+b", "two  spaces"]
+    for number, name in enumerate(names):
+        try:
+            write_demo_sequence(here / "rooms" / name, frames=3, size=(80, 60), seed=number)
+        except OSError:
+            pytest.skip("this file system takes no such names")
+    line = f"{EVALUATE} --rules constant:rate=0.5 --lengths 3 --out out"
+    code, _, errors = typed(line)
+    assert (code, errors) == (0, "")
+    assert len(list((here / "out/units").glob("*.json"))) == len(names)
+    before = {path: path.stat().st_mtime_ns for path in (here / "out/units").iterdir()}
+    assert typed(line)[0] == 0
+    assert before == {path: path.stat().st_mtime_ns for path in (here / "out/units").iterdir()}
+    table = [row for row in rows(here / "out/rows.csv") if row["metric"] == "ate"]
+    assert {row["status"] for row in table} == {"ok"}
+    assert len({row["value"] for row in table}) == len(names)
+    cells = {row["sequence"] for row in table}
+    assert cells == {*names[:2], r"room\udcff", "'=1+1", "'-x", "'@a", "'+b", "two  spaces"}
+    assert typed("evaluate --aggregate out")[0] == 0
+    for path in (here / "out").rglob("*.csv"):
+        with path.open() as file:
+            for cell in (cell for row in csv.reader(file) for cell in row):
+                assert not cell.startswith(("=", "+", "@")), path
+                assert not cell.startswith("-") or float(cell) <= 0, path
+
+
+@pytest.fixture
+def read_only(monkeypatch):
+    """Make a folder one that nothing can be written to, also for root."""
+
+    def protect(folder):
+        def guarded(name):
+            method = getattr(Path, name)
+
+            def call(self, *arguments, **settings):
+                mode = arguments[0] if name == "open" and arguments else settings.get("mode", "r")
+                inside = self.absolute().is_relative_to(folder.absolute())
+                wanted = (
+                    set("wax+") & set(mode) if name == "open" else not (name in ("mkdir", "touch") and self.exists())
+                )
+                if inside and wanted:
+                    raise OSError(errno.EROFS, "Read-only file system", str(self))
+                return method(self, *arguments, **settings)
+
+            monkeypatch.setattr(Path, name, call)
+
+        for name in ("open", "mkdir", "unlink", "touch", "rename", "replace", "rmdir"):
+            guarded(name)
+
+    return protect
+
+
+def test_results_on_a_read_only_file_system(typed, here, rooms, read_only):
+    assert typed(f"{EVALUATE} --rules cut3r,ttt3r --lengths 3 --out out")[0] == 0
+    (here / "out/rows.csv").unlink()
+    read_only(here / "out")
+    before = {path for path in (here / "out").rglob("*")}
+    code, said, errors = typed("evaluate --aggregate out")
+    assert (code, errors) == (0, "")
+    assert "2/2" in said
+    assert "nothing is written to out (Read-only file system)" in " ".join(said.split())
+    assert before == {path for path in (here / "out").rglob("*")}
+    assert typed("evaluate --aggregate out --out elsewhere")[0] == 0
+    assert (here / "elsewhere/report/report.html").is_file()
+    read_only(here / "elsewhere")
+    code, said, errors = typed("evaluate --aggregate out --out elsewhere")
+    assert (code, errors) == (1, "")  # it was asked for, and is not there
+    assert "nothing is written to elsewhere" in " ".join(said.split())
+
+
+WAITING = """
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from my_lab import MyRule
+@dataclass(frozen=True)
+class Waiting(MyRule):
+    def gain(self, state, candidate, evidence, rule_state):
+        Path("started").touch()
+        while not Path("go").exists():
+            time.sleep(0.02)
+        return super().gain(state, candidate, evidence, rule_state)
+"""
+
+
+def test_two_processes_do_not_do_the_same_share(typed, refused, here, rooms):
+    (here / "waiting.py").write_text(WAITING)
+    line = f"{EVALUATE} --rules cut3r,waiting.Waiting --lengths 3 --out out"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "ttt3r", *line.split()]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as other:
+        try:
+            while not (here / "started").exists() and other.poll() is None:
+                time.sleep(0.05)
+            assert other.poll() is None, other.communicate()
+            assert "another evaluation of the same share is at work in" in refused(line)
+            assert typed(f"{EVALUATE} --rules cut3r --lengths 3 --out out")[0] == 0  # another experiment
+        finally:
+            (here / "go").touch()
+        _, errors = other.communicate(timeout=300)
+    assert (other.returncode, errors) == (0, "")
+    before = {path: path.stat().st_mtime_ns for path in (here / "out/units").iterdir()}
+    assert typed(line)[0] == 0  # now it is free, and nothing is left to do
+    assert before == {path: path.stat().st_mtime_ns for path in (here / "out/units").iterdir()}
+    sys.modules.pop("waiting", None)

@@ -20,22 +20,13 @@ from ttt3r.update_rules import LearnedToken
 RUN = "run photos --network tiny-random --size 64 --device cpu --out out"
 
 
-@pytest.fixture(autouse=True)
-def _no_pictures(monkeypatch, request):
-    if "pictures" not in request.node.name:
-        monkeypatch.setattr("ttt3r.cli.run_output.pictures", lambda folder: [])
-        monkeypatch.setattr("ttt3r.cli.run.pictures_are_missing", lambda folder: False)
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 
 @pytest.fixture(autouse=True)
-def _forget_my_lab():
+def _forget_the_helper():
     yield
-    for name in ("my_lab", "helper"):
-        sys.modules.pop(name, None)
-
-
-def record(folder):
-    return json.loads((folder / "run.json").read_text())
+    sys.modules.pop("helper", None)
 
 
 def files(folder):
@@ -85,7 +76,7 @@ CHANGES = [replaced, replaced_with_old_times, inserted, removed, reordered, all_
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("state", ["complete", "killed"])
-def test_other_images_are_refused_and_nothing_is_touched(typed, refused, here, change, state):
+def test_other_images_are_refused_and_nothing_is_touched(typed, refused, here, change, state, record):
     assert typed(f"{RUN} --checkpoint-every 1")[0] == 0
     if state == "killed":
         found = record(here / "out") | {"status": "running", "extra": {}}
@@ -99,7 +90,7 @@ def test_other_images_are_refused_and_nothing_is_touched(typed, refused, here, c
     assert typed(f"{RUN} --overwrite")[0] == 0
 
 
-def test_images_that_were_copied_or_touched_go_on(typed, here):
+def test_images_that_were_copied_or_touched_go_on(typed, here, record):
     assert typed(f"{RUN} --stop 4")[0] == 0
     shutil.copytree(here / "photos", here / "copy")
     shutil.rmtree(here / "photos")
@@ -115,7 +106,7 @@ def test_images_that_were_copied_or_touched_go_on(typed, here):
     assert record(here / "out")["frames"] == 6
 
 
-def test_another_video_under_the_same_name_is_refused(typed, refused, here):
+def test_another_video_under_the_same_name_is_refused(typed, refused, here, record):
     from tests.cli.test_run import film
 
     run = "run film.avi --network tiny-random --size 64 --device cpu --out out"
@@ -177,7 +168,7 @@ def test_a_network_replaced_under_the_same_path_is_refused(typed, refused, here)
     assert "network_sha256" in refused(f"{run} --resume")
 
 
-def test_a_run_of_an_older_release_goes_on_with_a_note(typed, here):
+def test_a_run_of_an_older_release_goes_on_with_a_note(typed, here, record):
     assert typed(f"{RUN} --stop 4")[0] == 0
     found = record(here / "out")
     del found["identities"]
@@ -217,7 +208,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def test_of_two_processes_that_go_on_in_one_folder_the_second_is_refused(typed, here):
+def test_of_two_processes_that_go_on_in_one_folder_the_second_is_refused(typed, here, record):
     for number in range(4, 12):
         picture(here / f"photos/photo{number}.png", number)
     run = f"{RUN} --checkpoint-every 1"
@@ -243,7 +234,7 @@ def test_of_two_processes_that_go_on_in_one_folder_the_second_is_refused(typed, 
     assert record(here / "out")["frames"] == 12
 
 
-def test_what_a_kill_kept_from_being_made_is_made_by_resume_pictures_too(typed, here):
+def test_what_a_kill_kept_from_being_made_is_made_by_resume_which_draws_too(typed, here):
     run = f"{RUN} --min-confidence 0"
     assert typed(run)[0] == 0
     whole = files(here / "out")

@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -16,25 +15,10 @@ from ttt3r.types import Memory
 RUN = "run photos --network tiny-random --size 64 --device cpu"
 
 
-@pytest.fixture(autouse=True)
-def _no_pictures(monkeypatch, request):
-    """Drawing takes longer than all else here; one test draws."""
-    if "draws" not in request.node.name:
-        monkeypatch.setattr("ttt3r.cli.run_output.pictures", lambda folder: [])
-        monkeypatch.setattr("ttt3r.cli.run.pictures_are_missing", lambda folder: False)
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 
-@pytest.fixture(autouse=True)
-def _forget_my_lab():
-    yield
-    sys.modules.pop("my_lab", None)
-
-
-def record(folder):
-    return json.loads((folder / "run.json").read_text())
-
-
-def test_a_run_draws_and_says_where_the_results_are(typed, here):
+def test_a_run_draws_and_says_where_the_results_are(typed, here, record):
     code, said, errors = typed(f"{RUN} --out out --min-confidence 0")
     assert (code, errors) == (0, "")
     assert "4 frames -> out" in said
@@ -81,7 +65,7 @@ def test_a_complete_run_is_left_alone(typed, here):
     ("source", "frames"),
     [("photos/*.png", 4), ("photos/photo2.png photos/photo0.png", 2), ("photos/photo1.png", 1), ("film.mp4", 3)],
 )
-def test_globs_lists_single_images_and_videos(typed, here, source, frames):
+def test_globs_lists_single_images_and_videos(typed, here, source, frames, record):
     if source.endswith("mp4"):
         film(here / source, 3)
     code, _, _ = typed(f"run {source} --network tiny-random --size 64 --out out")
@@ -106,14 +90,14 @@ def film(path, frames, size=(64, 48)):
             container.mux(packet)
 
 
-def test_a_rule_in_a_file_of_the_current_folder(typed, here):
+def test_a_rule_in_a_file_of_the_current_folder(typed, here, record):
     assert typed(f"{RUN} --out out --rule my_lab.MyRule --rule.scale 0.5")[0] == 0
     assert record(here / "out")["settings"]["rule"] == "MyRule(scale=0.5)"
     gains = [line.split(",")[3] for line in (here / "out/gains.csv").read_text().splitlines()[1:]]
     assert [float(gain) for gain in gains] == [1, 0.5, 0.5, 0.5]
 
 
-def test_a_rule_of_an_installed_package(typed, here, monkeypatch):
+def test_a_rule_of_an_installed_package(typed, here, monkeypatch, record):
     monkeypatch.syspath_prepend(str(here))
     point = importlib.metadata.EntryPoint("patient", "my_lab:MyRule", "ttt3r.rules")
     monkeypatch.setattr("ttt3r.update_rules.find.entry_points", lambda group: [point])
@@ -138,7 +122,7 @@ def test_unknown_rules_and_settings(refused, here, rule, expected):
     assert not (here / "out").exists()
 
 
-def test_rules_with_mistakes_stop_at_their_frame_and_lose_nothing(refused, here):
+def test_rules_with_mistakes_stop_at_their_frame_and_lose_nothing(refused, here, record):
     assert "gain" in refused(f"{RUN} --out shape --rule my_lab.WrongShape")
     assert record(here / "shape")["status"] == "failed"
     line = refused(f"{RUN} --out much --rule my_lab.TooMuch")
@@ -159,7 +143,7 @@ def test_empty_folders_and_folders_of_texts(refused, here):
     assert not (here / "out").exists()
 
 
-def test_one_corrupt_image_stops_or_is_left_out(typed, refused, here):
+def test_one_corrupt_image_stops_or_is_left_out(typed, refused, here, record):
     (here / "photos/photo2.png").write_bytes((here / "photos/photo2.png").read_bytes()[:50])
     line = refused(f"{RUN} --out out --chunk 4")
     assert "photo2.png" in line
@@ -172,7 +156,7 @@ def test_one_corrupt_image_stops_or_is_left_out(typed, refused, here):
     assert record(here / "out")["frames"] == 3
 
 
-def test_videos_without_frames_or_cut_short(typed, refused, here):
+def test_videos_without_frames_or_cut_short(typed, refused, here, record):
     film(here / "film.avi", 30)
     whole = (here / "film.avi").read_bytes()
     (here / "text.mp4").write_text("no film")
@@ -189,7 +173,7 @@ def test_videos_without_frames_or_cut_short(typed, refused, here):
     assert "skipped cut.avi" in said
 
 
-def test_images_of_differing_sizes(refused, here):
+def test_images_of_differing_sizes(refused, here, record):
     Image.new("RGB", (48, 64)).save(here / "photos/photo3.png")
     assert "a stream has one size: bring the images to one size" in refused(f"{RUN} --out out")
     assert record(here / "out")["frames"] == 3
@@ -216,7 +200,7 @@ def test_output_folders_that_cannot_be_used(refused, here):
     assert (here / "full/mine.txt").read_text() == "keep"
 
 
-def test_an_older_run_is_kept_unless_told_otherwise(typed, refused, here):
+def test_an_older_run_is_kept_unless_told_otherwise(typed, refused, here, record):
     typed(f"{RUN} --out out")
     assert "go on with --resume, or replace it with --overwrite" in refused(f"{RUN} --out out")
     assert "size" not in refused(f"{RUN} --out out --resume --rule cut3r")
@@ -271,7 +255,7 @@ def test_real_input_of_every_kind(typed, here, shared, source, size):
             assert image.size == size
 
 
-def test_products_in_another_precision_give_nearly_the_same(typed, here):
+def test_products_in_another_precision_give_nearly_the_same(typed, here, record):
     paths = {}
     for name in ("float32", "bfloat16"):
         assert typed(f"{RUN} --outputs cameras --precision {name} --out {name}")[0] == 0
@@ -302,7 +286,7 @@ def test_the_cloud_keeps_a_share_of_every_frame_and_says_so(typed, here):
     assert len(PointCloud.load(next((here / "out").glob("points_*.npz")))) == total
 
 
-def test_a_run_keeps_the_limits_of_its_cloud_when_it_goes_on(typed, here):
+def test_a_run_keeps_the_limits_of_its_cloud_when_it_goes_on(typed, here, record):
     assert typed(f"{RUN} --out out --min-confidence 1.5")[0] == 0
     Image.new("RGB", (64, 48)).save(here / "photos/photo9.png")
     assert typed(f"{RUN} --out out --resume")[0] == 0

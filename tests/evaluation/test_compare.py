@@ -12,6 +12,7 @@ from PIL import Image
 from ttt3r.data import Clip, CropToPatches, Sampling, StretchToPatches, open_clip, open_source, write_demo_sequence
 from ttt3r.data.clip import DepthFiles
 from ttt3r.evaluation.compare import compare
+from ttt3r.evaluation.measures_trajectory import Cameras, StrictTrajectory
 from ttt3r.network import CUT3R, CUT3RConfig
 from ttt3r.reconstructor import Reconstructor
 from ttt3r.rollout import rollout
@@ -168,6 +169,70 @@ def test_without_depth_the_number_is_missing_and_the_rest_is_there(network, sequ
     row = compare(network, some("ttt3r"), [bare]).rows[0]
     assert math.isnan(row.depth_abs_rel)
     assert math.isfinite(row.ate)
+
+
+def unknown(clip, *frames, value=np.nan):
+    cameras = clip.camera_to_world.copy()
+    cameras[list(frames)] = value
+    return replace(clip, camera_to_world=cameras)
+
+
+@pytest.mark.parametrize(("frames", "value"), [((3,), np.nan), ((0, 5), -np.inf), ((7,), np.inf)])
+def test_frames_without_a_true_pose_are_left_out_as_an_evaluation_does(network, clip, frames, value):
+    clip = unknown(clip, *frames, value=value)
+    result = compare(network, some("cut3r", "ttt3r"), [clip], lengths=[3, 8])
+    for row in result.rows:
+        predicted, truth = result.cameras["room", row.rule][: row.frames], clip.camera_to_world[: row.frames]
+        judged = StrictTrajectory(distances=(1,))(Cameras(predicted, truth))
+        missing = sum(frame < row.frames for frame in frames)
+        if row.frames - missing < 3:
+            assert math.isnan(row.ate)
+        else:
+            for name in ("ate", "rpe_translation", "rpe_rotation_degrees"):
+                assert getattr(row, name) == judged.value(name)
+        assert (f"{missing} of {row.frames} frames have no true pose and are left out" in row.note) == (missing > 0)
+        assert math.isfinite(row.depth_abs_rel)
+    whole = compare(network, some("cut3r", "ttt3r"), [unknown(clip)], lengths=[3, 8])
+    for row, same in zip(result.rows, whole.rows, strict=True):
+        assert (row.depth_abs_rel, row.gain_mean) == (same.depth_abs_rel, same.gain_mean)
+
+
+def test_the_error_of_the_known_frames_is_that_of_evo(network, clip):
+    metrics = pytest.importorskip("evo.core.metrics")
+    trajectory = pytest.importorskip("evo.core.trajectory")
+    result = compare(network, some("ttt3r"), [unknown(clip, 2, 4)])
+    known = [0, 1, 3, 5, 6, 7]
+    truth = trajectory.PosePath3D(poses_se3=list(result.truth["room"][known]))
+    found = trajectory.PosePath3D(poses_se3=list(result.cameras["room", "ttt3r"][known]))
+    found.align(truth, correct_scale=True)
+    absolute = metrics.APE(metrics.PoseRelation.translation_part)
+    absolute.process_data((truth, found))
+    np.testing.assert_allclose(result.rows[0].ate, absolute.get_statistic(metrics.StatisticsType.rmse), rtol=1e-6)
+    moves = []  # of 0-1, 5-6, 6-7: the others are no neighbours
+    for i in (0, 3, 4):
+        step = np.linalg.inv(truth.poses_se3[i]) @ truth.poses_se3[i + 1]
+        guess = np.linalg.inv(found.poses_se3[i]) @ found.poses_se3[i + 1]
+        moves.append((np.linalg.inv(step) @ guess)[:3, 3])
+    np.testing.assert_allclose(result.rows[0].rpe_translation, np.sqrt(np.square(moves).sum(axis=1).mean()), rtol=1e-4)
+
+
+def test_a_clip_whose_poses_are_all_unknown_has_gains_and_depth(network, clip):
+    row = compare(network, some("ttt3r"), [unknown(clip, *range(8))]).rows[0]
+    assert math.isnan(row.ate)
+    assert "8 of 8 frames have no true pose" in row.note
+    assert math.isfinite(row.depth_abs_rel)
+    alternate = compare(network, some("ttt3r"), [unknown(clip, 1, 3, 5, 7)]).rows[0]
+    assert math.isfinite(alternate.ate)
+    assert math.isnan(alternate.rpe_translation)
+    assert "no two of the others are neighbours" in alternate.note
+
+
+def test_a_clip_without_cameras_is_refused_before_the_first_frame(network, clip):
+    seen = []
+    bare = Clip("bare", clip.source, clip.timestamps)
+    with pytest.raises(ValueError, match="bare has no true cameras"):
+        compare(network, some("cut3r"), [clip, bare], on_frame=lambda *_: seen.append(1))
+    assert not seen
 
 
 def test_the_csv_holds_every_number_in_full(network, clip, tmp_path):

@@ -33,6 +33,33 @@ def test_trajectories_are_drawn(tmp_path, with_truth):
     assert (pixels == [0x00, 0x72, 0xB2]).all(axis=-1).sum() == 0  # and none of the blue of cut3r
 
 
+@pytest.mark.parametrize("unknown", [[0], [4, 8], list(range(9))])
+def test_frames_without_a_true_pose_are_left_out_of_the_picture(tmp_path, unknown):
+    pytest.importorskip("matplotlib")
+    truth, found = _cameras(9), _cameras(9, 1)
+    truth[unknown] = -np.inf
+    plot_trajectories(tmp_path / "some.png", {"ttt3r": found}, truth)
+    known = np.isfinite(truth).all(axis=(1, 2))
+    pixels = _pixels(tmp_path / "some.png")
+    assert (pixels == [0xD5, 0x5E, 0x00]).all(axis=-1).sum() > 200
+    assert ((pixels == 0x33).all(axis=-1).sum() > 1000) == known.any()  # the true path is dark
+
+
+def test_a_picture_is_whole_or_not_there(tmp_path, monkeypatch):
+    figure = pytest.importorskip("matplotlib.figure").Figure
+
+    def fail(self, path, **settings):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    plot_trajectories(tmp_path / "t.png", {"ttt3r": _cameras(5)})
+    before = (tmp_path / "t.png").read_bytes()
+    monkeypatch.setattr(figure, "savefig", fail)
+    with pytest.raises(OSError, match="No space"):
+        plot_trajectories(tmp_path / "t.png", {"ttt3r": _cameras(9)})
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == {tmp_path / "t.png": before}
+
+
 def test_a_cloud_is_drawn(tmp_path):
     pytest.importorskip("matplotlib")
     points = np.random.default_rng(0).normal(size=(2000, 3)).astype(np.float32) + [0, 0, 4]

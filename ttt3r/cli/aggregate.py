@@ -1,15 +1,15 @@
 """`ttt3r evaluate --aggregate`: what the files of an evaluation say, whichever of them are there."""
 
 import csv
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from ttt3r.evaluation.report.tables import Cell, Column, Table
 from ttt3r.evaluation.report.writing import ReportSettings, write_report
 from ttt3r.evaluation.result_files import Reading, read_folder
 from ttt3r.evaluation.rows import ResultRow, Status, UnitResult
@@ -36,13 +36,14 @@ def aggregate(out: Path, console: Console, to: Path | None = None) -> int:
     return 0
 
 
-def show(reading: Reading, to: Path, console: Console) -> None:
-    """Print and write what was read."""
+def show(reading: Reading, to: Path, console: Console) -> bool:
+    """Print and write what was read; whether it could be written."""
     units = reading.units
     rows = [row for unit in units for row in unit.rows]
     for protocol, digest in sorted({(row.protocol, row.protocol_hash) for row in rows}):
         own = [row for row in rows if row.protocol_hash == digest]
-        console.print(_table(f"{protocol} {digest[:12]}", own))
+        for part in _table(f"{protocol} {digest[:12]}", own).rich(console.width):
+            console.print(part)
         concerned = [unit for unit in units if any(row.protocol_hash == digest for row in unit.rows)]
         for line in (*_failures(own), *_findings(concerned)):
             console.print(f"[yellow]{escape(line)}[/]", highlight=False, soft_wrap=True)
@@ -56,6 +57,8 @@ def show(reading: Reading, to: Path, console: Console) -> None:
         console.print(f"{len(units)} results, every number: [bold]{escape(str(to / CSV))}[/]", highlight=False)
     except OSError as error:
         console.print(f"{len(units)} results; {escape(_unwritten(to, error))}", highlight=False, soft_wrap=True)
+        return False
+    return True
 
 
 def _unwritten(to: Path, error: OSError) -> str:
@@ -65,11 +68,16 @@ def _unwritten(to: Path, error: OSError) -> str:
 def report(out: Path, console: Console, to: Path | None = None) -> int:
     """As `aggregate`, and write the report: tables, figures, one HTML page; published numbers beside ours where there are any.
 
+    Returns:
+        The exit code: 1 if none of the results can be read, or if nothing can be written to a folder that was asked for.
+
     Raises:
         FileNotFoundError: if there are no results.
     """
-    to, reading = to or out, read_folder(out)
-    show(reading, to, console)
+    reading, unwritten = read_folder(out), 0 if to is None else 1
+    to = to or out
+    if not show(reading, to, console):
+        return unwritten if reading.units else 1
     if not reading.units:
         console.print("no report: none of the results can be read", highlight=False)
         return 1
@@ -78,7 +86,7 @@ def report(out: Path, console: Console, to: Path | None = None) -> int:
         written = write_report(reading.units, to / REPORT, settings)
     except OSError as error:
         console.print(f"no report: {escape(_unwritten(to / REPORT, error))}", highlight=False, soft_wrap=True)
-        return 0
+        return unwritten
     for line in written.settings.notes[len(settings.notes) :]:
         console.print(f"[red]{escape(line)}[/]", highlight=False, soft_wrap=True)
     for verdict in written.verdicts:
@@ -89,30 +97,25 @@ def report(out: Path, console: Console, to: Path | None = None) -> int:
 
 def _table(title: str, rows: Sequence[ResultRow]) -> Table:
     """Mean over the sequences that have a number at that length, and how many of them do."""
-    table = Table(title=escape(title), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("frames", justify="right", no_wrap=True)
-    table.add_column("rule", overflow="fold")
-    for heading in ("ATE m", "RPE m", "RPE deg", "AbsRel", "gain", "n"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    groups: dict[tuple[int, str], list[ResultRow]] = {}
+    for row in rows:
+        groups.setdefault((row.length, row.rule), []).append(row)
+    lines = []
     rules = list(dict.fromkeys(row.rule for row in rows))
     for length in sorted({row.length for row in rows}):
         for rule in rules:
-            own = [row for row in rows if (row.length, row.rule) == (length, rule)]
-            counts = [sum(row.status is Status.OK for row in own if row.metric == metric) for metric in SHOWN]
-            cells = [
-                _mean([row.value for row in own if row.metric == metric and row.status is Status.OK])
-                for metric in SHOWN
-            ]
-            table.add_row(
-                str(length or "all"), escape(rule), *cells, f"{max(counts)}/{len({row.sequence for row in own})}"
-            )
-        table.add_section()
-    return table
+            own = groups.get((length, rule), [])
+            fine = [[row.value for row in own if row.metric == name and row.status is Status.OK] for name in SHOWN]
+            count = f"{max(map(len, fine))}/{len({row.sequence for row in own})}"
+            lines.append((Cell(str(length or "all")), Cell(rule), *map(_mean, fine), Cell(count)))
+    headings = ("ATE m", "RPE m", "RPE deg", "AbsRel", "gain", "n")
+    columns = (Column("frames"), Column("rule", numeric=False), *map(Column, headings))
+    return Table("means", title, columns, tuple(lines), keys=2)
 
 
-def _mean(values: Sequence[float]) -> str:
+def _mean(values: Sequence[float]) -> Cell:
     finite = [value for value in values if value == value]
-    return f"{sum(finite) / len(finite):.3f}" if finite else "-"
+    return Cell(sum(finite) / len(finite) if finite else math.nan)
 
 
 def _failures(rows: Sequence[ResultRow]) -> list[str]:

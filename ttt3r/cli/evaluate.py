@@ -30,7 +30,7 @@ from ttt3r.update_rules.resets import Every
 
 SAVED = (
     *("protocol", "root", "network", "device", "rules", "grid", "lengths", "sequences", "size", "reset_every"),
-    "controls",
+    *("controls", "chunk"),
 )
 """The settings that make an experiment; they are saved with every result."""
 
@@ -64,6 +64,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--size", type=int | None, default=None, help="long side of images (default: the network's)")
     parser.add_argument("--reset-every", type=int | None, default=None, help="restart the memory every n frames")
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1 or mps")
+    parser.add_argument("--chunk", type=int, default=1, help="frames that go through the network together")
     parser.add_argument("--processes", type=int, default=1, help="processes on this machine, each with its own device")
     parser.add_argument("--shard", type=str, default="0/1", help="i/n: do only this share of the sequences")
     parser.add_argument(
@@ -102,6 +103,7 @@ def execute(settings: Any, console: Console) -> int:
         choosing.fingerprint(settings.network),
         settings.controls,
         {"experiment": experiment},
+        chunk=settings.chunk,
     )
     run = _run_together if together else _run_here
     first = run(settings, evaluation, network, console)

@@ -6,13 +6,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from ttt3r.cli.comparison_folder import PAPER as CSV
+from ttt3r.cli.comparison_folder import clear
 from ttt3r.evaluation.paper import against_paper, published_values
 from ttt3r.evaluation.report.facts import paper_table
 from ttt3r.evaluation.report.results import collect
 from ttt3r.evaluation.result_files import read_usable
-from ttt3r.files import replacing
-
-CSV = "paper.csv"
+from ttt3r.files import write_text
 
 
 def compare_with_paper(folders: Sequence[str], out: Path | None, console: Console) -> int:
@@ -52,7 +52,7 @@ def compare_with_paper(folders: Sequence[str], out: Path | None, console: Consol
         f"ours: network {escape(names)}; published numbers are of the official weights", highlight=False, soft_wrap=True
     )
     if out is not None:
-        with replacing(out / CSV) as partial:
-            partial.write_text(table.csv(), "utf-8", "backslashreplace")
+        clear(out, CSV)
+        write_text(out / CSV, table.csv())
         console.print(f"the table: [bold]{out / CSV}[/]", highlight=False)
     return 0

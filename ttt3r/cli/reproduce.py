@@ -19,6 +19,7 @@ from ttt3r.evaluation.paper import AgainstPaper, against_paper
 from ttt3r.evaluation.protocols import find_protocol
 from ttt3r.evaluation.report.results import collect
 from ttt3r.evaluation.rows import UnitResult
+from ttt3r.files import write_text
 from ttt3r.network import CUT3R, load_network
 from ttt3r.runner import choose_device
 from ttt3r.update_rules import ConfidenceAware, FullOverwrite
@@ -50,7 +51,7 @@ def execute(settings: Any, console: Console) -> int:
     beside = against_paper(collect(units)) if units else ()
     lines = [*_of_file(checks), "", *_of_numbers(beside), "", *_of_failures(units), "", LICENCE]
     settings.out.mkdir(parents=True, exist_ok=True)
-    (settings.out / REPORT).write_text("\n".join(lines) + "\n", "utf-8")
+    write_text(settings.out / REPORT, "\n".join(lines) + "\n")
     console.print(escape("\n".join(lines[:-2])), highlight=False, soft_wrap=True)
     console.print(f"the report to send back: [bold]{settings.out / REPORT}[/]", highlight=False)
     return 0 if all(check.agrees for check in checks) else 1

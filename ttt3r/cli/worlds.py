@@ -1,26 +1,32 @@
 """`ttt3r compare worlds`: rules on held-out procedural worlds, all side by side in one pass."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from ttt3r.cli import choosing
+from ttt3r.cli.comparison_folder import REPORT, clear
+from ttt3r.cli.comparison_folder import WORLDS as CSV
 from ttt3r.cli.run import frame_progress
 from ttt3r.data.procedural.presets import TRAINING_LENGTH
+from ttt3r.evaluation.palette import gate_of
 from ttt3r.evaluation.report.tables import Table
 from ttt3r.evaluation.report.writing import ReportSettings, write_report
 from ttt3r.evaluation.world_plots import plot_errors_by_length, plot_forgetting, plot_recall
 from ttt3r.evaluation.world_rows import units_of
 from ttt3r.evaluation.world_study import CONSTANT, WorldPlan, WorldStudy, control_rules, run_study
 from ttt3r.evaluation.world_tables import tables_of, write_tables
+from ttt3r.files import write_text
 from ttt3r.network.config import RayForm
 from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.types import LengthUnit
 from ttt3r.update_rules import StateUpdateRule
 
-CSV, SUMMARY = "worlds.csv", "summary.md"
+SUMMARY = "summary.md"
 
 
 def compare_worlds(settings: Any, lengths: list[int], console: Console) -> int:
@@ -37,39 +43,44 @@ def compare_worlds(settings: Any, lengths: list[int], console: Console) -> int:
             highlight=False,
         )
     with choosing.precision(settings):
-        study = _run(network, (rules, resets), plan, console)
+        study = _run(network, (rules, resets), (plan, settings.chunk), console)
     if settings.controls:
         controls = control_rules(rules, study)
-        control_resets = {name: resets.get(name.partition(" of ")[2]) for name in controls}
+        control_resets = {name: resets.get(gate_of(name)) for name in controls}
         with choosing.precision(settings):
-            study = study.with_rules(_run(network, (controls, control_resets), plan, console))
+            study = study.with_rules(_run(network, (controls, control_resets), (plan, settings.chunk), console))
     tables = tables_of(study)
     for table in tables:
         for part in table.rich(min(console.width, 100)):
             console.print(part)
+    for name, stop in study.stopped.items():
+        console.print(f"[yellow]{escape(name)} did not come to the end[/]: {escape(stop.note)}", highlight=False)
     if settings.out is not None:
-        made = _write(study, tables, settings.out, [*rules], console)
-        (settings.out / SUMMARY).write_text(_summary(tables[0], settings, plan), encoding="utf-8")
-        made.append(SUMMARY)
+        clear(settings.out, CSV)
+        write_tables(study, settings.out / CSV, settings.out / "recall.csv")
+        write_text(settings.out / "tables.md", "\n".join(table.markdown() for table in tables))
+        write_text(settings.out / SUMMARY, _summary(tables[0], settings, plan))
+        made = [CSV, "recall.csv", "tables.md", SUMMARY, *_draw(study, settings.out, [*rules], console)]
         facts = {"network": choosing.fingerprint(settings.network), "worlds": str(settings.worlds)}
         control_of = {name: name.removeprefix(CONSTANT) for name in study.scores.gain if name.startswith(CONSTANT)}
         about = ReportSettings("Rules on procedural worlds, by length", "recall_color")
-        write_report(units_of(study, facts, control_of), settings.out / "report", about)
-        console.print(f"[bold]{settings.out}[/]: {', '.join([*made, 'report/report.html'])}", highlight=False)
-    return 0
+        write_report(units_of(study, facts, control_of), settings.out / REPORT, about)
+        console.print(f"[bold]{settings.out}[/]: {', '.join([*made, f'{REPORT}/report.html'])}", highlight=False)
+    return 1 if study.stopped else 0
 
 
 def _run(
     network: RecurrentNetwork,
     contenders: tuple[Mapping[str, StateUpdateRule], Mapping[str, int | None]],
-    plan: WorldPlan,
+    how: tuple[WorldPlan, int],
     console: Console,
 ) -> WorldStudy:
     """One pass, with a bar."""
-    rules, resets = contenders
+    (rules, resets), (plan, chunk) = contenders, how
     with frame_progress(console) as progress:
         task = progress.add_task(f"{len(rules)} rules, worlds", total=plan.worlds * max(plan.lengths))
-        return run_study(network, rules, plan, resets=resets, on_frame=lambda frames: progress.advance(task, frames))
+        advance = partial(progress.advance, task)
+        return run_study(network, rules, plan, resets=resets, chunk=chunk, on_frame=advance)
 
 
 def _summary(table: Table, settings: Any, plan: WorldPlan) -> str:
@@ -79,19 +90,13 @@ def _summary(table: Table, settings: Any, plan: WorldPlan) -> str:
     return f"<!-- {words} -->\n\n{table.markdown()}"
 
 
-def _write(study: WorldStudy, tables: Sequence[Table], out: Path, asked_for: list[str], console: Console) -> list[str]:
-    """Tables as CSV and Markdown and, where matplotlib is installed, pictures of the rules that were asked for.
-
-    Returns what was made.
-    """
-    write_tables(study, out / CSV, out / "recall.csv")
-    (out / "tables.md").write_text("\n".join(table.markdown() for table in tables), encoding="utf-8")
-    made = [CSV, "recall.csv", "tables.md"]
+def _draw(study: WorldStudy, out: Path, asked_for: list[str], console: Console) -> list[str]:
+    """Pictures of the rules that were asked for, where matplotlib is installed; what was made."""
     try:
         plot_errors_by_length(out / "errors.png", study.scores, TRAINING_LENGTH, asked_for)
         plot_recall(out / "recall.png", study.asked, asked_for)
         plot_forgetting(out / "forgetting.png", study.asked, asked_for)
-        made += ["errors.png", "recall.png", "forgetting.png"]
     except ImportError as error:
         console.print(f"no pictures: {error}", highlight=False, markup=False)
-    return made
+        return []
+    return ["errors.png", "recall.png", "forgetting.png"]

@@ -4,9 +4,12 @@ import queue
 import threading
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import TypeVar
 
 from ttt3r.data.source import FrameSource, SourceFrame
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -67,37 +70,45 @@ class Prefetch(FrameSource):
 
     def __iter__(self) -> Generator[SourceFrame, None, None]:
         """The frames in order; raises whatever the source raises."""
-        ready: queue.Queue[SourceFrame | _Failed | _End] = queue.Queue(self.ahead)
-        stopped = threading.Event()
-        reader = threading.Thread(target=_fill, args=(self, ready, stopped), daemon=True, name="ttt3r-prefetch")
-        reader.start()
-        try:
-            while True:
-                item = ready.get()
-                if isinstance(item, _End):
-                    return
-                if isinstance(item, _Failed):
-                    raise item.error
-                yield item
-        finally:
-            stopped.set()
-            reader.join()
+        return read_ahead(self._read(), self.ahead)
 
-
-def _fill(prefetch: Prefetch, ready: queue.Queue, stopped: threading.Event) -> None:
-    try:
-        with closing(iter(prefetch.source)) as frames:
+    def _read(self) -> Generator[SourceFrame, None, None]:
+        with closing(iter(self.source)) as frames:
             for frame in frames:
-                if prefetch.pin:
-                    frame = replace(frame, image=frame.image.pin_memory())
-                if not _put(frame, ready, stopped):
+                yield frame.pinned() if self.pin else frame
+
+
+def read_ahead(items: Generator[Item, None, None], ahead: int) -> Generator[Item, None, None]:
+    """The same items, of which up to `ahead` are made beforehand by one background thread; see `Prefetch`."""
+    ready: queue.Queue[Item | _Failed | _End] = queue.Queue(ahead)
+    stopped = threading.Event()
+    reader = threading.Thread(target=_fill, args=(items, ready, stopped), daemon=True, name="ttt3r-prefetch")
+    reader.start()
+    try:
+        while True:
+            item = ready.get()
+            if isinstance(item, _End):
+                return
+            if isinstance(item, _Failed):
+                raise item.error
+            yield item
+    finally:
+        stopped.set()
+        reader.join()
+
+
+def _fill(items: Generator[Item, None, None], ready: queue.Queue, stopped: threading.Event) -> None:
+    try:
+        with closing(items):
+            for item in items:
+                if not _put(item, ready, stopped):
                     return
         _put(_End(), ready, stopped)
     except BaseException as error:  # handed to the consumer, whose error it is
         _put(_Failed(error), ready, stopped)
 
 
-def _put(item: SourceFrame | _Failed | _End, ready: queue.Queue, stopped: threading.Event) -> bool:
+def _put(item: object, ready: queue.Queue, stopped: threading.Event) -> bool:
     """Wait for room; False if the consumer has gone."""
     while not stopped.is_set():
         try:

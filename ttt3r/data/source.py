@@ -5,7 +5,7 @@ A reader knows where pictures come from (`files.py`, `video.py`); `prepared.py` 
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jaxtyping import Float
 from PIL import Image
@@ -64,6 +64,10 @@ class SourceFrame:
     name: str
     timestamp: float
     image: Float[Tensor, "1 rgb=3 height width"]
+
+    def pinned(self) -> "SourceFrame":
+        """The same in pinned memory, from where it goes to a GPU while that computes."""
+        return replace(self, image=self.image.pin_memory())
 
 
 @dataclass(frozen=True)

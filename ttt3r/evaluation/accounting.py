@@ -205,17 +205,26 @@ def _wide(tensor: Tensor) -> Tensor:
     return tensor.detach().to(torch.promote_types(tensor.dtype, torch.float32))
 
 
-def equal_gain_constants(summaries: Mapping[str, GainSummary]) -> dict[str, ConstantRate]:
-    """For every gate the constant rate with the same mean gain: the control that it has to beat.
+LEAST_SPREAD = 1e-6
+"""A gate whose gain varies by less (standard deviation) is a constant: it is its own control."""
 
-    Left out are rules whose gain does not vary (they are their own control) and those whose mean gain is no rate in [0, 1].
+
+def equal_gain_constant(mean: float, spread: float) -> ConstantRate | None:
+    """The control that a gate has to beat: the constant of its mean gain; `None` for a constant, or a mean outside [0, 1].
+
+    Args:
+        mean: of the gate's gain, see `GainSummary.gain_mean`.
+        spread: its standard deviation, see `GainSummary.gain_std`.
+    """
+    return ConstantRate(mean) if spread > LEAST_SPREAD and 0 <= mean <= 1 else None
+
+
+def equal_gain_constants(summaries: Mapping[str, GainSummary]) -> dict[str, ConstantRate]:
+    """`equal_gain_constant` of every rule that has one, by the name of the gate.
 
     Example:
         >>> equal_gain_constants({"gate": GainSummary(9, 0.25, 0.01, 0.0), "cut3r": GainSummary(9, 1.0, 0.0, 0.0)})
         {'gate': ConstantRate(rate=0.25)}
     """
-    return {
-        name: ConstantRate(summary.gain_mean)
-        for name, summary in summaries.items()
-        if summary.frames and summary.gain_std > 1e-6 and 0 <= summary.gain_mean <= 1
-    }
+    found = {name: equal_gain_constant(books.gain_mean, books.gain_std) for name, books in summaries.items()}
+    return {name: constant for name, constant in found.items() if constant is not None}

@@ -32,23 +32,27 @@ class CameraTask(Task):
         """Cameras."""
         return Outputs.CAMERA
 
-    def record(self, resources: ExitStack) -> Recorder:
+    def record(self, resources: ExitStack) -> "CameraRecorder":
         """Keeps everything in memory: 256 bytes a frame."""
-        return _Cameras(self.measures)
+        return CameraRecorder(self.measures)
 
 
-class _Cameras(Recorder):
+class CameraRecorder(Recorder):
+    """Keeps predicted and true cameras; see `CameraTask`."""
+
     def __init__(self, measures: tuple[Measure[Cameras], ...]) -> None:
         self._measures = measures
-        self._predicted: list[Float[np.ndarray, "4 4"]] = []
+        self.predicted: list[Float[np.ndarray, "4 4"]] = []
         self._true: list[Float[np.ndarray, "4 4"]] = []
 
-    def observe(self, moment: Moment) -> None:
-        camera = moment.step.reconstruction.camera_to_world
+    def observe(self, seen: Moment) -> None:
+        """Take one frame."""
+        camera = seen.step.reconstruction.camera_to_world
         assert camera is not None  # it was asked for
-        self._predicted.append(camera[0].double().cpu().numpy())
-        self._true.append(moment.camera_to_world)
+        self.predicted.append(camera[0].double().cpu().numpy())
+        self._true.append(seen.camera_to_world)
 
     def measure(self, frames: int) -> tuple[Measurement, ...]:
-        cameras = Cameras(np.stack(self._predicted[:frames]), np.stack(self._true[:frames]))
+        """What each measure says of the first frames."""
+        cameras = Cameras(np.stack(self.predicted[:frames]), np.stack(self._true[:frames]))
         return tuple(measure(cameras) for measure in self._measures)

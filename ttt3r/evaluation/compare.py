@@ -1,52 +1,34 @@
-"""Rules side by side: all in one pass over the same frames, judged by the same ground truth."""
+"""Rules side by side: all in one pass over the same frames, judged by the same ground truth; nothing is written."""
 
-import itertools
-import math
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32, Int
-from torch import Tensor
 
 from ttt3r.data import Clip
-from ttt3r.evaluation.accounting import GainAccount, GainMoment, GainSummary, equal_gain_constants
+from ttt3r.evaluation.accounting import equal_gain_constant
+from ttt3r.evaluation.camera_task import CameraRecorder, CameraTask
 from ttt3r.evaluation.comparison import Comparison, ComparisonRow
-from ttt3r.evaluation.depth import MedianScale, depth_errors, resize_depth
-from ttt3r.evaluation.similarity import demand_motion
-from ttt3r.evaluation.trajectory import DegenerateTrajectory, trajectory_errors
+from ttt3r.evaluation.contenders import Contender, Resets, contenders_of
+from ttt3r.evaluation.depth_alignment import MedianScale
+from ttt3r.evaluation.depth_task import DepthTask
+from ttt3r.evaluation.engine import Lane, Pass, run_pass
+from ttt3r.evaluation.gain_task import GainRecorder, GainTask
+from ttt3r.evaluation.measures_depth import StrictDepth
+from ttt3r.evaluation.measures_trajectory import AlignedTrajectory
+from ttt3r.evaluation.passes import ClipFrame, ClipRecord, clip_frames
+from ttt3r.evaluation.prefixes import judge
+from ttt3r.evaluation.tasks import outputs_of
 from ttt3r.reconstructor import RecurrentNetwork
-from ttt3r.rollout import rollout_rules
-from ttt3r.types import Outputs, Step
+from ttt3r.types import Step
 from ttt3r.update_rules.base import StateUpdateRule
-from ttt3r.update_rules.resets import ResetPolicy
 
-Resets = int | ResetPolicy | Mapping[str, int | ResetPolicy | None] | None
-"""One policy for all rules, or one for each by name."""
+CAMERAS, GAINS = CameraTask((AlignedTrajectory(),)), GainTask()
+DEPTH = DepthTask((StrictDepth((("median", MedianScale()),)),), samples=10_000, single=True)
 
-DEPTH_SAMPLES = 10_000
-"""Depth is judged on at most so many valid pixels of a frame, evenly spread, so that memory stays small on long clips."""
-
-
-@dataclass(frozen=True)
-class _Trace:
-    """What is kept of one rule's pass over a clip."""
-
-    cameras: list[Float[np.ndarray, "4 4"]]
-    gains: list[GainMoment]
-    books: list[GainSummary]  # after each frame
-    depth: list[Float32[np.ndarray, " pixel"]]  # predicted, at the sampled pixels
-
-
-@dataclass(frozen=True)
-class _Pass:
-    """What is kept of a pass of all rules over a clip. Entry i of everything belongs to frame `indices[i]` of the clip."""
-
-    traces: Mapping[str, _Trace]
-    indices: list[int]
-    depth: list[Float32[np.ndarray, " pixel"]]  # true, at the sampled pixels; shared by the rules
-    seconds: float
+OnSteps = Callable[[str, Mapping[str, Step]], None]
+"""Called with the clip's name and the steps of each frame, for progress bars."""
 
 
 def compare(
@@ -57,161 +39,132 @@ def compare(
     lengths: Sequence[int] | None = None,
     reset_every: Resets = None,
     controls: bool = False,
-    on_frame: Callable[[str, Mapping[str, Step]], None] = lambda clip, steps: None,
+    chunk: int = 1,
+    on_frame: OnSteps = lambda clip, steps: None,
 ) -> Comparison:
-    """Run all rules over each clip in one pass and judge them on prefixes of it.
+    """Run all rules over each clip in one pass and judge them on prefixes of it: `evaluate`, in memory.
 
-    One run at the largest length serves all shorter ones, since the recurrence is causal.
+    One run at the largest length serves all shorter ones, since the recurrence is causal. A rule that fails has rows without
+    numbers from there on, which say why; the others go on.
 
     Args:
         network: shared by the rules; each frame is encoded once.
         rules: by the name that the table shows.
-        clips: sequences with ground truth.
+        clips: sequences with ground truth. Frames without a true pose (not finite) are run, but no trajectory error is
+            taken of them; the row's note says how many there are.
         lengths: prefixes to judge, in frames; by default the whole clip. A longer one than the clip is the whole clip.
         reset_every: as in `rollout_rules`.
         controls: run each clip a second time, with a constant rate for every gate: its mean gain on that clip. These rules
             are called `control of NAME`; they reset as NAME does.
+        chunk: as in `rollout_rules`.
         on_frame: called with the clip's name and the steps of each frame, for progress bars.
 
     Raises:
-        ValueError: for a clip without cameras, two clips of one name, or a length below 2.
-        BadStep: if a rule's result cannot be used.
+        ValueError: for a clip without cameras, two clips of one name, a length below 2, or as the source raises at a frame
+            that cannot be read.
+        BadStep: if no rule came to the end of a clip; any other error of a rule likewise.
     """
     if lengths is not None and min(lengths) < 2:
         raise ValueError(f"a trajectory needs at least 2 frames, got the lengths {list(lengths)}")
     names = [clip.name for clip in clips]
     if twice := [name for name in names if names.count(name) > 1]:
         raise ValueError(f"two clips are called {twice[0]}; give each another name, or compare them one by one")
-    rows, cameras, truth, timestamps, gains = [], {}, {}, {}, {}
+    if blind := [clip.name for clip in clips if clip.camera_to_world is None]:
+        raise ValueError(f"clip {blind[0]} has no true cameras; compare needs a sequence with ground truth")
+    asked, result = contenders_of(rules, reset_every), Comparison((), {}, {}, {})
     for clip in clips:
-        if clip.camera_to_world is None:
-            raise ValueError(f"clip {clip.name} has no true cameras; compare needs a sequence with ground truth")
-        longest = len(clip.timestamps) if lengths is None else min(max(lengths), len(clip.timestamps))
-        done = _run(network, rules, clip, longest, reset_every, on_frame)
-        passes = [(done, dict.fromkeys(rules, ""))]
-        if controls:
-            constants = equal_gain_constants({name: trace.books[-1] for name, trace in done.traces.items()})
-            gates = {f"control of {gate}": gate for gate in constants}
-            if gates:
-                named = {name: constants[gate] for name, gate in gates.items()}
-                passes.append((_run(network, named, clip, longest, _resets_of(gates, reset_every), on_frame), gates))
-        total = len(done.indices)  # fewer than that where broken frames were left out
-        truth[clip.name] = clip.camera_to_world[done.indices]
-        timestamps[clip.name] = clip.timestamps[done.indices]
-        for run, control_of in passes:
-            for rule, trace in run.traces.items():
-                cameras[clip.name, rule], gains[clip.name, rule] = np.stack(trace.cameras), tuple(trace.gains)
-                for length in sorted({min(n, total) for n in lengths or [total]}):
-                    rows.append(_row(clip, rule, run, length, control_of[rule]))
-    return Comparison(tuple(rows), cameras, truth, timestamps, gains)
+        run = _Run(network, clip, None if lengths is None else tuple(lengths), chunk, on_frame)
+        found, gates = run.of(asked)
+        if controls and gates:
+            found = found.extended(run.of(gates)[0])
+        result = result.extended(found)
+    return result
 
 
-def _resets_of(gates: Mapping[str, str], reset_every: Resets) -> Resets:
-    """The policy of each control is that of its gate."""
-    if not isinstance(reset_every, Mapping):
-        return reset_every
-    return {control: reset_every.get(gate) for control, gate in gates.items()}
+@dataclass(frozen=True)
+class _Run:
+    """How passes over a clip are made."""
 
+    network: RecurrentNetwork
+    clip: Clip
+    lengths: tuple[int, ...] | None
+    chunk: int
+    on_frame: OnSteps
 
-def _run(
-    network: RecurrentNetwork,
-    rules: Mapping[str, StateUpdateRule],
-    clip: Clip,
-    longest: int,
-    reset_every: Resets,
-    on_frame: Callable[[str, Mapping[str, Step]], None],
-) -> _Pass:
-    """One pass over the first `longest` frames; its seconds leave out the reading of images and the measuring."""
-    indices: list[int] = []
-    reading = 0.0
+    def of(self, contenders: Sequence[Contender]) -> tuple[Comparison, list[Contender]]:
+        """One pass of some rules, and the controls of the gates among them.
 
-    def images() -> Iterator[Tensor]:
-        nonlocal reading
-        started = time.perf_counter()
-        for item in itertools.islice(clip.source, longest):
-            reading += time.perf_counter() - started
-            indices.append(item.index)
-            yield item.image
-            started = time.perf_counter()
-
-    traces, truth = {name: _Trace([], [], [], []) for name in rules}, []
-    accounts = dict.fromkeys(rules, GainAccount())
-    outputs = Outputs.CAMERA if clip.depth_files is None else Outputs.CAMERA | Outputs.POINTS_CAMERA
-    steps, spent = rollout_rules(network, rules, images(), reset_every=reset_every, outputs=outputs), 0.0
-    while True:
-        started = time.perf_counter()
-        moment = next(steps, None)
-        if moment is None:
-            break
-        spent += time.perf_counter() - started
-        depth = clip.visible_depth(indices[-1]) if Outputs.POINTS_CAMERA in outputs else None
-        judged = None if depth is None else (depth.shape, _pixels(depth))
-        truth.append(
-            np.zeros(0, np.float32) if depth is None or judged is None else depth.ravel()[judged[1]].astype(np.float32)
+        Raises:
+            Exception: if a frame cannot be read, or no rule came to the end.
+        """
+        with ExitStack() as resources:
+            kept = {who.label: _Kept.of(self.clip, resources) for who in contenders}
+            lanes = {who.label: Lane(who.rule, who.reset, kept[who.label].record) for who in contenders}
+            outputs = outputs_of([task for task, _ in kept[contenders[0].label].record.tasks])
+            longest = None if self.lengths is None else max(self.lengths)
+            frames, indices = clip_frames(self.network, self.clip, longest, outputs), list[int]()
+            done = run_pass(
+                self.network,
+                lanes,
+                _noting(frames, indices),
+                outputs,
+                self.chunk,
+                lambda _, steps: self.on_frame(self.clip.name, steps),
+            )
+            done.demand_a_result()
+            rows = [row for who in contenders for row in self._rows(who, done)]
+        whole = {who: kept[who.label] for who in contenders if lanes[who.label].stop is None}
+        assert self.clip.camera_to_world is not None  # compare has seen to it
+        name = self.clip.name
+        found = Comparison(
+            tuple(rows),
+            {(name, who.label): np.stack(one.cameras.predicted) for who, one in whole.items()},
+            {name: self.clip.camera_to_world[indices]},
+            {name: self.clip.timestamps[indices]},
+            {(name, who.label): tuple(one.gains.moments) for who, one in whole.items()},
         )
-        for name, step in moment.items():
-            accounts[name] = accounts[name].including(step)
-            _record(traces[name], step, accounts[name], judged)
-        on_frame(clip.name, moment)
-    return _Pass(traces, indices, truth, (spent - reading) / len(indices))
+        return found, [control for who, one in whole.items() for control in one.control_of(who)]
+
+    def _rows(self, who: Contender, done: Pass[ClipRecord]) -> list[ComparisonRow]:
+        """A rule at every length that the clip has."""
+        lengths = sorted({min(length, done.available) for length in self.lengths or [done.available]})
+        judged = judge(lengths, done.available, done.lanes[who.label])
+        seconds = done.seconds.network / done.available
+        return [
+            ComparisonRow.of(
+                (self.clip.name, who.label, who.control_of),
+                length,
+                {one.number.metric: one.number for one in judged if one.length == length},
+                seconds,
+            )
+            for length in lengths
+        ]
 
 
-def _pixels(depth: Float[np.ndarray, "height width"]) -> Int[np.ndarray, " pixel"]:
-    """Where a depth map is judged: at valid pixels, evenly spread."""
-    valid = np.flatnonzero((depth > 0) & np.isfinite(depth))
-    return valid[np.linspace(0, len(valid) - 1, min(len(valid), DEPTH_SAMPLES)).astype(np.int64)]
+@dataclass(frozen=True)
+class _Kept:
+    """What is kept of a rule's pass: cameras and gains, and what the depth is judged by where there is a truth."""
+
+    cameras: CameraRecorder
+    gains: GainRecorder
+    record: ClipRecord
+
+    @classmethod
+    def of(cls, clip: Clip, resources: ExitStack) -> "_Kept":
+        cameras, gains = CAMERAS.record(resources), GAINS.record(resources)
+        depth = () if clip.depth_files is None else ((DEPTH, DEPTH.record(resources)),)
+        return cls(cameras, gains, ClipRecord(((CAMERAS, cameras), (GAINS, gains), *depth)))
+
+    def control_of(self, gate: Contender) -> list[Contender]:
+        """The constant of equal mean gain, if the rule is a gate."""
+        books = self.gains.summaries[-1]
+        constant = equal_gain_constant(books.gain_mean, books.gain_std)
+        return [] if constant is None else [gate.control(constant)]
 
 
-def _record(
-    trace: _Trace,
-    step: Step,
-    account: GainAccount,
-    judged: tuple[tuple[int, ...], Int[np.ndarray, " pixel"]] | None,
-) -> None:
-    """Keep camera, books and depth of a frame; `judged` is the size of the true depth and the pixels to look at."""
-    camera = step.reconstruction.camera_to_world
-    assert camera is not None  # it was asked for
-    assert account.moment is not None  # the step was entered
-    trace.cameras.append(camera[0].double().cpu().numpy())
-    trace.gains.append(account.moment)
-    trace.books.append(account.summary)
-    if judged is None:
-        trace.depth.append(np.zeros(0, np.float32))
-    else:
-        predicted = resize_depth(step.reconstruction.depth.float().cpu().numpy(), judged[0])
-        trace.depth.append(predicted.ravel()[judged[1]])
-
-
-def _row(clip: Clip, rule: str, done: _Pass, length: int, control_of: str) -> ComparisonRow:
-    trace = done.traces[rule]
-    books = trace.books[length - 1]
-    ate = rpe_translation = rpe_rotation = math.nan
-    note = ""
-    assert clip.camera_to_world is not None  # compare has seen to it
-    try:
-        truth = clip.camera_to_world[done.indices[:length]]
-        demand_motion(np.stack(trace.cameras[:length]), truth)
-        errors = trajectory_errors(np.stack(trace.cameras[:length]), truth)
-        ate, rpe_translation, rpe_rotation = errors.ate, errors.rpe_translation, errors.rpe_rotation_degrees
-    except DegenerateTrajectory as error:
-        note = str(error)
-    predicted, measured = (np.concatenate(rows[:length])[None, None] for rows in (trace.depth, done.depth))
-    return ComparisonRow(
-        clip=clip.name,
-        rule=rule,
-        frames=length,
-        ate=ate,
-        rpe_translation=rpe_translation,
-        rpe_rotation_degrees=rpe_rotation,
-        depth_abs_rel=depth_errors(predicted, measured, MedianScale(), max_depth=None).abs_rel,
-        seconds_per_frame=done.seconds,
-        gain_mean=books.gain_mean,
-        gain_std=books.gain_std,
-        gain_std_tokens=books.gain_std_tokens,
-        gain_std_frames=books.gain_std_frames,
-        memory_age=books.memory_age,
-        drift=books.drift,
-        norm_ratio=books.norm_ratio,
-        control_of=control_of,
-        note=note,
-    )
+def _noting(frames: Generator[ClipFrame, None, None], indices: list[int]) -> Generator[ClipFrame, None, None]:
+    """The frames; which of the clip they are is entered into a list."""
+    with closing(frames):
+        for shown in frames:
+            indices.append(shown.item.index)
+            yield shown

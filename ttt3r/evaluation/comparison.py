@@ -1,6 +1,7 @@
 """What a comparison of rules gives: the table, and the trajectories and books behind it."""
 
 import csv
+import math
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
@@ -9,7 +10,23 @@ import numpy as np
 from jaxtyping import Float
 
 from ttt3r.evaluation.accounting import GainMoment
+from ttt3r.evaluation.measuring import Measured
 from ttt3r.files import replacing, sheet_cell
+
+_SAME = (
+    "ate",
+    "rpe_translation",
+    "rpe_rotation_degrees",
+    "gain_mean",
+    "gain_std",
+    "gain_std_tokens",
+    "gain_std_frames",
+)
+METRICS = (
+    *((name, name) for name in (*_SAME, "memory_age", "norm_ratio")),
+    *(("depth_abs_rel", "depth_abs_rel/median"), ("drift", "state_drift")),
+)
+"""Columns of a row, each with the metric that it holds."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +50,7 @@ class ComparisonRow:
         drift: |S_t - S_1| / |S_1| at the end.
         norm_ratio: |S_t| / |candidate_t|, mean over frames.
         control_of: the gate whose mean gain this constant has; empty for the rules that were asked for.
-        note: why a number is missing, if one is.
+        note: why a number is missing, if one is; and how many frames have no true pose, which trajectory errors leave out.
     """
 
     clip: str
@@ -54,6 +71,23 @@ class ComparisonRow:
     control_of: str = ""
     note: str = ""
 
+    @classmethod
+    def of(
+        cls, who: tuple[str, str, str], frames: int, numbers: Mapping[str, Measured], seconds_per_frame: float
+    ) -> "ComparisonRow":
+        """From what was measured, by metric.
+
+        Args:
+            who: clip, rule, and the gate whose control it is.
+            frames: length of the prefix.
+            numbers: of cameras, gains and, where there is a truth, depth.
+            seconds_per_frame: of the pass.
+        """
+        clip, rule, gate = who
+        values = {name: numbers[metric].value if metric in numbers else math.nan for name, metric in METRICS}
+        note = numbers["ate"].note
+        return cls(clip, rule, frames, seconds_per_frame=seconds_per_frame, control_of=gate, note=note, **values)
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -61,10 +95,10 @@ class Comparison:
 
     Args:
         rows: one for each clip, rule and length.
-        cameras: predicted `camera_to_world` of every frame, by (clip, rule).
-        truth: true `camera_to_world` of the same frames, by clip.
+        cameras: predicted `camera_to_world` of every frame, by (clip, rule); without rules that failed on the clip.
+        truth: true `camera_to_world` of the same frames, by clip; not finite where it is unknown.
         timestamps: seconds, by clip.
-        gains: the books of every frame, by (clip, rule).
+        gains: the books of every frame, likewise.
     """
 
     rows: tuple[ComparisonRow, ...]

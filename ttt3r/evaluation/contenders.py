@@ -1,10 +1,15 @@
 """A rule as it takes part in an evaluation."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from ttt3r.evaluation.protocol import Protocol
 from ttt3r.update_rules.base import StateUpdateRule
-from ttt3r.update_rules.resets import ResetPolicy
+from ttt3r.update_rules.constant import ConstantRate
+from ttt3r.update_rules.resets import ResetPolicy, as_policy
+
+Resets = int | ResetPolicy | Mapping[str, int | ResetPolicy | None] | None
+"""When memories restart: one policy for all rules, or one for each by name."""
 
 
 @dataclass(frozen=True)
@@ -26,3 +31,22 @@ class Contender:
     def reset_in(self, protocol: Protocol) -> ResetPolicy:
         """The policy that counts."""
         return protocol.reset if self.reset is None else self.reset
+
+    def control(self, constant: ConstantRate) -> "Contender":
+        """The constant of this gate's mean gain: called after the gate, and restarted as it is."""
+        return replace(self, label=f"control of {self.label}", rule=constant, control_of=self.label)
+
+
+def contenders_of(rules: Mapping[str, StateUpdateRule], reset_every: Resets) -> tuple[Contender, ...]:
+    """Rules by name, each with its reset policy.
+
+    Raises:
+        ValueError: if there is no rule, or a policy is of none of them.
+    """
+    if not rules:
+        raise ValueError("no rules to run; give at least one, e.g. {'ttt3r': ConfidenceAware()}")
+    if not isinstance(reset_every, Mapping):
+        return tuple(Contender(name, rule, as_policy(reset_every)) for name, rule in rules.items())
+    if unknown := set(reset_every) - set(rules):
+        raise ValueError(f"reset policies for {sorted(unknown)}, but the rules are {sorted(rules)}")
+    return tuple(Contender(name, rule, as_policy(reset_every.get(name))) for name, rule in rules.items())

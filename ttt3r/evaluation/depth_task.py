@@ -53,10 +53,10 @@ class _Depths(Recorder):
         self._medians: list[float] = []
         self._errors: list[str] = []
 
-    def observe(self, moment: Moment) -> None:
-        self._errors.append(moment.depth_error)
-        depth = moment.step.reconstruction.depth[0].float().cpu().numpy()
-        truth = np.zeros(depth.shape) if moment.depth is None else moment.depth
+    def observe(self, seen: Moment) -> None:
+        self._errors.append(seen.depth_error)
+        depth = seen.step.reconstruction.depth[0].float().cpu().numpy()
+        truth = np.zeros(depth.shape) if seen.depth is None else seen.depth
         truth = truth.astype(np.float32) if self._task.single else truth.astype(np.float64)
         valid = truth[truth > 0]
         self._medians.append(float(np.median(valid)) if len(valid) else np.nan)

@@ -6,13 +6,16 @@ units = read_results("out/tum")
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ttt3r.data import Clip
+from ttt3r.evaluation.accounting import equal_gain_constant
 from ttt3r.evaluation.canonical import canonical_text, stable_hash
 from ttt3r.evaluation.contenders import Contender
+from ttt3r.evaluation.engine import Lane, run_pass
 from ttt3r.evaluation.fingerprints import (
     code_fingerprint,
     data_fingerprint,
@@ -20,7 +23,7 @@ from ttt3r.evaluation.fingerprints import (
     rule_fingerprint,
     sources_fingerprint,
 )
-from ttt3r.evaluation.passes import OnFrame, Stop, run_pass, stop_of_reading
+from ttt3r.evaluation.passes import ClipRecord, clip_frames
 from ttt3r.evaluation.prefixes import judge, stopped
 from ttt3r.evaluation.protocol import Protocol
 from ttt3r.evaluation.provenance import costs_of, facts_of, forget_peak_memory
@@ -28,13 +31,15 @@ from ttt3r.evaluation.result_files import ResultFolder, final
 from ttt3r.evaluation.rows import FINDINGS, Origin, UnitResult
 from ttt3r.evaluation.sharding import Shard
 from ttt3r.evaluation.sources import SequenceEntry
+from ttt3r.evaluation.stops import Stop, stop_of_reading
+from ttt3r.evaluation.trace import Trace
 from ttt3r.evaluation.units import Unit
 from ttt3r.files import escaped
 from ttt3r.reconstructor import RecurrentNetwork, begin
 from ttt3r.update_rules.constant import ConstantRate
 
-MARGIN = 1e-6
-"""A gate whose gain varies by less is a constant: it is its own control."""
+OnFrame = Callable[[str, int], None]
+"""Called with the sequence and the number of frames done, for progress bars."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,8 @@ class Evaluation:
         notes: further plain facts that are saved with every result, e.g. the experiment's settings.
         weights: fingerprint of the network; found by `evaluate`.
         code: fingerprint of package, protocol's sources and arithmetic; found by `evaluate`.
+        chunk: frames that go through the network together: faster on a GPU, more memory, equal but for rounding.
+        rules: fingerprints of the contenders' rules, in their order; found by `evaluate`.
 
     Raises:
         ValueError: if there is no rule, or two have the same label.
@@ -63,6 +70,8 @@ class Evaluation:
     notes: Mapping[str, str] = field(default_factory=dict)
     weights: str = ""
     code: str = ""
+    chunk: int = 1
+    rules: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         labels = [contender.label for contender in self.contenders]
@@ -72,14 +81,17 @@ class Evaluation:
             raise ValueError(f"two rules are called {twice[0]!r}; give each its own label")
 
     def of(self, network: RecurrentNetwork) -> "Evaluation":
-        """The same with the fingerprints of a network and of the code, which the keys of all results hold.
+        """The same with the fingerprints of a network, of the code and of the rules, which the keys of all results hold.
 
         A learned rule takes its size from the network, so that its key is that of its weights.
         """
         for contender in self.contenders:
             begin(network, contender.rule, 1)
         code = stable_hash((code_fingerprint(), sources_fingerprint(self.protocol)))
-        return replace(self, weights=network_fingerprint(network), code=code)
+        return replace(self, weights=network_fingerprint(network), code=code, rules=self._rules())
+
+    def _rules(self) -> tuple[str, ...]:
+        return tuple(rule_fingerprint(contender.rule) for contender in self.contenders)
 
     @property
     def name(self) -> str:
@@ -101,8 +113,8 @@ class Evaluation:
         data = data_fingerprint(entry.places) if entry.places else ""
         root = str(self.root.resolve()) if entry.places else ""
         return tuple(
-            Unit(self.protocol, who, entry, self._network, False, self.code, data, rule_fingerprint(who.rule), root)
-            for who in self.contenders
+            Unit(self.protocol, who, entry, self._network, False, self.code, data, rule, root)
+            for who, rule in zip(self.contenders, self.rules or self._rules(), strict=True)
         )
 
     def facts(self, contender: Contender) -> dict[str, str]:
@@ -113,6 +125,7 @@ class Evaluation:
             "reset": canonical_text(contender.reset_in(self.protocol)),
             "network": self.network,
             "weights": self.weights,
+            **({"chunk": str(self.chunk)} if self.chunk > 1 else {}),
             **self.notes,
         }
 
@@ -164,72 +177,70 @@ def evaluate_sequence(
         folder: of the results.
         on_frame: called with the sequence and the number of frames done.
     """
-    units = evaluation.units(entry)
-    found = _complete(network, evaluation, folder, {unit: unit.contender for unit in units}, on_frame)
+    work = _Work(network, evaluation, folder, on_frame)
+    found = work.complete({unit: unit.contender for unit in evaluation.units(entry)})
     if evaluation.controls:
-        rates = {unit: control_rate(result) for unit, result in found.items() if final(result)}
-        controls = {
-            unit.as_control(): replace(unit.contender, label=unit.as_control().label, rule=ConstantRate(rate))
-            for unit, rate in rates.items()
-            if rate is not None
-        }
-        found |= _complete(network, evaluation, folder, controls, on_frame)
+        constants = [(unit, control_of(result)) for unit, result in found.items() if final(result)]
+        controls = {unit.as_control(): unit.contender.control(one) for unit, one in constants if one is not None}
+        found |= work.complete(controls)
     return found
 
 
-def control_rate(result: UnitResult) -> float | None:
-    """The constant with the mean gain of a gate at its largest length; `None` for what is no gate or was not judged."""
+def control_of(result: UnitResult) -> ConstantRate | None:
+    """`equal_gain_constant` of a rule at its largest length; `None` also where the rule was not judged there."""
     longest = max((row.length for row in result.rows), default=0)
     books = {row.metric: row.value for row in result.rows if row.length == longest}
-    mean, spread = books.get("gain_mean", math.nan), books.get("gain_std", math.nan)
-    return mean if spread > MARGIN and 0 <= mean <= 1 else None
+    return equal_gain_constant(books.get("gain_mean", math.nan), books.get("gain_std", math.nan))
 
 
-def _complete(
-    network: RecurrentNetwork,
-    evaluation: Evaluation,
-    folder: ResultFolder,
-    wanted: Mapping[Unit, Contender],
-    on_frame: OnFrame,
-) -> dict[Unit, UnitResult]:
-    """The results of the units; those that are not there yet are run, all in one pass, and written."""
-    found = folder.find_all(wanted)
-    missing = {unit: contender for unit, contender in wanted.items() if unit not in found}
-    if not missing:
-        return found
-    made = _run(network, evaluation, folder, missing, on_frame)
-    return {unit: found.get(unit) or made[unit] for unit in wanted}
+@dataclass(frozen=True)
+class _Work:
+    """What is needed to find or make results."""
 
+    network: RecurrentNetwork
+    evaluation: Evaluation
+    folder: ResultFolder
+    on_frame: OnFrame
 
-def _run(
-    network: RecurrentNetwork,
-    evaluation: Evaluation,
-    folder: ResultFolder,
-    missing: Mapping[Unit, Contender],
-    on_frame: OnFrame,
-) -> dict[Unit, UnitResult]:
-    entry, protocol = next(iter(missing)).entry, evaluation.protocol
-    try:
-        clip = protocol.source.open(evaluation.root, entry.name, protocol.policy, protocol.frames)
-    except Exception as error:
-        stop = stop_of_reading(error)
-        return folder.write({unit: _not_opened(evaluation, unit, who, stop) for unit, who in missing.items()}, {})
-    forget_peak_memory()
-    with run_pass(network, protocol, tuple(missing.values()), clip, on_frame) as done:
-        costs, facts = costs_of(done), facts_of(network, done) | _findings(clip)
-        results = {
-            unit: UnitResult(
-                tuple(unit.row(judged) for judged in judge(protocol, done, lane)),
-                {**evaluation.facts(contender), **facts},
-                costs,
-                origin=unit.origin,
+    def complete(self, wanted: Mapping[Unit, Contender]) -> dict[Unit, UnitResult]:
+        """The results of units of one sequence; those that are not there yet are run, all in one pass, and written."""
+        found = self.folder.find_all(wanted)
+        missing = {unit: contender for unit, contender in wanted.items() if unit not in found}
+        made = self._run(missing) if missing else {}
+        return {unit: found.get(unit) or made[unit] for unit in wanted}
+
+    def _run(self, missing: Mapping[Unit, Contender]) -> dict[Unit, UnitResult]:
+        entry, evaluation, protocol = next(iter(missing)).entry, self.evaluation, self.evaluation.protocol
+        try:
+            clip = protocol.source.open(evaluation.root, entry.name, protocol.policy, protocol.frames)
+        except Exception as error:
+            return self.folder.write(_not_opened(evaluation, missing, stop_of_reading(error)), {})
+        forget_peak_memory()
+        with ExitStack() as resources:
+            traces = {unit: Trace(protocol.frames or len(clip.timestamps)) for unit in missing}
+            lanes = {
+                unit: Lane(who.rule, who.reset_in(protocol), ClipRecord.of(protocol.tasks, resources, traces[unit]))
+                for unit, who in missing.items()
+            }
+            done = run_pass(
+                self.network,
+                {who.label: lanes[unit] for unit, who in missing.items()},
+                clip_frames(self.network, clip, protocol.frames, protocol.outputs),
+                protocol.outputs,
+                evaluation.chunk,
+                lambda frames, _: self.on_frame(clip.name, frames),
             )
-            for unit, contender in missing.items()
-            for lane in [done.lanes[contender.label]]
-        }
-        return folder.write(
-            results, {unit: done.lanes[contender.label].trace.write for unit, contender in missing.items()}
-        )
+            costs, facts = costs_of(done), facts_of(self.network, done) | _findings(clip)
+            results = {
+                unit: UnitResult(
+                    tuple(unit.row(judged) for judged in judge(protocol.lengths, done.available, lane)),
+                    {**evaluation.facts(missing[unit]), **facts},
+                    costs,
+                    origin=unit.origin,
+                )
+                for unit, lane in lanes.items()
+            }
+            return self.folder.write(results, {unit: trace.write for unit, trace in traces.items()})
 
 
 def _findings(clip: Clip) -> dict[str, str]:
@@ -237,13 +248,11 @@ def _findings(clip: Clip) -> dict[str, str]:
     return {FINDINGS: "\n".join(lines)} if lines else {}
 
 
-def _not_opened(evaluation: Evaluation, unit: Unit, contender: Contender, stop: Stop) -> UnitResult:
+def _not_opened(evaluation: Evaluation, missing: Mapping[Unit, Contender], stop: Stop) -> dict[Unit, UnitResult]:
     """Every row of a sequence that cannot be opened."""
     protocol = evaluation.protocol
-    rows = tuple(
-        unit.row(judged)
-        for length in protocol.lengths or (0,)
-        for task in protocol.tasks
-        for judged in stopped(length, task, 0, stop)
-    )
-    return UnitResult(rows, evaluation.facts(contender), origin=unit.origin)
+    rows = [one for n in protocol.lengths or (0,) for task in protocol.tasks for one in stopped(n, task, 0, stop)]
+    return {
+        unit: UnitResult(tuple(map(unit.row, rows)), evaluation.facts(contender), origin=unit.origin)
+        for unit, contender in missing.items()
+    }

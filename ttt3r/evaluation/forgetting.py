@@ -4,7 +4,7 @@ A trajectory error mixes what a memory holds with what the frames themselves say
 nothing but the rays of a view, so that all that is right in the answer comes out of the memory.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -60,6 +60,11 @@ class RecallScores:
         """The same questions with the answers of further memories."""
         error = {**self.color_error, **other.color_error}
         return replace(self, color_error=error, points={**self.points, **other.points})
+
+    def including(self, names: Iterable[str]) -> "RecallScores":
+        """The same with memories that could not be asked: their numbers are NaN."""
+        lost = {name: np.full_like(self.variance, np.nan) for name in names if name not in self.color_error}
+        return replace(self, color_error={**lost, **self.color_error}, points={**lost, **self.points})
 
     def explained(
         self, name: str, where: Bool[np.ndarray, "question world"] | None = None

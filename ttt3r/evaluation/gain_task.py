@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from ttt3r.evaluation.accounting import GainAccount, GainSummary
+from ttt3r.evaluation.accounting import GainAccount, GainMoment, GainSummary
 from ttt3r.evaluation.measuring import Lack, Measurement, measurement
 from ttt3r.evaluation.rows import Status
 from ttt3r.evaluation.tasks import Moment, Recorder, Task
@@ -27,22 +27,29 @@ class GainTask(Task):
         """No head is needed."""
         return Outputs.NOTHING
 
-    def record(self, resources: ExitStack) -> Recorder:
+    def record(self, resources: ExitStack) -> "GainRecorder":
         """Keeps a few numbers a frame."""
-        return _Books()
+        return GainRecorder()
 
 
-class _Books(Recorder):
+class GainRecorder(Recorder):
+    """Keeps each frame, and the summary after it; see `GainTask`."""
+
     def __init__(self) -> None:
         self._account = GainAccount()
-        self._after: list[GainSummary] = []
+        self.summaries: list[GainSummary] = []
+        self.moments: list[GainMoment] = []
 
-    def observe(self, moment: Moment) -> None:
-        self._account = self._account.including(moment.step)
-        self._after.append(self._account.summary)
+    def observe(self, seen: Moment) -> None:
+        """Take one frame."""
+        self._account = self._account.including(seen.step)
+        assert self._account.moment is not None  # the step was entered
+        self.summaries.append(self._account.summary)
+        self.moments.append(self._account.moment)
 
     def measure(self, frames: int) -> tuple[Measurement, ...]:
-        books = self._after[frames - 1]
+        """What each measure says of the first frames."""
+        books = self.summaries[frames - 1]
         values = (
             *(books.gain_mean, books.gain_std, books.gain_std_tokens, books.gain_std_frames),
             *(books.memory_age, books.drift, books.norm_ratio),

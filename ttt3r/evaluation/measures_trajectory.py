@@ -18,7 +18,14 @@ from ttt3r.evaluation.similarity import (
     TrajectoryAlignment,
     demand_motion,
 )
-from ttt3r.evaluation.trajectory import ErrorStatistics, absolute_errors, last_window_error, moving_window, path_length
+from ttt3r.evaluation.trajectory import (
+    ErrorStatistics,
+    absolute_errors,
+    last_window_error,
+    moving_window,
+    path_length,
+    trajectory_errors,
+)
 from ttt3r.evaluation.trajectory_official import official_trajectory_report
 
 
@@ -184,6 +191,32 @@ def _absolute(
         "ate_per_path": ate / path_length(truth),
         "scale_error": abs(math.log(scale)) if scale > 0 else math.nan,
     }
+
+
+@dataclass(frozen=True)
+class AlignedTrajectory(Measure[Cameras]):
+    """ATE and RPE between neighbours, after Sim(3): of `StrictTrajectory` what is cheap, and nothing where no Sim(3) fits."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the numbers."""
+        return ("ate", *_RELATIVE)
+
+    def __call__(self, sample: Cameras) -> Measurement:
+        """The numbers of a sequence."""
+        known = np.flatnonzero(np.isfinite(sample.truth).all(axis=(1, 2)))
+        predicted, truth = sample.predicted[known], sample.truth[known]
+        missing = len(sample.truth) - len(known)
+        notes = [f"{missing} of {len(sample.truth)} frames have no true pose and are left out"] if missing else []
+        try:
+            demand_motion(predicted, truth)
+            errors = trajectory_errors(predicted, truth, frames=known)
+        except DegenerateTrajectory as error:
+            return nothing(self.names, Status.DEGENERATE, "; ".join([*notes, str(error)]))
+        if math.isnan(errors.rpe_translation):
+            notes.append("no two of the others are neighbours")
+        values = (errors.ate, errors.rpe_translation, errors.rpe_rotation_degrees)
+        return measurement(dict(zip(self.names, values, strict=True)), len(known), "; ".join(notes))
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 
 from ttt3r.evaluation.accounting import GainMoment, GainSummary
 from ttt3r.evaluation.cloud_image import View, shaded_image
 from ttt3r.evaluation.palette import COLORS as COLORS
 from ttt3r.evaluation.palette import Dashes, rule_styles
+from ttt3r.evaluation.pictures import new_figure as new_figure
+from ttt3r.evaluation.pictures import save_figure
 from ttt3r.evaluation.trajectory import DegenerateTrajectory, trajectory_errors, umeyama
 from ttt3r.types import LengthUnit
 
@@ -33,19 +35,22 @@ def plot_trajectories(
     """Draw camera paths seen from above and from the side, with equal axes, into a PNG (or what the ending says).
 
     With `truth` every path is first moved onto it by the similarity of least squared distance, and its ATE stands in the
-    legend. A path that cannot be aligned is drawn as it is and says so. Seen from the first (true) camera: x to the right,
-    z forward, height upward.
+    legend; frames without a true pose are left out of both. A path that cannot be aligned is drawn as it is and says so.
+    Seen from the first (true) camera: x to the right, z forward, height upward.
 
     Args:
         path: the picture.
         trajectories: name -> `camera_to_world`.
-        truth: `camera_to_world` of the same frames, metres.
+        truth: `camera_to_world` of the same frames, metres; not finite where it is unknown.
         unit: of the trajectories; what is aligned to a truth has metres.
 
     Raises:
         ImportError: without the extra `eval`.
     """
-    paths = {name: _aligned(cameras, truth) for name, cameras in trajectories.items()}
+    if truth is None or not len(known := np.flatnonzero(np.isfinite(truth).all(axis=(1, 2)))):
+        truth, paths = None, {name: (_in_first_camera(c[:, :3, 3], c), "") for name, c in trajectories.items()}
+    else:
+        truth, paths = truth[known], {name: _aligned(c, truth[known], known) for name, c in trajectories.items()}
     styles = rule_styles(list(trajectories))
     short = LengthUnit.METRES.short if truth is not None else unit.short
     figure = new_figure(10.0, 5.4)
@@ -70,18 +75,21 @@ def plot_trajectories(
         axes.set_ylabel(labels[1])
         quiet_axes(axes)
     legend_below(figure, views[0])
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)
 
 
 def _aligned(
-    cameras: Float[np.ndarray, "frame 4 4"], truth: Float[np.ndarray, "other 4 4"] | None
+    cameras: Float[np.ndarray, "frame 4 4"],
+    truth: Float[np.ndarray, "other 4 4"],
+    known: Int[np.ndarray, " other"],
 ) -> tuple[Float[np.ndarray, "frame xyz=3"], str]:
-    """Positions in the frame of the first true camera (x, height, z), and a note for the legend."""
-    if truth is None:
-        return _in_first_camera(cameras[:, :3, 3], cameras), ""
+    """Positions in the frame of the first true camera (x, height, z), and a note for the legend.
+
+    The true cameras are those of the known frames alone.
+    """
     try:
-        error = trajectory_errors(cameras, truth).ate
-        moved = umeyama(cameras[:, :3, 3], truth[:, :3, 3]).points(cameras[:, :3, 3])
+        error = trajectory_errors(cameras[known], truth).ate
+        moved = umeyama(cameras[known, :3, 3], truth[:, :3, 3]).points(cameras[:, :3, 3])
     except DegenerateTrajectory:
         return _in_first_camera(cameras[:, :3, 3], cameras), " (not aligned)"
     return _in_first_camera(moved, truth), f" (ATE {error:.3g} m)"
@@ -158,7 +166,7 @@ def plot_gains(path: str | Path, gains: Mapping[str, Sequence[GainMoment]]) -> N
     quiet_axes(ages)
     ages.grid(visible=False)
     legend_below(figure, left)
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)
 
 
 def quiet_axes(axes: "matplotlib.axes.Axes") -> None:
@@ -218,7 +226,7 @@ def plot_point_cloud(
         _draw_cameras(axes, view, camera_to_world)
     axes.set_xlim(-0.5, view.width - 0.5)
     axes.set_ylim(view.height - 0.5, -0.5)
-    figure.savefig(path, dpi=100)
+    save_figure(figure, path, dpi=100)
 
 
 def _draw_cameras(axes: "matplotlib.axes.Axes", view: View, camera_to_world: Float[np.ndarray, "frame 4 4"]) -> None:
@@ -237,23 +245,3 @@ def _draw_cameras(axes: "matplotlib.axes.Axes", view: View, camera_to_world: Flo
             flat, _ = view.project(stroke @ turn.T + center)
             axes.plot(*flat.T, color="white", linewidth=2.4, alpha=0.7, solid_capstyle="round")
             axes.plot(*flat.T, color=COLORS[0], linewidth=1.1, solid_capstyle="round")
-
-
-def new_figure(width: float, height: float) -> "matplotlib.figure.Figure":
-    """A figure that draws into memory and needs no display.
-
-    Args:
-        width: in inches.
-        height: in inches.
-
-    Raises:
-        ImportError: without the extra `eval`.
-    """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("plots need matplotlib: pip install 'ttt3r[eval]'") from error
-    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
-    return figure

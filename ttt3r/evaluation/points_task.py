@@ -53,14 +53,14 @@ class _Points(Recorder):
         self._shape = (0, 0, 0, 3)
         self._errors: list[str] = []
 
-    def observe(self, moment: Moment) -> None:
-        points = moment.step.reconstruction.points_world
+    def observe(self, seen: Moment) -> None:
+        points = seen.step.reconstruction.points_world
         assert points is not None  # they were asked for
         found = points[0].float().cpu().numpy()
         if not self._errors:
-            self._first = moment.camera_to_world
-        truth, error = _true_points(moment, found.shape[:2])
-        self._errors.append(moment.depth_error or error)
+            self._first = seen.camera_to_world
+        truth, error = _true_points(seen, found.shape[:2])
+        self._errors.append(seen.depth_error or error)
         self._shape = (self._shape[0] + 1, *found.shape)
         self._predicted.write(found.tobytes())
         self._true.write(truth.tobytes())

@@ -1,11 +1,13 @@
 """From a finished pass to the numbers of every length."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from ttt3r.evaluation.engine import Lane
 from ttt3r.evaluation.measuring import Measured, nothing
-from ttt3r.evaluation.passes import Lane, Pass, Stop, stop_of
-from ttt3r.evaluation.protocol import Protocol
+from ttt3r.evaluation.passes import ClipRecord
 from ttt3r.evaluation.rows import Status
+from ttt3r.evaluation.stops import Stop, stop_of
 from ttt3r.evaluation.tasks import Recorder, Task
 
 
@@ -24,17 +26,22 @@ class Judged:
     number: Measured
 
 
-def judge(protocol: Protocol, done: Pass, lane: Lane) -> list[Judged]:
-    """What a lane gives at every length of the protocol.
+def judge(lengths: Sequence[int], available: int, lane: Lane[ClipRecord]) -> list[Judged]:
+    """What a rule gives at every length; none means the whole sequence.
 
     A length that the sequence does not reach is judged on what there is (`TOO_SHORT`); one that the rule did not reach has
     no number and says why.
+
+    Args:
+        lengths: frames asked for.
+        available: frames that the sequence has.
+        lane: of the rule, after the pass.
     """
     return [
         judged
-        for length in protocol.lengths or (0,)
-        for task, recorder in zip(protocol.tasks, lane.recorders, strict=True)
-        for judged in _judged(length, task, recorder, (lane, done.available))
+        for length in lengths or (0,)
+        for task, recorder in lane.kept.tasks
+        for judged in _judged(length, task, recorder, (lane, available))
     ]
 
 
@@ -43,7 +50,7 @@ def stopped(length: int, task: Task, frames: int, stop: Stop) -> list[Judged]:
     return [Judged(length, frames, number) for number in nothing(task.metrics, stop.status, stop.note).numbers]
 
 
-def _judged(length: int, task: Task, recorder: Recorder, run: tuple[Lane, int]) -> list[Judged]:
+def _judged(length: int, task: Task, recorder: Recorder, run: tuple[Lane[ClipRecord], int]) -> list[Judged]:
     lane, available = run
     if lane.stop is not None and (length == 0 or lane.frames < length):
         return stopped(length, task, lane.frames, lane.stop)

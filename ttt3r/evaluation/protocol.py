@@ -11,7 +11,7 @@ from ttt3r.evaluation.canonical import stable_hash
 from ttt3r.evaluation.depth_task import DepthTask
 from ttt3r.evaluation.gain_task import GainTask
 from ttt3r.evaluation.sources import SequenceEntry, SequenceSource
-from ttt3r.evaluation.tasks import Task
+from ttt3r.evaluation.tasks import Task, outputs_of
 from ttt3r.types import Outputs
 from ttt3r.update_rules.resets import Never, ResetPolicy
 
@@ -64,10 +64,7 @@ class Protocol:
     @property
     def outputs(self) -> Outputs:
         """Which heads are needed."""
-        outputs = Outputs.NOTHING
-        for task in self.tasks:
-            outputs |= task.outputs
-        return outputs
+        return outputs_of(self.tasks)
 
     def find(self, root: Path) -> tuple[SequenceEntry, ...]:
         """The sequences below a root, sorted by name. One that is named but missing is listed: it becomes a named failure.

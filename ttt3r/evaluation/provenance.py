@@ -6,12 +6,13 @@ import torch
 
 from ttt3r._version import __version__
 from ttt3r.evaluation.cost import peak_bytes
-from ttt3r.evaluation.passes import Pass
+from ttt3r.evaluation.engine import Pass
+from ttt3r.evaluation.passes import ClipRecord
 from ttt3r.reconstructor import RecurrentNetwork, begin
 from ttt3r.update_rules.frozen import Frozen
 
 
-def facts_of(network: RecurrentNetwork, done: Pass) -> dict[str, str]:
+def facts_of(network: RecurrentNetwork, done: Pass[ClipRecord]) -> dict[str, str]:
     """Versions, device, precision, and the rules that shared the pass: a batch of another size may round differently."""
     state = begin(network, Frozen(), 1).state
     device = torch.cuda.get_device_name(state.device) if state.device.type == "cuda" else platform.machine()
@@ -26,7 +27,7 @@ def facts_of(network: RecurrentNetwork, done: Pass) -> dict[str, str]:
     }
 
 
-def costs_of(done: Pass) -> dict[str, float]:
+def costs_of(done: Pass[ClipRecord]) -> dict[str, float]:
     """Seconds per frame by part, of the whole pass with all its rules, and the peak memory of the process in bytes."""
     frames = max(1, done.available)
     return {

@@ -102,28 +102,21 @@ class ResultFolder:
     def make_current(self, found: Mapping[Unit, UnitResult]) -> None:
         """Let the results of an evaluation count before those of other data or rules that lie beside them in the folder.
 
-        The folder is listed once. A file is written only where there is something newer beside it.
+        The folder is listed once, and each file beside is read once. One is written only where there is something newer.
         """
-        beside: dict[str, list[str]] = {}
+        own, places = {unit.file_name for unit in found}, {unit.place for unit in found}
+        newest = dict[tuple[str, str, str], float]()
         for path in _listed(self.units):
-            beside.setdefault(path.stem.rpartition(".")[0] + ".", []).append(path.stem)
+            if path.stem not in own and f"{path.stem.rpartition('.')[0]}." in places:
+                try:
+                    other = _load(path).result
+                except BrokenResult:
+                    continue
+                newest[_subject(other)] = max(newest.get(_subject(other), 0.0), other.origin.made)
         for unit, result in found.items():
-            others = [name for name in beside.get(unit.place, ()) if name != unit.file_name]
-            if any(self._is_newer(name, result) for name in others):
+            if newest.get(_subject(result), 0.0) > result.origin.made:
                 content = _load(self.units / f"{unit.file_name}.json")
                 self._write(unit.file_name, replace(content, result=_dated(content.result)))
-
-    def _is_newer(self, name: str, than: UnitResult) -> bool:
-        try:
-            other = _load(self.units / f"{name}.json").result
-        except BrokenResult:
-            return False
-        same = all(
-            (row.sequence, row.rule, row.protocol_hash)
-            == (than.rows[0].sequence, than.rows[0].rule, than.rows[0].protocol_hash)
-            for row in other.rows[:1]
-        )
-        return same and other.origin.made > than.origin.made
 
     def _write(self, name: str, content: Content) -> None:
         with replacing(self.units / f"{name}.json") as partial:
@@ -141,6 +134,12 @@ class ResultFolder:
         cure = "wait for it, give each process its own --shard i/n, or choose another --out"
         with locked(folder, "evaluation of the same share", cure):
             yield
+
+
+def _subject(result: UnitResult) -> tuple[str, str, str]:
+    """What a result is of: where two have the same, the newer one counts."""
+    row = result.rows[0]
+    return row.sequence, row.rule, row.protocol_hash
 
 
 def final(result: UnitResult) -> bool:

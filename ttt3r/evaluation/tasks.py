@@ -5,6 +5,7 @@ recorder keeps what it needs (small or on disk, so that memory stays flat over l
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ttt3r.data import Clip, SourceFrame
+from ttt3r.evaluation.engine import Observer
 from ttt3r.evaluation.measuring import Measurement
 from ttt3r.types import Outputs, Step
 
@@ -37,12 +39,8 @@ class Moment:
     depth_error: str = ""
 
 
-class Recorder(ABC):
+class Recorder(Observer[Moment]):
     """What a task keeps of one rule's pass over one sequence."""
-
-    @abstractmethod
-    def observe(self, moment: Moment) -> None:
-        """Take one frame, in order."""
 
     @abstractmethod
     def measure(self, frames: int) -> tuple[Measurement, ...]:
@@ -65,3 +63,11 @@ class Task(ABC):
     @abstractmethod
     def record(self, resources: ExitStack) -> Recorder:
         """A recorder for one rule and sequence; what it opens (files on disk) is closed with `resources`."""
+
+
+def outputs_of(tasks: Iterable[Task]) -> Outputs:
+    """The heads that some tasks need together."""
+    outputs = Outputs.NOTHING
+    for task in tasks:
+        outputs |= task.outputs
+    return outputs

@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from ttt3r.evaluation.engine import Observer
 from ttt3r.evaluation.tasks import Moment
 
 CLOUD = 20_000
 """Points that a cloud has at most."""
 
 
-class Trace:
+class Trace(Observer[Moment]):
     """Grows frame by frame by some hundred bytes, and by a few points each while there is room.
 
     Args:
@@ -26,14 +27,9 @@ class Trace:
         self._points: list[Float[np.ndarray, "point 3"]] = []
         self._colors: list[Float[np.ndarray, "point 3"]] = []
 
-    @property
-    def frames(self) -> int:
-        """Frames that were taken."""
-        return len(self._gains)
-
-    def observe(self, moment: Moment) -> None:
+    def observe(self, seen: Moment) -> None:
         """Take one frame."""
-        step = moment.step
+        step = seen.step
         gain = step.gain.double()
         self._gains.append((float(gain.mean()), float(gain.std(unbiased=False))))
         camera = step.reconstruction.camera_to_world
@@ -41,14 +37,14 @@ class Trace:
             return
         pose = camera[0].double().cpu().numpy()
         self._predicted.append(pose)
-        self._true.append(moment.camera_to_world)
+        self._true.append(seen.camera_to_world)
         points = step.reconstruction.points_camera
         if points is not None and len(self._points) * self._per_frame < CLOUD:
             flat = points[0].reshape(-1, 3)
             chosen = np.linspace(0, len(flat) - 1, min(len(flat), self._per_frame)).astype(np.int64)
             local = flat[chosen.tolist()].double().cpu().numpy()
             self._points.append(local @ pose[:3, :3].T + pose[:3, 3])
-            pixels = moment.item.image[0].permute(1, 2, 0).reshape(-1, 3)[chosen.tolist()].float().cpu().numpy()
+            pixels = seen.item.image[0].permute(1, 2, 0).reshape(-1, 3)[chosen.tolist()].float().cpu().numpy()
             self._colors.append((pixels + 1) / 2 * 255)
 
     def write(self, path: Path) -> None:

@@ -82,6 +82,7 @@ def trajectory_errors(
     predicted: Float[np.ndarray, "frame 4 4"],
     truth: Float[np.ndarray, "frame 4 4"],
     alignment: TrajectoryAlignment = Sim3Alignment(),
+    frames: Int[np.ndarray, " frame"] | None = None,
 ) -> TrajectoryErrors:
     """ATE after alignment of the positions, and RPE between neighbouring frames.
 
@@ -92,6 +93,7 @@ def trajectory_errors(
         predicted: `camera_to_world`, metres.
         truth: `camera_to_world` of the same frames, metres.
         alignment: what is undone before; it acts on RPE by its scale alone.
+        frames: increasing numbers of the frames in the stream, where some of it are left out: neighbours differ by 1.
 
     Raises:
         ValueError: if the numbers of frames differ.
@@ -105,7 +107,7 @@ def trajectory_errors(
     demand_finite(predicted, "predicted")
     demand_finite(truth, "true")
     motion = alignment.fit(predicted, truth)
-    neighbours = frame_pairs(np.arange(len(truth)), 1)
+    neighbours = frame_pairs(np.arange(len(truth)) if frames is None else frames, 1)
     steps = relative_errors(predicted, truth, neighbours, motion.scale)
     return TrajectoryErrors(
         ate=ErrorStatistics.of(absolute_errors(predicted, truth, motion)).rmse,

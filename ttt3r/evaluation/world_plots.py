@@ -10,7 +10,8 @@ from ttt3r.evaluation.forgetting import RecallScores
 from ttt3r.evaluation.intervals import Interval, mean_interval, pooled_ratio_interval
 from ttt3r.evaluation.knowing_nothing import KNOWS_NOTHING
 from ttt3r.evaluation.palette import RuleStyle, rule_styles
-from ttt3r.evaluation.plots import INK, legend_below, new_figure, quiet_axes
+from ttt3r.evaluation.pictures import new_figure, save_figure
+from ttt3r.evaluation.plots import INK, legend_below, quiet_axes
 from ttt3r.evaluation.worlds import WorldScores
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def plot_errors_by_length(
         axes.set_title(title, fontsize=11, color=INK)
         quiet_axes(axes)
     legend_below(figure, panels[0])
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)
 
 
 def recall_intervals(asked: Sequence[RecallScores], name: str) -> list[Interval]:
@@ -94,7 +95,7 @@ def plot_recall(path: str | Path, asked: Sequence[RecallScores], names: Sequence
     axes.set_ylim(max(low, -2.4), min(1.0, high))  # what knows nothing lies about -2, and stays in sight
     quiet_axes(axes)
     legend_below(figure, axes)
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)
 
 
 def bin_name(first: int, last: int) -> str:
@@ -137,7 +138,7 @@ def plot_forgetting(path: str | Path, asked: Sequence[RecallScores], names: Sequ
     for axes in panels[len(names) :]:
         axes.set_axis_off()
     figure.colorbar(panels[0].images[0], ax=panels.tolist(), label="explained variance of colours", shrink=0.8)
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)
 
 
 def _drawn(known: Iterable[str], names: Sequence[str] | None) -> list[str]:

@@ -8,7 +8,9 @@ from jaxtyping import Float
 from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
 from ttt3r.evaluation.canonical import stable_hash
 from ttt3r.evaluation.knowing_nothing import KNOWS_NOTHING
+from ttt3r.evaluation.measuring import Measured
 from ttt3r.evaluation.rows import ResultRow, Status, UnitResult
+from ttt3r.evaluation.stops import Stop
 from ttt3r.evaluation.world_study import WorldStudy
 from ttt3r.evaluation.worlds import WINDOW
 
@@ -43,7 +45,11 @@ def units_of(study: WorldStudy, settings: Mapping[str, str], control_of: Mapping
         for world in range(worlds):
             rows = tuple(
                 _row(
-                    hashed, (rule, control_of.get(rule, "")), world, length, (metric, float(table[rule][index, world]))
+                    hashed,
+                    (rule, control_of.get(rule, "")),
+                    world,
+                    length,
+                    _measured(metric, float(table[rule][index, world]), study.stopped.get(rule)),
                 )
                 for metric, table in tables.items()
                 for index, length in enumerate(scores.lengths)
@@ -59,10 +65,17 @@ def _recall(study: WorldStudy) -> dict[str, Float[np.ndarray, "length world"]]:
     return {name: np.stack([asked.explained(name) for asked in study.asked]) for name in study.asked[0].color_error}
 
 
-def _row(hashed: str, rule: tuple[str, str], world: int, length: int, number: tuple[str, float]) -> ResultRow:
+def _measured(metric: str, value: float, stop: Stop | None) -> Measured:
+    """A number with its status; what is missing of a rule that came to the end has a path that fixes no similarity."""
+    if np.isfinite(value):
+        return Measured(metric, value)
+    if stop is not None:
+        return Measured(metric, value, stop.status, stop.note)
+    return Measured(metric, value, Status.DEGENERATE, "the path is a point or a line, so no similarity can be fitted")
+
+
+def _row(hashed: str, rule: tuple[str, str], world: int, length: int, number: Measured) -> ResultRow:
     name, control_of = rule
-    metric, value = number
-    fine = bool(np.isfinite(value))
     return ResultRow(
         protocol=PROTOCOL,
         protocol_hash=hashed,
@@ -72,9 +85,9 @@ def _row(hashed: str, rule: tuple[str, str], world: int, length: int, number: tu
         scene=f"world {world:03d}",
         length=length,
         frames=length,
-        metric=metric,
-        value=value,
-        status=Status.OK if fine else Status.DEGENERATE,
+        metric=number.metric,
+        value=number.value,
+        status=number.status,
         control_of=control_of,
-        note="" if fine else "the path is a point or a line, so no similarity can be fitted",
+        note=number.note,
     )

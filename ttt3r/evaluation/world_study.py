@@ -5,19 +5,21 @@ study = study.with_rules(run_study(network, control_rules(rules, study), plan))
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 
 from ttt3r.data.procedural import ClipTruth, WorldConfig, sample_clips
 from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD, TRAINING_LENGTH
 from ttt3r.evaluation.accounting import GainSummary, equal_gain_constants
+from ttt3r.evaluation.contenders import contenders_of
 from ttt3r.evaluation.forgetting import RecallScores, questions_after, recall, with_controls
 from ttt3r.evaluation.palette import OF_GATE
-from ttt3r.evaluation.worlds import WorldScores, mean_depth_image, score_worlds
+from ttt3r.evaluation.stops import Stop
+from ttt3r.evaluation.worlds import WorldScores, mean_depth_image, run_worlds
 from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.threads import side_by_side
-from ttt3r.types import Memory
+from ttt3r.types import Step
 from ttt3r.update_rules import Anneal, ConstantRate, StateUpdateRule, TokenMean
 
 GROUP = 8
@@ -70,23 +72,27 @@ class WorldStudy:
         scores: errors by rule, length and world.
         asked: answers of the memories, for each length.
         books: gains by rule, for each length; of the first group of worlds where there are several.
+        stopped: why a rule did not come to the end in some world, if so.
     """
 
     scores: WorldScores
     asked: tuple[RecallScores, ...]
     books: Mapping[str, tuple[GainSummary, ...]]
+    stopped: Mapping[str, Stop] = field(default_factory=dict)
 
     @classmethod
     def joined(cls, parts: Sequence["WorldStudy"]) -> "WorldStudy":
         """The same rules and lengths on the worlds of all parts."""
         asked = tuple(RecallScores.joined(same) for same in zip(*(part.asked for part in parts), strict=True))
-        return cls(WorldScores.joined([part.scores for part in parts]), asked, parts[0].books)
+        stopped = {name: stop for part in parts for name, stop in part.stopped.items()}
+        return cls(WorldScores.joined([part.scores for part in parts]), asked, parts[0].books, stopped)
 
     def with_rules(self, other: "WorldStudy") -> "WorldStudy":
         """The same worlds with the rules of another pass."""
         pairs = zip(self.asked, other.asked, strict=True)
         asked = tuple(own.with_memories(more) for own, more in pairs)
-        return WorldStudy(self.scores.with_rules(other.scores), asked, {**self.books, **other.books})
+        books, stopped = {**self.books, **other.books}, {**self.stopped, **other.stopped}
+        return WorldStudy(self.scores.with_rules(other.scores), asked, books, stopped)
 
 
 def run_study(
@@ -95,37 +101,42 @@ def run_study(
     plan: WorldPlan,
     *,
     resets: Mapping[str, int | None] | None = None,
+    chunk: int = 1,
     on_frame: Callable[[int], None] = lambda frames: None,
 ) -> WorldStudy:
     """All rules over all worlds, groups of worlds side by side; after each length, every memory is asked.
+
+    A rule that fails in a world has no numbers from there on in its group of worlds.
 
     Args:
         network: e.g. `nano`.
         rules: by name.
         plan: of the worlds.
         resets: by rule, after how many frames its memory restarts.
+        chunk: as in `rollout_rules`.
         on_frame: called with the number of frames that were just done, for progress bars; on a CPU by several threads.
     """
     device = network.initial_memory(1).state.device
     known = sample_clips(plan.world, batch=64, frames=TRAINING_LENGTH, seed=0, device=device)
     mean_depth = mean_depth_image(ClipTruth.of(known))
+    contenders, longest = contenders_of(rules, resets or {}), max(plan.lengths)
 
     def run(group: tuple[int, int], check: Callable[[], None]) -> WorldStudy:
         first, batch = group
-        frames = max(plan.lengths)
-        clip = sample_clips(plan.world, batch=batch, frames=frames, seed=plan.seed, first=first, device=device)
+        clip = sample_clips(plan.world, batch=batch, frames=longest, seed=plan.seed, first=first, device=device)
         truth, asked = ClipTruth.of(clip), []
 
-        def ask(index: int, memories: Mapping[str, Memory]) -> None:
+        def ask(frames: int, steps: Mapping[str, Step]) -> None:
             check()
             on_frame(batch)
-            if index + 1 in plan.lengths:
-                everyone = with_controls(network, memories)
-                asked.append(recall(network, everyone, truth, index + 1, questions_after(index + 1)))
+            if frames in plan.lengths and steps:
+                everyone = with_controls(network, {name: step.memory for name, step in steps.items()})
+                asked.append(recall(network, everyone, truth, frames, questions_after(frames)).including(rules))
 
         with torch.no_grad():
-            scores, books = score_worlds(network, rules, truth, plan.lengths, reset_every=resets, on_frame=ask)
-        return WorldStudy(scores.with_mean_depth(mean_depth, truth), tuple(asked), books)
+            done = run_worlds(network, contenders, truth, plan.lengths, chunk, ask)
+        scores = done.scores.with_mean_depth(mean_depth, truth)
+        return WorldStudy(scores, tuple(asked), done.books, done.stopped)
 
     return WorldStudy.joined(side_by_side(run, plan.groups, alone=device.type != "cpu"))
 

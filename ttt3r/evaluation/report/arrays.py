@@ -9,6 +9,8 @@ from jaxtyping import Float, UInt8
 
 from ttt3r.evaluation.report.results import Slice, rule_of, slice_of
 from ttt3r.evaluation.rows import UnitResult
+from ttt3r.untrusted import ArrayForm, reason_of
+from ttt3r.untrusted import read_arrays as read_arrays_of
 
 
 @dataclass(frozen=True)
@@ -62,22 +64,28 @@ def read_usable_arrays(units: Sequence[UnitResult], folder: Path) -> tuple[tuple
             try:
                 found[key] = _read(path, key)
             except Exception as error:  # damaged files raise whatever the unpacking met
-                why = " ".join(str(error).split())[:200] or type(error).__name__
-                broken.append(f"cannot read {path} ({why}); remove it and run the evaluation again")
+                broken.append(f"cannot read {path} ({reason_of(error, path)}); remove it and run the evaluation again")
     return tuple(found.values()), tuple(broken)
 
 
+_FORMS = {
+    "camera_to_world": ArrayForm("number", ("frame", 4, 4)),
+    "true_camera_to_world": ArrayForm("number", ("frame", 4, 4)),
+    "gain_mean": ArrayForm("number", ("moment",)),
+    "gain_std": ArrayForm("number", ("moment",)),
+    "points": ArrayForm("number", ("point", 3)),
+    "colors": ArrayForm("number", ("point", 3)),
+}
+
+
 def _read(path: Path, key: tuple[Slice, str, str]) -> UnitArrays:
-    with np.load(path, allow_pickle=False) as file:
-        parts = {name: file[name] for name in file.files}
-    none = np.zeros((0, 4, 4))
-    predicted, true = (_shaped(parts.get(name, none), 4, 4) for name in ("camera_to_world", "true_camera_to_world"))
-    if len(true) != len(predicted):
-        raise ValueError(f"{len(predicted)} predicted and {len(true)} true cameras; they must be of the same frames")
-    means, spreads = (_shaped(parts.get(name, np.zeros(0))) for name in ("gain_mean", "gain_std"))
-    points, colors = (_shaped(parts.get(name, np.zeros((0, 3))), 3) for name in ("points", "colors"))
-    if len(means) != len(spreads) or len(points) != len(colors):
-        raise ValueError("arrays that belong together have different lengths")
+    found = read_arrays_of(path, _FORMS, optional=_FORMS)
+    none, nowhere = np.zeros((0, 4, 4)), np.zeros((0, 3))
+    predicted, true = found.get("camera_to_world", none), found.get("true_camera_to_world", none)
+    means, spreads = found.get("gain_mean", np.zeros(0)), found.get("gain_std", np.zeros(0))
+    points, colors = found.get("points", nowhere), found.get("colors", nowhere)
+    if len(true) != len(predicted) or len(means) != len(spreads) or len(points) != len(colors):
+        raise ValueError("one of two arrays that belong together is missing")
     return UnitArrays(
         *key,
         camera_to_world=predicted.astype(np.float64),
@@ -87,10 +95,3 @@ def _read(path: Path, key: tuple[Slice, str, str]) -> UnitArrays:
         points=points.astype(np.float32),
         colors=colors.astype(np.uint8),
     )
-
-
-def _shaped(array: np.ndarray, *axes: int) -> np.ndarray:
-    """An array of numbers with these axes behind the first."""
-    if array.shape[1:] != axes or array.ndim == 0 or array.dtype.kind not in "fiu":
-        raise ValueError(f"an array of {array.dtype} with axes {array.shape}, expected numbers (n, {axes})")
-    return array

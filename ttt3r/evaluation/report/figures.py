@@ -16,7 +16,8 @@ from jaxtyping import Float
 
 from ttt3r.evaluation.knowing_nothing import KNOWS_NOTHING
 from ttt3r.evaluation.palette import COLORS, GREY, RuleStyle
-from ttt3r.evaluation.plots import FAINT, INK, LEGEND, new_figure, quiet_axes
+from ttt3r.evaluation.pictures import new_figure, save_figure
+from ttt3r.evaluation.plots import FAINT, INK, LEGEND, quiet_axes
 from ttt3r.evaluation.report.aggregate import common_set
 from ttt3r.evaluation.report.arrays import UnitArrays
 from ttt3r.evaluation.report.contents import Means
@@ -51,8 +52,8 @@ class Figure:
 
     def save(self, folder: Path) -> None:
         """Write a PNG for the screen and a PDF for a paper."""
-        self.drawing.savefig(folder / f"{self.name}.png", dpi=150)
-        self.drawing.savefig(folder / f"{self.name}.pdf", metadata={"CreationDate": None})
+        save_figure(self.drawing, folder / f"{self.name}.png")
+        save_figure(self.drawing, folder / f"{self.name}.pdf")
 
     def svg(self) -> str:
         """For a page that defines the colours `--rule-0` to `--rule-8` and `--faint`; ink is the page's own text colour."""

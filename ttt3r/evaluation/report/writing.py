@@ -21,6 +21,7 @@ from ttt3r.evaluation.report.facts import (
 )
 from ttt3r.evaluation.report.failing import Failure, failures
 from ttt3r.evaluation.report.figures import Drawer, Figure
+from ttt3r.evaluation.report.files import remove_report
 from ttt3r.evaluation.report.metrics import metric_named, primary_metric
 from ttt3r.evaluation.report.page import Page
 from ttt3r.evaluation.report.pair_table import comparison_table
@@ -30,7 +31,7 @@ from ttt3r.evaluation.report.scenes import Scene, make_scenes, plotly_script
 from ttt3r.evaluation.report.tables import Table
 from ttt3r.evaluation.report.verdict import Evidence, Verdict, verdicts
 from ttt3r.evaluation.rows import UnitResult
-from ttt3r.files import replacing
+from ttt3r.files import locked, write_text
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ def _against(found: Sequence[AgainstPaper], wanted: bool) -> tuple[Table, ...]:
 def write_report(
     units: Iterable[UnitResult], out: str | Path, settings: ReportSettings = ReportSettings(), arrays: str | Path = ""
 ) -> Report:
-    """Write a report into a folder, over an older one.
+    """Write a report into a folder, in the place of an older one, of which nothing stays: numbers first, then pictures.
 
         table.csv                      all means in one sheet
         NAME.csv                       each table of the report: comparisons, gains, costs, failures, ...
@@ -159,29 +160,26 @@ def write_report(
         arrays: the folder that `UnitResult.arrays` are named from; by default the working folder.
 
     Raises:
-        ValueError: as `make_report`.
+        ValueError: as `make_report`, and if another process writes a report into the folder.
     """
     current, folder = current_of(units), Path(out)
     units, (found, broken) = current.units, read_usable_arrays(current.units, Path(arrays))
     report = make_report(units, replace(settings, notes=(*settings.notes, *current.aside, *broken)))
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "table.csv", overall_table(report.means).csv())
-    for table in report.written:
-        _write(folder / f"{table.name}.csv", table.csv())
-    _write(folder / "table.md", "\n".join(table.markdown() for table in report.written))
-    _write(folder / "table.tex", "\n".join(table.latex() for table in report.written))
-    page = make_page(report, units, found)
-    if page.figures:
-        (folder / "figures").mkdir(exist_ok=True)
-    for figure in page.figures:
-        figure.save(folder / "figures")
-    _write(folder / "report.html", page.html())
+    with locked(folder, "report", "wait for it, or choose another folder"):
+        remove_report(folder)
+        write_text(folder / "table.csv", overall_table(report.means).csv())
+        for table in report.written:
+            write_text(folder / f"{table.name}.csv", table.csv())
+        write_text(folder / "table.md", "\n".join(table.markdown() for table in report.written))
+        write_text(folder / "table.tex", "\n".join(table.latex() for table in report.written))
+        page = make_page(report, units, found)
+        if page.figures:
+            (folder / "figures").mkdir(exist_ok=True)
+        for figure in page.figures:
+            figure.save(folder / "figures")
+        write_text(folder / "report.html", page.html())
     return report
-
-
-def _write(path: Path, text: str) -> None:
-    with replacing(path) as partial:
-        partial.write_text(text, "utf-8", "backslashreplace")
 
 
 def make_page(report: Report, units: Sequence[UnitResult], arrays: Sequence[UnitArrays]) -> Page:
