@@ -91,8 +91,8 @@ def numbered(folder: Path, pattern: re.Pattern[str]) -> Files:
     return Files(tuple(path for _, path in found), np.array([number for number, _ in found], dtype=np.float64))
 
 
-def image_files(folder: Path, files: Files, rate: float = 1.0) -> ImageFiles:
-    """The images of a sequence as a stream; timestamps are stamps / rate, seconds.
+def image_files(folder: Path, files: Files, rate: float = 1.0, upright: bool = False) -> ImageFiles:
+    """The images of a sequence as a stream; timestamps are stamps / rate, seconds. See `Recording.upright`.
 
     Raises:
         FileNotFoundError: if there is none.
@@ -101,7 +101,7 @@ def image_files(folder: Path, files: Files, rate: float = 1.0) -> ImageFiles:
         raise FileNotFoundError(
             f"no image of a known name in {folder}; see `ttt3r data list` for what the layout needs"
         )
-    return ImageFiles(str(folder), files.paths, (files.stamps / rate).tolist())
+    return ImageFiles(str(folder), files.paths, (files.stamps / rate).tolist(), upright)
 
 
 def present(files: Files, listed_by: Path) -> tuple[Files, list[Finding]]:
