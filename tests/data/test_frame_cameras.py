@@ -92,7 +92,9 @@ def test_every_frame_has_the_matrix_of_its_camera(tmp_path, write, second):
     assert clip.intrinsics is None
     for i in range(FRAMES):
         np.testing.assert_allclose(np.array(clip.matrix(i)), camera_of(i, second)[0])
-        assert off_the_walls(world_points(clip, i)) < 2e-3
+        assert (
+            off_the_walls(world_points(clip, i)) < 1e-2
+        )  # half a pixel of the large depth maps; some 0.3 with the other K
     assert max(reprojection_error(clip, i, i + 1) for i in range(FRAMES - 1)) < 0.02
     assert reprojection_error(clip, 0, 1) == pytest.approx(reprojection_error(clip, 1, 2), abs=0.01)
     found = inspect_sequence(POSED_FOLDER, Place("room", "room", folder), every_file=True).findings

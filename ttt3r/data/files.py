@@ -15,7 +15,7 @@ from pathlib import Path
 from ttt3r.data.findings import Finding, Problem, Severity
 from ttt3r.data.images import HEIC_SUFFIXES, IMAGE_SUFFIXES, leads_nowhere, open_image
 from ttt3r.data.orientation import is_stored_turned
-from ttt3r.data.source import FrameReader, RawFrame
+from ttt3r.data.source import BrokenVideo, FrameReader, RawFrame
 from ttt3r.files import is_run
 
 _WHOLE = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?", re.IGNORECASE)  # a stem that is nothing but a number
@@ -159,6 +159,38 @@ def stamp_of(paths: Sequence[Path], stats: Sequence[os.stat_result]) -> str:
     """Hash of names, sizes and times (of the content and of the entry, which a copy with old times cannot set)."""
     facts = [(path.name, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for path, s in zip(paths, stats, strict=True)]
     return hashlib.sha256(repr(facts).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+class OneFile(FrameReader):
+    """One file that holds many pictures.
+
+    Args:
+        path: the file.
+        kind: `image` or `video`, for messages.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+    """
+
+    def __init__(self, path: str | Path, kind: str) -> None:
+        self._path = Path(path)
+        if not self._path.is_file():
+            raise FileNotFoundError(f"no {kind} file at {self._path}; check the path")
+        self._stat = self._path.stat()
+
+    @property
+    def name(self) -> str:
+        """File name."""
+        return self._path.name
+
+    def stamp(self, frames: int | None = None) -> str:
+        """Hash of size and times of the file, as they were when this was made."""
+        return stamp_of([self._path], [self._stat])
+
+    def _broken(self, count: int, things: str, reason: str) -> BrokenVideo:
+        """The error after so many pictures, or frames, that could be read."""
+        cure = "copy it again" + (", or take what there is with skip_broken=True (--skip-broken)" if count else "")
+        return BrokenVideo(f"{self._path} is broken after {count} {things}: {reason}; {cure}")
 
 
 def turned_findings(paths: Sequence[Path], name: str) -> list[Finding]:

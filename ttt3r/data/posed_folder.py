@@ -11,10 +11,10 @@ The first of these that is there tells the poses:
                                           else by rank); 12 or 16 numbers a row: 3x4 or 4x4 camera to world, by rank
 
 Images lie in `images/`, `rgb/`, `color/` or the folder itself (those of a model also in folders below), in natural order; depth
-maps of the same names (16 bit, millimetres, or `.npy` of floats, metres) in `depth/` or `depths/`. Images that
-`transforms.json` or the model does not list have no pose, and a finding counts them. Pixels are read as they are stored, whatever EXIF data say:
-poses, cameras and depth maps are of those. `camera-intrinsics.txt` (3x3) wins over other intrinsics. All poses but those of
-`transforms.json` and COLMAP are camera to world with OpenCV axes; a unit other than metres cannot be seen from here.
+maps of the same names (16 bit, millimetres, or `.npy` of floats, metres) in `depth/` or `depths/`. Images that are not listed
+by `transforms.json` or the model have no pose, and a finding counts them. Pixels are read as they are stored, whatever EXIF
+data say: poses, cameras and depth maps are of those. `camera-intrinsics.txt` (3x3) wins over other intrinsics. All poses but
+those of `transforms.json` and COLMAP are camera to world with OpenCV axes; a unit other than metres cannot be seen from here.
 """
 
 import os
