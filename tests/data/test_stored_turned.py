@@ -22,7 +22,7 @@ def photo(path: Path, pixels: np.ndarray, tag: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     data = Image.Exif()
     data[274] = tag
-    Image.fromarray(pixels).save(path, exif=data, **({"quality": 95} if path.suffix == ".jpg" else {}))
+    Image.fromarray(pixels).save(path, exif=data, quality=95)
 
 
 def room(folder: Path, suffix: str = ".png", told: tuple[int, int] = (WIDTH, HEIGHT), **tags: int) -> Path:
