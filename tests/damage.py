@@ -1,9 +1,14 @@
-"""Damaged files, made the same way at every run: what a text, a JSON tree or an archive becomes under one change at a time."""
+"""Damaged files, made the same way at every run: what a text, a JSON tree or an archive becomes under one change at a time.
+
+Not every change is made in every place, which would take minutes: the changes are dealt to the places of one kind in turn, so
+that each kind of place meets each change.
+"""
 
 import copy
 import json
 import zipfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -35,6 +40,16 @@ VALUES = {
 }
 
 
+HANDS = 8
+"""The changes are dealt to so many places of a kind, and then again from the first."""
+
+
+def dealt(changes: Sequence, number: int, places: int) -> Sequence:
+    """Those changes that the place of this number gets, of so many of its kind."""
+    hands = min(HANDS, places)
+    return changes[number % hands :: hands]
+
+
 def places(tree, path=()) -> Iterator[tuple]:
     """The path of every value in a tree of JSON."""
     items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
@@ -52,9 +67,13 @@ def _at(tree, path):
 def json_damages(text) -> Iterator[tuple[str, bytes]]:
     """(what was done, the new content) for every value of a JSON text."""
     whole = json.loads(text)
-    for path in places(whole):
+    kind_of = {path: type(_at(whole, path)) for path in places(whole)}
+    numbers, total = Counter(), Counter(kind_of.values())
+    for path, kind in kind_of.items():
         name = "/".join(map(str, path))
-        for what, value in VALUES.items():
+        hand = dealt([*VALUES.items()], numbers[kind], total[kind])
+        numbers[kind] += 1
+        for what, value in hand:
             tree = copy.deepcopy(whole)
             _at(tree, path[:-1])[path[-1]] = value
             yield f"{name}: {what}", json.dumps(tree).encode()
@@ -81,7 +100,7 @@ def text_damages(content: bytes) -> Iterator[tuple[str, bytes]]:
     yield "bytes of a picture", b"\x89PNG\r\n\x1a\n" + content
     yield "twice", content + content
     yield "deep", DEEP.encode()
-    for position in range(0, len(content), max(len(content) // 12, 1)):
+    for position in range(0, len(content), max(len(content) // 6, 1)):
         yield f"byte {position}", content[:position] + bytes([content[position] ^ 0xA5]) + content[position + 1 :]
 
 
@@ -89,8 +108,9 @@ def cell_damages(content: bytes, comma: str) -> Iterator[tuple[str, bytes]]:
     """(what was done, the new content) for every cell of the last row of a table, and for its rows."""
     lines = content.decode().splitlines()
     cells = lines[-1].split(comma)
+    values = ("", "x", "nan", "inf", "-1", "0", "1e300", "9" * 30, "9" * 5000, "1;2", '"', "\x00")
     for place in range(len(cells)):
-        for value in ("", "x", "nan", "inf", "-1", "0", "1e300", "9" * 30, "9" * 5000, "1;2", '"', "\x00"):
+        for value in dealt(values, place, len(cells)):
             changed = [*cells[:place], value, *cells[place + 1 :]]
             yield f"cell {place} = {value[:12]!r}", "\n".join([*lines[:-1], comma.join(changed), ""]).encode()
         yield (
@@ -108,7 +128,7 @@ def array_damages(path, folder) -> Iterator[tuple[str, bytes]]:
     with np.load(path) as file:
         arrays = {name: file[name] for name in file.files}
     target = folder / "made.npz"
-    for name, array in arrays.items():
+    for number, (name, array) in enumerate(arrays.items()):
         odd = np.full(array.shape, np.nan if array.dtype.kind == "f" else -1).astype(array.dtype)
         changes = {
             "float64": array.astype(np.float64),
@@ -121,7 +141,7 @@ def array_damages(path, folder) -> Iterator[tuple[str, bytes]]:
             "not finite": odd,
             "other bytes": array.astype(array.dtype.newbyteorder()),
         }
-        for what, changed in changes.items():
+        for what, changed in dealt([*changes.items()], number, len(arrays)):
             np.savez(target, **(arrays | {name: changed}))
             yield f"{name}: {what}", target.read_bytes()
         np.savez(target, **{other: a for other, a in arrays.items() if other != name})
@@ -159,9 +179,9 @@ def header_damages(content: bytes) -> Iterator[tuple[str, bytes]]:
         return len(text).to_bytes(8, "little") + text + data
 
     names = [name for name in header if name != "__metadata__"]
-    for name in (names[0], names[-1]):
+    for number, name in enumerate((names[0], names[-1])):
         for place in ("dtype", "shape", "data_offsets"):
-            for what, value in VALUES.items():
+            for what, value in dealt([*VALUES.items()], number, 2):
                 yield f"{name}/{place}: {what}", packed(header | {name: header[name] | {place: value}})
         for dtype in ("F64", "I32", "U8", "BOOL", "F8_E4M3"):
             yield f"{name}: {dtype}", packed(header | {name: header[name] | {"dtype": dtype}})

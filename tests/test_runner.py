@@ -14,7 +14,9 @@ from PIL import Image
 
 from ttt3r.cli import main
 from ttt3r.data import BrokenImage, CropToPatches, Prefetch, open_source
-from ttt3r.export import PointSelection, RunFolder
+from ttt3r.data.files import ImageFiles
+from ttt3r.data.prepared import PreparedFrames
+from ttt3r.export import PointSelection, RunFolder, RunRecord, SavedRun
 from ttt3r.guard import BadStep, ChunkTooLarge
 from ttt3r.network import CUT3R, CUT3RConfig
 from ttt3r.reconstructor import Reconstructor
@@ -79,6 +81,34 @@ def test_a_run_says_what_it_read(model, photos, tmp_path):
     }
     assert found["extra"]["skipped"] == []
     assert depth_files(tmp_path / "out") == 9
+
+
+class Remarked(ImageFiles):
+    """Images of which something is to be said."""
+
+    @property
+    def notes(self):
+        return ("pixels are 2:1: stretched to square", "interlaced")
+
+
+def test_what_a_source_had_to_say_stands_in_the_record(model, photos, tmp_path):
+    go(model, photos, tmp_path / "plain")
+    assert record(tmp_path / "plain")["extra"]["notes"] == []
+    frames = PreparedFrames(Remarked("photos", sorted(photos.iterdir())), CropToPatches(SIZE))
+    run(model, Prefetch(frames), RunFolder.create(tmp_path / "out", {}, POINTS), RunOptions())
+    assert record(tmp_path / "out")["extra"]["notes"] == ["pixels are 2:1: stretched to square", "interlaced"]
+
+
+def test_a_record_of_an_older_release_without_notes_opens_and_goes_on(model, photos, tmp_path):
+    out = tmp_path / "out"
+    go(model, photos, out)
+    old = record(out)
+    del old["extra"]["notes"]
+    (out / "run.json").write_text(json.dumps(old))
+    assert "notes" not in RunRecord.load(out).extra
+    assert SavedRun.open(out).frames == 9
+    go(model, photos, out, resume=True)
+    assert record(out)["extra"]["notes"] == []
 
 
 def test_a_chunk_left_open_is_chosen_at_the_first_frame(model, photos, tmp_path):

@@ -105,6 +105,7 @@ def run(
         if memory is not None and int(memory.seen[0]) == folder.frames:
             folder.checkpoint(memory)
         notes["source"] = feed.told(folder.frames, status is RunStatus.COMPLETE)
+        notes["notes"] = list(source.notes)
         notes["skipped"] = [list(pair) for pair in source.skipped]
         folder.finish(status, notes)
 

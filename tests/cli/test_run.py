@@ -2,13 +2,14 @@
 
 import importlib.metadata
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from ttt3r.export import PointCloud
+from ttt3r.export import PointCloud, PointSelection
 from ttt3r.network import CUT3R, CUT3RConfig, save_network
 from ttt3r.types import Memory
 
@@ -284,6 +285,13 @@ def test_the_cloud_keeps_a_share_of_every_frame_and_says_so(typed, here):
     assert not (here / "out/points.ply").exists()
     assert typed(f"{RUN} --out out --overwrite --min-quantile 0")[0] == 0
     assert len(PointCloud.load(next((here / "out").glob("points_*.npz")))) == total
+
+
+def test_the_limits_of_the_cloud_are_those_of_python(typed, here, record):
+    assert typed(f"{RUN} --out out")[0] == 0
+    assert record(here / "out")["points"] == asdict(PointSelection())
+    assert typed(f"{RUN} --out out --overwrite --min-confidence 1.5")[0] == 0
+    assert record(here / "out")["points"] == asdict(PointSelection(min_confidence=1.5))
 
 
 def test_a_run_keeps_the_limits_of_its_cloud_when_it_goes_on(typed, here, record):

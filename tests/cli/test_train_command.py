@@ -1,7 +1,11 @@
 """`ttt3r train --rule` as it is typed; what it trains is replaced by what it was asked for."""
 
+from dataclasses import replace
+
 import pytest
 
+from ttt3r.network import CUT3R, CUT3RConfig, save_network
+from ttt3r.types import LengthUnit
 from ttt3r.update_rules import ConstantRate, FullOverwrite, LearnedToken
 
 
@@ -44,6 +48,13 @@ def test_a_rule_of_ones_own(typed, asked, here):
     assert typed("train --out out --rule my_lab.MyRule:scale=0.5")[0] == 0
     assert type(asked[0][1]).__name__ == "MyRule"
     assert asked[0][1].scale == 0.5
+
+
+def test_what_starts_from_an_older_network_ends_in_the_unit_of_the_clips(typed, asked, here):
+    save_network(CUT3R.random(replace(CUT3RConfig.tiny(), unit=LengthUnit.METRES)), here / "old")
+    assert typed("train --out out --start old")[0] == 0
+    assert asked[0][0].unit is LengthUnit.FIRST_VIEW
+    assert asked[0][0] == replace(CUT3RConfig.tiny(), unit=LengthUnit.FIRST_VIEW)
 
 
 @pytest.mark.parametrize(

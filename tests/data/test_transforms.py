@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from layouts_on_disk import FRAMES, HEIGHT, OPENGL, WIDTH, K, cameras, depth_map, image, intrinsics, make_world, png
+from PIL import Image
 
 from ttt3r.data import Clip, CropToPatches, Problem, Severity, open_clip, open_source
 from ttt3r.data.dataset import recording_of
+from ttt3r.data.depth import DepthFiles
 from ttt3r.data.layout import Place
 from ttt3r.data.posed_folder import POSED_FOLDER
 from ttt3r.data.recording import Recording
@@ -110,6 +112,85 @@ def test_the_unit_of_depth(tmp_path, key, own):
     common: dict = CAMERA if own else CAMERA | unit
     clip = opened(write(folder, frames, "transforms.json", **common))
     np.testing.assert_allclose(depth_map(clip, 3), make_world().depth[3], atol=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "per_metre", "unit"),
+    [
+        (np.float32, 1, {}),
+        (np.float16, 1, {}),
+        (np.float64, 1, {"integer_depth_scale": 1 / 4000}),  # says nothing of floats
+        (np.float32, 4000, {"depth_unit_scale_factor": 1 / 4000}),
+        (np.float32, 1, {"depth_unit_scale_factor": 1}),
+        (np.uint16, 1000, {}),
+        (np.int32, 4000, {"integer_depth_scale": 1 / 4000}),
+    ],
+)
+@pytest.mark.parametrize("shape", [(HEIGHT, WIDTH), (HEIGHT, WIDTH, 1), (1, HEIGHT, WIDTH)])
+def test_depth_in_array_files(tmp_path, dtype, per_metre, unit, shape):
+    folder, frames = room(tmp_path / "room"), entries()
+    (folder / "deep").mkdir()
+    for i, depth in enumerate(make_world().depth):
+        np.save(folder / f"deep/{i:04d}.npy", (depth * per_metre).astype(dtype).reshape(shape))
+        frames[i]["depth_file_path"] = f"deep/{i:04d}.npy"
+    clip = opened(write(folder, frames, **CAMERA, **unit))
+    assert details(clip, Problem.DEPTH_SCALE) == details(clip, Problem.UNREADABLE) == ""
+    np.testing.assert_allclose(depth_map(clip, 3), make_world().depth[3], atol=3e-3)
+
+
+def test_images_and_arrays_of_depth_in_one_file(tmp_path):
+    folder, frames = room(tmp_path / "room"), entries()
+    (folder / "deep").mkdir()
+    for i, depth in enumerate(make_world().depth):
+        path = folder / f"deep/{i:04d}.{'npy' if i % 2 else 'png'}"
+        np.save(path, depth.astype(np.float32)) if i % 2 else png(path, depth, 4000)
+        frames[i]["depth_file_path"] = f"deep/{path.name}"
+    clip = opened(write(folder, frames, **CAMERA, integer_depth_scale=1 / 4000))
+    for i in (4, 5):
+        np.testing.assert_allclose(depth_map(clip, i), make_world().depth[i], atol=2e-4)
+
+
+def test_arrays_called_like_the_images_are_their_depth(tmp_path):
+    folder = write(room(tmp_path / "room"), entries(), **CAMERA)
+    (folder / "depth").mkdir()
+    for i, depth in enumerate(make_world().depth):
+        np.save(folder / f"depth/{i:04d}.npy", depth)
+    np.testing.assert_allclose(depth_map(opened(folder), 3), make_world().depth[3])
+
+
+def test_what_an_array_does_not_measure_is_zero(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([[1.5, np.nan, np.inf], [-1, 0, 2]], np.float32))
+    found = DepthFiles((tmp_path / "a.npy",), 1000.0).read(0)
+    np.testing.assert_array_equal(np.array(found), [[1.5, 0, 0], [0, 0, 2]])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        np.zeros((2, 3, 4)),
+        np.zeros(5),
+        np.array("text"),
+        np.zeros((2, 2), complex),
+        np.array([[None]]),
+        b"",
+        b"no array",
+        b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (1000000, 1000000), }"
+        + 40 * b" "
+        + b"\n",
+    ],
+)
+def test_an_array_that_is_no_depth_is_named(tmp_path, content):
+    path = tmp_path / "a.npy"
+    path.write_bytes(content) if isinstance(content, bytes) else np.save(path, content, allow_pickle=True)
+    with pytest.raises(ValueError, match="a.npy") as error:
+        DepthFiles((path,), 1000.0).read(0)
+    assert "\n" not in str(error.value)
+
+
+def test_an_image_of_floats_holds_metres(tmp_path):
+    Image.fromarray(make_world().depth[0].astype(np.float32)).save(tmp_path / "a.tif")
+    found = DepthFiles((tmp_path / "a.tif",), 1000.0).read(0)
+    np.testing.assert_allclose(np.array(found), make_world().depth[0], rtol=1e-6)
 
 
 def test_a_unit_of_depth_that_is_not_read_is_named(tmp_path):

@@ -1,3 +1,4 @@
+import math
 from dataclasses import fields, replace
 
 import numpy as np
@@ -95,7 +96,31 @@ def test_voxels_hold_one_point_each():
     assert len(np.unique(cells, axis=0)) == len(cells) == len(occupied)
 
 
-@pytest.mark.parametrize("setting", [{"min_quantile": 1.0}, {"budget": 0}, {"voxel_size": 0.0}])
+def test_what_stays_out_by_default_is_a_share_of_each_frame(tmp_path):
+    """As `ttt3r run` has it: a least confidence suits one network only."""
+    frames = _frames(4)
+    for _, _, confidence, _ in frames:
+        confidence.mul_(0.01)  # as of a network that is never sure
+    cloud = _cloud(PointSelection(), frames)
+    kept = np.bincount(cloud.frame, minlength=4)
+    for i, (_, _, confidence, _) in enumerate(frames):
+        assert kept[i] == int((confidence >= confidence.flatten().double().quantile(0.3)).sum())
+    assert PointSelection() == PointSelection(min_confidence=0.0, min_quantile=0.3)
+    assert PointSelection(min_confidence=2.0).min_quantile == 0
+    assert PointSelection(min_quantile=0.0).min_confidence == 0
+    assert replace(PointSelection(), budget=5) == PointSelection(budget=5)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"min_quantile": 1.0},
+        {"min_quantile": math.nan},
+        {"min_confidence": math.nan},
+        {"budget": 0},
+        {"voxel_size": 0.0},
+    ],
+)
 def test_bad_settings_are_named(setting):
     with pytest.raises(ValueError, match=next(iter(setting)).split("_")[-1]):
         PointSelection(**setting)

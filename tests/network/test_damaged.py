@@ -3,6 +3,8 @@
 import argparse
 import collections
 import pickle
+import re
+import shutil
 import warnings
 import zipfile
 
@@ -10,7 +12,7 @@ import damage
 import pytest
 import torch
 
-from ttt3r.network import CUT3R, CheckpointError, CUT3RConfig, load_network, save_network
+from ttt3r.network import CUT3R, CheckpointError, CUT3RConfig, checkpoint, load_network, save_network
 from ttt3r.network.checkpoint import CONFIG, NANO, WEIGHTS
 from ttt3r.network.pickle_scan import scan
 
@@ -51,6 +53,33 @@ def test_damaged_settings_of_another_head_are_named(tmp_path):
 
 def test_damaged_weights_are_named(folder):
     assert problems(folder, WEIGHTS, damage.header_damages((folder / WEIGHTS).read_bytes())) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "damaged"),
+    [
+        (CONFIG, "{}"),
+        (CONFIG, None),
+        (WEIGHTS, "cut"),
+        (CONFIG, (NANO / CONFIG).read_text().replace('"slots"', '"slot"')),
+    ],
+)
+def test_a_damaged_bundled_network_is_to_be_installed_again(tmp_path, monkeypatch, name, damaged):
+    monkeypatch.setattr(checkpoint, "NANO", shutil.copytree(NANO, tmp_path / "nano"))
+    assert load_network("nano").config == CUT3RConfig.nano()
+    (tmp_path / "nano" / name).unlink() if damaged is None else (tmp_path / "nano" / name).write_text(damaged)
+    with pytest.raises(CheckpointError, match="the bundled network nano is damaged") as error:
+        load_network("nano")
+    assert str(error.value).endswith("; reinstall the package: pip install --force-reinstall ttt3r")
+    assert "convert" not in str(error.value)
+
+
+def test_a_bundled_network_of_other_sizes_is_to_be_installed_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "NANO", shutil.copytree(NANO, tmp_path / "nano"))
+    text = (NANO / CONFIG).read_text()
+    (tmp_path / "nano" / CONFIG).write_text(re.sub(r'"state_tokens": \d+', '"state_tokens": 5', text))
+    with pytest.raises(CheckpointError, match="of another shape.*reinstall the package"):
+        load_network("nano")
 
 
 def test_a_lost_setting_is_named_even_where_its_default_fits(tmp_path):

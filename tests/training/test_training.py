@@ -1,8 +1,10 @@
 """Training through time on a micro network: it learns, it is reproducible, it goes on where it stopped."""
 
 import csv
+import json
 import math
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,7 +33,7 @@ from ttt3r.training.nano import nano_recipe, refinement
 from ttt3r.training.optimizers import optimizers_of, schedule
 from ttt3r.training.questions import known_cameras, with_questions
 from ttt3r.training.recipe import Recipe, Stage
-from ttt3r.types import Outputs, Reconstruction
+from ttt3r.types import LengthUnit, Outputs, Reconstruction
 from ttt3r.update_rules import FullOverwrite
 
 WORLD = WorldConfig(width=32, height=32, rooms=(1, 1), solids=(0, 1))
@@ -122,6 +124,30 @@ def test_a_training_can_start_from_a_trained_network(tmp_path):
         train(MICRO, FullOverwrite(), still, tmp_path / "out", Machine(workers=0))
     with pytest.raises(ValueError, match="other sizes"):
         train(replace(MICRO, slots=4), FullOverwrite(), still, tmp_path / "new", Machine(workers=0), tmp_path / "start")
+
+
+def test_a_network_of_an_older_release_may_be_trained_on_whatever_its_unit(tmp_path):
+    """Older files do not say the unit, and are read as metres; the clips are in units of the first view."""
+    save_network(CUT3R.random(MICRO, seed=5), tmp_path / "old")
+    old = json.loads((tmp_path / "old/config.json").read_text())
+    del old["unit"]
+    (tmp_path / "old/config.json").write_text(json.dumps(old))
+    assert load_network(tmp_path / "old").config.unit is LengthUnit.METRES
+    train(MICRO, FullOverwrite(), recipe(1), tmp_path / "out", Machine(workers=0), tmp_path / "old")
+    assert load_network(tmp_path / "out/network").config == MICRO
+    assert MICRO.unit is LengthUnit.FIRST_VIEW
+
+
+def test_a_training_that_an_older_release_began_goes_on(tmp_path):
+    train(MICRO, FullOverwrite(), recipe(1), tmp_path, Machine(workers=0))
+    text = (tmp_path / "recipe.txt").read_text()
+    older = re.sub(r',\n  "unit": "[^"]*"', "", text)
+    assert older != text
+    (tmp_path / "recipe.txt").write_text(older)
+    train(MICRO, FullOverwrite(), recipe(1), tmp_path, Machine(workers=0))
+    (tmp_path / "recipe.txt").write_text(older.replace('"slots": 2', '"slots": 3'))
+    with pytest.raises(ValueError, match="another sizes"):
+        train(MICRO, FullOverwrite(), recipe(1), tmp_path, Machine(workers=0))
 
 
 def test_a_refinement_is_the_last_stage_at_lower_rates():

@@ -17,6 +17,7 @@ from ttt3r.cli.run_output import draw, pictures_are_missing
 from ttt3r.compilation import Compiled
 from ttt3r.data import CropToPatches, FrameSource, Prefetch, open_source
 from ttt3r.export import PointSelection, RunFolder, RunRecord, RunStatus, folder_files
+from ttt3r.export.point_selection import SHARE_LEFT_OUT
 from ttt3r.files import locked
 from ttt3r.network import CUT3R
 from ttt3r.reconstructor import Reconstructor
@@ -25,9 +26,6 @@ from ttt3r.runner import RunOptions, run
 from ttt3r.types import Memory
 from ttt3r.update_rules import AttentionRecorded, ConfidenceAware, StateUpdateRule
 from ttt3r.update_rules.sources import rule_fingerprint
-
-SHARE_LEFT_OUT = 0.3
-"""Of the points of each frame. A share suits every network; their confidences have no common scale."""
 
 RULE = "the rule (its source, what it imports, or its weights)"
 """How messages name what `rule_fingerprint` tells."""
@@ -206,9 +204,9 @@ def _points(settings: Any) -> PointSelection:
     if settings.resume and least is None and share is None:
         before = RunRecord.load(settings.out).points
         least, share = before.get("min_confidence"), before.get("min_quantile")
-    if share is None:
-        share = SHARE_LEFT_OUT if least is None else 0.0
-    return PointSelection(0.0 if least is None else least, share, settings.points, settings.voxel)
+    given = {} if least is None else {"min_confidence": least}
+    given |= {} if share is None else {"min_quantile": share}
+    return PointSelection(**given, budget=settings.points, voxel_size=settings.voxel)
 
 
 def _facts(settings: Any, rule: StateUpdateRule) -> dict[str, Any]:

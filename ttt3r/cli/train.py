@@ -3,6 +3,7 @@
 Writes OUT/network (averaged weights, for --network), OUT/logs, OUT/last.ckpt and, for a rule that learns, OUT/rule.safetensors.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -55,7 +56,8 @@ def execute(settings: Any, console: Console) -> int:
 
     recipe, config = nano_recipe(settings.seed), CUT3RConfig.nano()
     if settings.start is not None:
-        recipe, config = refinement(recipe), load_network(settings.start).config
+        # The clips are in nano's unit, whatever the network was trained in before, or its file does not say.
+        recipe, config = refinement(recipe), replace(load_network(settings.start).config, unit=config.unit)
     recipe = recipe.scaled(settings.scale)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from ttt3r.data.files import stamp_of
+from ttt3r.data.files import OneFile
 from ttt3r.data.images import broken_image, eight_bit_rgb
-from ttt3r.data.source import BrokenVideo, FrameReader, RawFrame
+from ttt3r.data.source import RawFrame
 
 ANIMATION_SUFFIXES = (".gif", ".apng")
 """File names that are always read as animations."""
@@ -18,7 +18,7 @@ MAYBE_ANIMATED = (".webp", ".avif", ".avifs", ".png")
 _USUAL_SECONDS = 0.1  # a picture's time where the file says none or 0, as browsers take it
 
 
-class AnimationFile(FrameReader):
+class AnimationFile(OneFile):
     """An animated image, picture after picture, with the times of the file in seconds from its begin.
 
     Raises:
@@ -27,25 +27,13 @@ class AnimationFile(FrameReader):
     """
 
     def __init__(self, path: str | Path) -> None:
-        self._path = Path(path)
-        if not self._path.is_file():
-            raise FileNotFoundError(f"no image file at {self._path}; check the path")
-        self._stat = self._path.stat()
+        super().__init__(path, "image")
         self._length = _count(self._path)
-
-    @property
-    def name(self) -> str:
-        """File name."""
-        return self._path.name
 
     @property
     def length(self) -> int | None:
         """Number of pictures; not known of a damaged file."""
         return self._length
-
-    def stamp(self, frames: int | None = None) -> str:
-        """Hash of size and times of the file, as they were when this was made."""
-        return stamp_of([self._path], [self._stat])
 
     def read(self) -> Generator[RawFrame, None, None]:
         """All pictures in order; each is drawn over those before it, so they are decoded one after the other.
@@ -62,14 +50,10 @@ class AnimationFile(FrameReader):
                 except MemoryError:
                     raise
                 except Exception as error:  # decoders raise almost anything on damaged bytes
-                    raise self._broken(count, error) from error
+                    raise self._broken(count, "pictures", str(error)) from error
                 yield RawFrame(f"{self.name} frame {count}", time, image.copy)
                 time += _seconds(file)
                 count += 1
-
-    def _broken(self, count: int, error: Exception) -> BrokenVideo:
-        cure = "copy it again" + (", or take what there is with skip_broken=True (--skip-broken)" if count else "")
-        return BrokenVideo(f"{self._path} is broken after {count} pictures ({error}); {cure}")
 
 
 def is_animated(path: Path) -> bool:

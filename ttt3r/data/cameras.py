@@ -1,4 +1,4 @@
-"""Cameras as COLMAP and NeRF programs describe them, and the one camera matrix that the images of a sequence share.
+"""Cameras as COLMAP and NeRF programs describe them; `camera_matrices.py` makes matrices of them.
 
 A camera says focal lengths, a principal point, the size of the images that it is of, and a lens. The images on disk may be of
 another size; then focal lengths and principal point are scaled. What a matrix cannot tell becomes a finding.
@@ -10,17 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
 
 from ttt3r.data.findings import Finding, Problem, Severity
-from ttt3r.data.images import image_size
-from ttt3r.data.poses import pinhole
-
-ALIKE = 0.01
-"""Cameras whose focal lengths and principal points differ by less than this share of the focal length count as one."""
-
-OFF_CENTRE = 0.25
-"""A principal point further from the middle than this share of the image's side is doubted where no size was told."""
 
 
 class Lens(enum.Enum):
@@ -126,38 +117,6 @@ def colmap_camera(model: str, size: tuple[int, int], numbers: Sequence[float]) -
     return Camera((fx, fy), (cx - 0.5, cy - 0.5), size, lens, about)
 
 
-def shared_matrix(
-    cameras: Sequence[Camera], images: Sequence[Path], where: Path
-) -> tuple[Float[np.ndarray, "3 3"] | None, list[Finding]]:
-    """The camera matrix, in pixels of the images on disk, that holds for all images, and what is to be said of it.
-
-    `None` if one of them has none, an image is cut or turned against what its camera says, or the cameras differ.
-
-    Args:
-        cameras: of each image.
-        images: files that are there; of each camera the size of one is looked at.
-        where: file that tells the cameras, for the findings.
-    """
-    first = dict(zip(reversed(cameras), reversed(images), strict=True))  # camera -> the first image that it is of
-    found: list[Finding] = []
-    matrices: list[Float[np.ndarray, "3 3"]] = []
-    for camera in reversed(first):
-        matrix, notes = _on_disk(camera, first[camera], where)
-        found += [note for note in notes if note not in found]
-        matrices += [] if matrix is None else [matrix]
-    if not matrices or len(matrices) < len(first):
-        return None, found
-    every = np.stack(matrices)
-    spread = np.ptp(every, axis=0).max() / every[:, 0, 0].min()
-    count = f"the images of {where} have {len(first)} cameras, which differ by {100 * spread:.2g} % of the focal length"
-    if spread > ALIKE:
-        cure = "no camera matrix is taken: make one sequence of each camera, or tell one in camera-intrinsics.txt"
-        return None, [*found, _finding(where, Severity.WARNING, count, cure)]
-    if spread > 0:
-        found.append(_finding(where, Severity.NOTE, count, "their median is taken for all"))
-    return np.median(every, axis=0), found
-
-
 def lens_findings(cameras: Sequence[Camera], where: Path) -> list[Finding]:
     """What a camera matrix leaves out of the lenses, one finding for each kind of lens."""
     found = []
@@ -167,56 +126,20 @@ def lens_findings(cameras: Sequence[Camera], where: Path) -> list[Finding]:
         words = f" ({about})" if about else ""
         if lens is Lens.DISTORTED:
             detail, cure = f"the lens of {where} is distorted{words}", "it is not undone: undistort the images first"
-            found.append(_finding(where, Severity.NOTE, detail, cure))
+            found.append(camera_finding(where, Severity.NOTE, detail, cure))
         elif lens is Lens.FISHEYE:
             detail = f"the lens of {where} is a fisheye{words}: its camera matrix holds near the middle only"
-            found.append(_finding(where, Severity.WARNING, detail, "undistort the images first"))
+            found.append(camera_finding(where, Severity.WARNING, detail, "undistort the images first"))
         elif lens is Lens.OTHER:
             detail = f"the images of {where} are of no perspective camera{words}"
-            found.append(_finding(where, Severity.WARNING, detail, "cut perspective images out of them first"))
+            found.append(camera_finding(where, Severity.WARNING, detail, "cut perspective images out of them first"))
         elif lens is Lens.UNKNOWN:
             detail = f"the camera model of {where} is not known{words}: no camera matrix is taken from it"
             cure = "the poses are read; undistort the images, or tell the camera in camera-intrinsics.txt"
-            found.append(_finding(where, Severity.WARNING, detail, cure))
+            found.append(camera_finding(where, Severity.WARNING, detail, cure))
     return found
 
 
-def _on_disk(camera: Camera, image: Path, where: Path) -> tuple[Float[np.ndarray, "3 3"] | None, list[Finding]]:
-    """The matrix in pixels of an image file as it is read."""
-    if camera.focal is None:
-        return None, []
-    real = image_size(image)
-    size = camera.size or real
-    if size is None:  # the image cannot be read, and whoever reads it will say so
-        return None if camera.center is None else pinhole(*camera.focal, *camera.center), []
-    center = camera.center or (size[0] / 2 - 0.5, size[1] / 2 - 0.5)
-    matrix, found = pinhole(*camera.focal, *center), []
-    if camera.size is None:
-        return matrix, _doubted(center, size, where)
-    if real is None or real == size:
-        return matrix, found
-    told, is_ = f"{size[0]}x{size[1]}", f"{real[0]}x{real[1]}"
-    across, down = real[0] / size[0], real[1] / size[1]
-    if abs(across / down - 1) > 1.5 / min(*real, *size):  # a pixel more or less is rounding
-        done = "turned" if abs(real[0] * size[0] / (real[1] * size[1]) - 1) < 0.02 else "cut or stretched"
-        detail = f"{image} is {is_}, but the camera of {where} is of images of {told}: they were {done}"
-        cure = "no camera matrix is taken, and poses are of the images as they were: give those"
-        return None, [_finding(where, Severity.WARNING, detail, cure)]
-    scale = np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]])
-    detail = f"the camera of {where} is of images of {told}, and those on disk are {is_}"
-    return scale @ matrix, [_finding(where, Severity.NOTE, detail, "its focal lengths and principal point are scaled")]
-
-
-def _doubted(center: tuple[float, float], size: tuple[int, int], where: Path) -> list[Finding]:
-    off = max(abs((point + 0.5) / side - 0.5) for point, side in zip(center, size, strict=True))
-    if off <= OFF_CENTRE:
-        return []
-    detail = (
-        f"the principal point of {where}, ({center[0]:g}, {center[1]:g}), is far from the middle of images of"
-        f" {size[0]}x{size[1]}, and no size (w, h) is told"
-    )
-    return [_finding(where, Severity.WARNING, detail, "is the camera of images of another size? write w and h")]
-
-
-def _finding(where: Path, severity: Severity, detail: str, cure: str) -> Finding:
+def camera_finding(where: Path, severity: Severity, detail: str, cure: str) -> Finding:
+    """A finding about the cameras that a file tells."""
     return Finding(Problem.CAMERA_MODEL, str(where), severity, detail, cure)

@@ -10,7 +10,6 @@ from jaxtyping import Float
 from ttt3r.data.clip import Clip
 from ttt3r.data.depth import demand_shape
 from ttt3r.data.findings import Finding, Problem, Severity, unreadable
-from ttt3r.data.images import image_size
 from ttt3r.data.poses import from_opengl, inverse
 from ttt3r.data.recording import Record, Recording
 
@@ -28,15 +27,14 @@ SURE_ERROR = 0.02
 
 def check_depth(recording: Recording, records: Sequence[Record], looked_at: int = LOOKED_AT) -> list[Finding]:
     """What is wrong with a few depth maps: unreadable, empty, not of the image's shape, or with a median hardly metres."""
-    files = [record.depth for record in records if record.depth is not None]
-    if not files:
+    deep = [(record, path) for record in records if (path := record.depth) is not None]
+    if not deep:
         return []
-    chosen = [files[i] for i in np.unique(np.linspace(0, len(files) - 1, looked_at).astype(np.int64))]
-    source, found, valid = recording.depth_source(tuple(chosen)), [], []
-    size = _size(records)
-    for index, path in enumerate(chosen):
+    chosen = [deep[i] for i in np.unique(np.linspace(0, len(deep) - 1, looked_at).astype(np.int64))]
+    source, found, valid = recording.depth_source(tuple(path for _, path in chosen)), [], []
+    for index, (record, path) in enumerate(chosen):
         try:
-            depth = source.read(index)
+            depth, size = source.read(index), recording.size_of(record)
             found += [] if depth is None or size is None else check_shape(depth.shape, size, path)
         except (OSError, ValueError) as error:
             found.append(unreadable(str(path), error))
@@ -46,14 +44,6 @@ def check_depth(recording: Recording, records: Sequence[Record], looked_at: int 
     if not valid:
         return found
     return [*found, *_scale(recording, np.concatenate(valid), len(valid))]
-
-
-def _size(records: Sequence[Record]) -> tuple[int, int] | None:
-    """Width and height of the first image; `None` if it cannot be read, which others say."""
-    try:
-        return image_size(records[0].image)
-    except (OSError, ValueError):
-        return None
 
 
 def check_shape(depth: tuple[int, ...], image: tuple[int, int], path: Path) -> list[Finding]:
@@ -103,7 +93,8 @@ def check_intrinsics(K: Float[np.ndarray, "3 3"], size: tuple[int, int], name: s
 def reprojection_error(clip: Clip, here: int, there: int, poses: Float[np.ndarray, "frame 4 4"] | None = None) -> float:
     """Median relative difference between the depth of frame `here`, moved by the poses, and the depth measured `there`.
 
-    x' = K inverse(camera_to_world_there) camera_to_world_here depth K^-1 (u, v, 1); |z' - depth_there(x')| / depth_there(x').
+    x' = K_there inverse(camera_to_world_there) camera_to_world_here depth K_here^-1 (u, v, 1)
+    |z' - depth_there(x')| / depth_there(x').
     NaN where fewer than 100 points land on measured depth, or depth, poses or intrinsics are not known. Occlusions are in it:
     below some per cent, poses and depths are of one world.
 
@@ -119,15 +110,17 @@ def reprojection_error(clip: Clip, here: int, there: int, poses: Float[np.ndarra
     """
     poses = clip.camera_to_world if poses is None else poses
     first, second = clip.depth(here), clip.depth(there)
-    if poses is None or first is None or second is None or first.shape != second.shape:
+    if poses is None or first is None or second is None:
         return float("nan")
-    K = clip.depth_camera((first.shape[1], first.shape[0]))
-    if K is None:
+    K_here, K_there = (
+        clip.depth_camera((depth.shape[1], depth.shape[0]), index) for depth, index in ((first, here), (second, there))
+    )
+    if K_here is None or K_there is None:
         return float("nan")
     v, u = np.nonzero(first)
-    points = first[v, u] * (np.linalg.inv(K) @ np.stack([u, v, np.ones(len(u))]))
+    points = first[v, u] * (np.linalg.inv(K_here) @ np.stack([u, v, np.ones(len(u))]))
     motion = inverse(poses[there : there + 1])[0] @ poses[here]
-    x, y, z = K @ (motion[:3, :3] @ points + motion[:3, 3:])
+    x, y, z = K_there @ (motion[:3, :3] @ points + motion[:3, 3:])
     front = z > 1e-6
     column, row = (np.round(side[front] / z[front]).astype(np.int64) for side in (x, y))
     height, width = second.shape

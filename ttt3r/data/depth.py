@@ -66,17 +66,19 @@ class DepthSource(ABC):
 
 @dataclass(frozen=True)
 class DepthFiles(DepthSource):
-    """16-bit depth images, one per frame or none, read when asked for.
+    """16-bit depth images or arrays in `.npy` files, one per frame or none, read when asked for.
 
     Args:
         paths: file of each frame; `None` where a frame has no depth.
-        per_metre: value of one metre.
+        per_metre: value of one metre in files of whole numbers.
         invalid: values that mean "not measured", besides 0.
+        floats_per_metre: value of one metre in files of floats; what is not a finite positive number was not measured.
     """
 
     paths: tuple[Path | None, ...]
     per_metre: float
     invalid: tuple[int, ...] = ()
+    floats_per_metre: float = 1.0
 
     @property
     def length(self) -> int:
@@ -93,19 +95,43 @@ class DepthFiles(DepthSource):
 
         Raises:
             BrokenImage: if the file cannot be decoded.
-            ValueError: if it is no 16-bit grey image.
+            ValueError: if it is neither a 16-bit grey image nor one of floats, nor such an array.
         """
         path = self.paths[index]
         if path is None:
             return None
+        raw = _read_npy(path) if path.suffix.lower() == ".npy" else self._read_image(path)
+        if raw.dtype.kind == "f":
+            depth = raw.astype(np.float64) / self.floats_per_metre
+            return np.where(np.isfinite(depth) & (depth > 0), depth, 0)
+        return np.where(np.isin(raw, self.invalid), 0, raw).astype(np.float64) / self.per_metre
+
+    def _read_image(self, path: Path) -> np.ndarray:
         try:
             with Image.open(path) as file:
                 mode, raw = file.mode, np.asarray(file)
         except (OSError, SyntaxError) as error:
             raise BrokenImage(f"cannot read depth {path} ({error}); copy it again") from error
-        if not mode.startswith("I"):
+        if not mode.startswith(("I", "F")):
             raise ValueError(f"depth {path} has mode {mode}; expected 16-bit grey, {self.per_metre:g} per metre")
-        return np.where(np.isin(raw, self.invalid), 0, raw).astype(np.float64) / self.per_metre
+        return raw
+
+
+def _read_npy(path: Path) -> np.ndarray:
+    """The (height, width) numbers of an array file; a further axis of length 1 is dropped. Nothing in it is run."""
+    try:
+        raw = np.load(path, mmap_mode="r", allow_pickle=False)  # mapped: what the head claims must be there
+        if not isinstance(raw, np.ndarray):
+            raise ValueError("it is an archive of arrays")
+    except (OSError, ValueError, EOFError, SyntaxError) as error:
+        reason = " ".join(str(error).split())
+        raise BrokenImage(f"cannot read depth {path} ({reason}); write it again with numpy.save") from error
+    shape = [side for side in raw.shape if side != 1] if raw.ndim == 3 else raw.shape
+    if raw.dtype.kind not in "fiu" or len(shape) != 2:
+        raise ValueError(
+            f"depth {path} is of type {raw.dtype} and shape {raw.shape}; expected real numbers of shape (height, width)"
+        )
+    return np.array(raw).reshape(shape)
 
 
 @dataclass(frozen=True)

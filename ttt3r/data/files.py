@@ -12,8 +12,10 @@ from functools import partial
 from itertools import takewhile
 from pathlib import Path
 
+from ttt3r.data.findings import Finding, Problem, Severity
 from ttt3r.data.images import HEIC_SUFFIXES, IMAGE_SUFFIXES, leads_nowhere, open_image
-from ttt3r.data.source import FrameReader, RawFrame
+from ttt3r.data.orientation import is_stored_turned
+from ttt3r.data.source import BrokenVideo, FrameReader, RawFrame
 from ttt3r.files import is_run
 
 _WHOLE = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?", re.IGNORECASE)  # a stem that is nothing but a number
@@ -159,15 +161,63 @@ def stamp_of(paths: Sequence[Path], stats: Sequence[os.stat_result]) -> str:
     return hashlib.sha256(repr(facts).encode("utf-8", "surrogateescape")).hexdigest()
 
 
+class OneFile(FrameReader):
+    """One file that holds many pictures.
+
+    Args:
+        path: the file.
+        kind: `image` or `video`, for messages.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+    """
+
+    def __init__(self, path: str | Path, kind: str) -> None:
+        self._path = Path(path)
+        if not self._path.is_file():
+            raise FileNotFoundError(f"no {kind} file at {self._path}; check the path")
+        self._stat = self._path.stat()
+
+    @property
+    def name(self) -> str:
+        """File name."""
+        return self._path.name
+
+    def stamp(self, frames: int | None = None) -> str:
+        """Hash of size and times of the file, as they were when this was made."""
+        return stamp_of([self._path], [self._stat])
+
+    def _broken(self, count: int, things: str, reason: str) -> BrokenVideo:
+        """The error after so many pictures, or frames, that could be read."""
+        cure = "copy it again" + (", or take what there is with skip_broken=True (--skip-broken)" if count else "")
+        return BrokenVideo(f"{self._path} is broken after {count} {things}: {reason}; {cure}")
+
+
+def turned_findings(paths: Sequence[Path], name: str) -> list[Finding]:
+    """A finding if images that are read as they are stored have EXIF data which say that they are to be turned."""
+    turned = [path for path in paths if is_stored_turned(path)]
+    if not turned:
+        return []
+    detail = (
+        f"{len(turned)} of {len(paths)} images of {name} are to be turned by their EXIF data, such as {turned[0].name}"
+    )
+    cure = "they are read as stored, which the poses beside them are of; for an upright run give the images, as 'DIR/*.jpg'"
+    return [Finding(Problem.CAMERA_MODEL, name, Severity.NOTE, detail, cure)]
+
+
 class ImageFiles(FrameReader):
     """Image files in the given order. Timestamps are seconds; without any, the times that name the files, else their places.
+
+    They are turned as their EXIF data says, unless `upright` is off: poses beside images are of the pixels as stored.
 
     Raises:
         FileNotFoundError: if a file is missing.
         ValueError: if a file is no image by its name, the list is empty, or the timestamps are of another number.
     """
 
-    def __init__(self, name: str, paths: Sequence[Path], timestamps: Sequence[float] | None = None) -> None:
+    def __init__(
+        self, name: str, paths: Sequence[Path], timestamps: Sequence[float] | None = None, upright: bool = True
+    ) -> None:
         if not paths:
             raise ValueError(f"{name} lists no image; give at least one")
         if timestamps is not None and len(timestamps) != len(paths):
@@ -181,6 +231,7 @@ class ImageFiles(FrameReader):
             self._stats.append(path.lstat() if leads_nowhere(path) else path.stat())
         self._name = name
         self._paths = tuple(paths)
+        self._upright = upright
         times = times_of(paths) if timestamps is None else timestamps
         self._timestamps = tuple(float(i) for i in (range(len(paths)) if times is None else times))
 
@@ -194,6 +245,11 @@ class ImageFiles(FrameReader):
         """Number of files."""
         return len(self._paths)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How many of them are not upright as they are read."""
+        return () if self._upright else tuple(map(str, turned_findings(self._paths, self._name)))
+
     def stamp(self, frames: int | None = None) -> str:
         """Hash of names, sizes and times of the first files, as they were when this was made."""
         return stamp_of(self._paths[:frames], self._stats[:frames])
@@ -201,4 +257,4 @@ class ImageFiles(FrameReader):
     def read(self) -> Generator[RawFrame, None, None]:
         """All files in order, each opened only when it is loaded."""
         for path, timestamp in zip(self._paths, self._timestamps, strict=True):
-            yield RawFrame(path.name, timestamp, partial(open_image, path))
+            yield RawFrame(path.name, timestamp, partial(open_image, path, self._upright))

@@ -12,8 +12,10 @@ import numpy as np
 import torch
 from einops import rearrange
 from jaxtyping import Float
-from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, features
+from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, features
 from torch import Tensor
+
+from ttt3r.data.orientation import ORIENTATION, as_stored
 
 PATCH = 16
 """Side of a patch in pixels; prepared images are whole patches wide and high."""
@@ -32,11 +34,12 @@ class BrokenImage(ValueError):
     """An image file that cannot be decoded: damaged, cut short, or no image at all."""
 
 
-def open_image(path: str | Path) -> Image.Image:
+def open_image(path: str | Path, upright: bool = True) -> Image.Image:
     """Read an image file as 8-bit RGB, upright.
 
-    EXIF rotation is applied, grey and palette images become colour, alpha is dropped (not blended), 16-bit grey is scaled
-    by 255/65535 rather than clipped. Of a file with several pictures the first is taken.
+    EXIF rotation is applied (unless `upright` is off: then the pixels come as they are stored), grey and palette images become
+    colour, alpha is dropped (not blended), 16-bit grey is scaled by 255/65535 rather than clipped. Of a file with several
+    pictures the first is taken.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -49,7 +52,7 @@ def open_image(path: str | Path) -> Image.Image:
         raise FileNotFoundError(f"no image file at {path}; check the path")
     try:
         with Image.open(path) as file:
-            return eight_bit_rgb(ImageOps.exif_transpose(file))
+            return eight_bit_rgb(ImageOps.exif_transpose(file) if upright else as_stored(file))
     except MemoryError:
         raise
     except Exception as error:  # decoders raise almost anything on damaged bytes
@@ -61,11 +64,11 @@ def leads_nowhere(path: Path) -> bool:
     return path.is_symlink() and not path.exists()
 
 
-def image_size(path: Path) -> tuple[int, int] | None:
+def image_size(path: Path, upright: bool = True) -> tuple[int, int] | None:
     """(width, height) of an image file as `open_image` gives it, from its head alone; `None` if that cannot be read."""
     try:
         with Image.open(path) as file:
-            turned = file.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)  # a quarter turn, mirrored or not
+            turned = upright and file.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)  # a quarter turn, mirrored or not
             width, height = file.size
             if isinstance(file, TiffImagePlugin.TiffImageFile):  # some versions of Pillow give its size turned already
                 width, height = int(file.tag_v2[256]), int(file.tag_v2[257])

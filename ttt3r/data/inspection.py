@@ -3,12 +3,15 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+from jaxtyping import Float
+
 from ttt3r.data.checking import check_depth, check_intrinsics, check_poses, check_shape
 from ttt3r.data.dataset import recording_of
 from ttt3r.data.findings import BadSequence, Finding, unreadable
 from ttt3r.data.images import CropToPatches, open_image
 from ttt3r.data.layout import Layout, Place
-from ttt3r.data.recording import Recording
+from ttt3r.data.recording import Record, Recording
 
 
 @dataclass(frozen=True)
@@ -47,15 +50,16 @@ def inspect_sequence(layout: Layout, place: Place, every_file: bool = False) -> 
     records = recording.records()
     size, findings = None, list(recording.findings)
     try:
-        size = open_image(records[0].image).size if records else None
+        size = open_image(records[0].image, recording.upright).size if records else None
     except (OSError, ValueError) as error:
         findings.append(unreadable(str(records[0].image), error))
     if size is not None and recording.intrinsics is not None:
         findings += check_intrinsics(recording.intrinsics, size, recording.name)
+    findings += _check_own_intrinsics(recording)
     findings += check_depth(recording, records)
     findings += _check_poses(recording)
     if every_file:
-        findings += _broken_files(recording, size)
+        findings += _broken_files(recording)
     return Inspection(
         place,
         len(records),
@@ -64,6 +68,19 @@ def inspect_sequence(layout: Layout, place: Place, every_file: bool = False) -> 
         size,
         tuple(dict.fromkeys(findings)),
     )
+
+
+def _check_own_intrinsics(recording: Recording) -> list[Finding]:
+    """Of each camera the first image."""
+    first: dict[bytes, tuple[Record, Float[np.ndarray, "3 3"]]] = {}
+    for record in recording.records():
+        if (K := recording.own_intrinsics.get(record.image)) is not None:
+            first.setdefault(K.tobytes(), (record, K))
+    found = []
+    for record, K in first.values():
+        if (size := recording.size_of(record)) is not None:
+            found += check_intrinsics(K, size, str(record.image))
+    return found
 
 
 def _check_poses(recording: Recording) -> list[Finding]:
@@ -79,12 +96,13 @@ def _check_poses(recording: Recording) -> list[Finding]:
         return []
 
 
-def _broken_files(recording: Recording, size: tuple[int, int] | None) -> Iterable[Finding]:
+def _broken_files(recording: Recording) -> Iterable[Finding]:
     records = recording.records()
     depth = recording.depth_source(tuple(record.depth for record in records))
     for index, record in enumerate(records):
+        size = None
         try:
-            open_image(record.image)
+            size = open_image(record.image, recording.upright).size
         except (OSError, ValueError) as error:
             yield unreadable(str(record.image), error)
         try:

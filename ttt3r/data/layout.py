@@ -5,13 +5,17 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+from jaxtyping import Float
 
 from ttt3r.data.files import ImageFiles, natural_key
 from ttt3r.data.findings import Finding, Problem, Severity, unreadable
 from ttt3r.data.poses import read_matrix
 from ttt3r.data.recording import Files, Poses, Recording
+
+Told = TypeVar("Told")
 
 
 @dataclass(frozen=True)
@@ -91,8 +95,8 @@ def numbered(folder: Path, pattern: re.Pattern[str]) -> Files:
     return Files(tuple(path for _, path in found), np.array([number for number, _ in found], dtype=np.float64))
 
 
-def image_files(folder: Path, files: Files, rate: float = 1.0) -> ImageFiles:
-    """The images of a sequence as a stream; timestamps are stamps / rate, seconds.
+def image_files(folder: Path, files: Files, rate: float = 1.0, upright: bool = False) -> ImageFiles:
+    """The images of a sequence as a stream; timestamps are stamps / rate, seconds. See `Recording.upright`.
 
     Raises:
         FileNotFoundError: if there is none.
@@ -101,7 +105,7 @@ def image_files(folder: Path, files: Files, rate: float = 1.0) -> ImageFiles:
         raise FileNotFoundError(
             f"no image of a known name in {folder}; see `ttt3r data list` for what the layout needs"
         )
-    return ImageFiles(str(folder), files.paths, (files.stamps / rate).tolist())
+    return ImageFiles(str(folder), files.paths, (files.stamps / rate).tolist(), upright)
 
 
 def present(files: Files, listed_by: Path) -> tuple[Files, list[Finding]]:
@@ -113,6 +117,19 @@ def present(files: Files, listed_by: Path) -> tuple[Files, list[Finding]]:
     detail = f"{len(gone)} of {len(files)} files that {listed_by} lists are not there, such as {gone[0]}"
     found = [Finding(Problem.MISSING_FILE, str(listed_by), Severity.ERROR, detail, "copy them again")]
     return Files(tuple(files.paths[i] for i in here), files.stamps[here]), found
+
+
+def read_or_tell(path: Path, read: Callable[[Path], Told], otherwise: Told) -> tuple[Told, list[Finding]]:
+    """What a file of a sequence tells; something else, and a finding, where it cannot be read."""
+    try:
+        return read(path), []
+    except (OSError, ValueError) as error:
+        return otherwise, [unreadable(str(path), error)]
+
+
+def counted_poses(matrices: Float[np.ndarray, "pose 4 4"]) -> Poses:
+    """Poses of the frames 0, 1, 2, ..."""
+    return Poses(matrices, np.arange(len(matrices), dtype=np.float64))
 
 
 def pose_files(files: Files) -> tuple[Poses, list[Finding]]:

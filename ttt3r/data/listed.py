@@ -10,7 +10,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from jaxtyping import Float
 
-from ttt3r.data.cameras import Camera, lens_findings, shared_matrix
+from ttt3r.data.camera_matrices import Matrices, are_upright, matrices_of
+from ttt3r.data.cameras import Camera, lens_findings
 from ttt3r.data.depth import DepthFiles
 from ttt3r.data.files import natural_key, natural_order
 from ttt3r.data.findings import Finding, Problem, Severity
@@ -44,7 +45,8 @@ class ImageList:
         camera_file: that tells the cameras, for messages.
         images: in any order.
         others: images that lie with them and are not listed.
-        per_metre: value of one metre in the depth maps.
+        per_metre: value of one metre in depth maps of whole numbers.
+        floats_per_metre: value of one metre in those of floats.
         findings: what the reader noticed.
     """
 
@@ -53,6 +55,7 @@ class ImageList:
     images: tuple[ListedImage, ...]
     others: tuple[Path, ...] = ()
     per_metre: float = 1000.0
+    floats_per_metre: float = 1.0
     findings: tuple[Finding, ...] = ()
 
 
@@ -74,18 +77,25 @@ def recording(
     stamps = np.arange(len(every), dtype=np.float64)
     images, gone = present(Files(tuple(entry.path for entry in every), stamps), listed.file)
     posed = [i for i, entry in enumerate(every) if entry.camera_to_world is not None]
-    matrices = [pose for entry in every if (pose := entry.camera_to_world) is not None]
+    cameras = [pose for entry in every if (pose := entry.camera_to_world) is not None]
     deep = [(stamp, entry.depth) for stamp, entry in zip(stamps, every, strict=True) if entry.depth is not None]
     depths, missing = present(Files(tuple(path for _, path in deep), np.array([at for at, _ in deep])), listed.file)
-    matrix, notes = _camera(entries, listed.camera_file, K)
+    here = [entry for entry in entries if entry.path.is_file()]
+    upright = are_upright([entry.camera for entry in here], [entry.path for entry in here])
+    matrices = _matrices(here, listed.camera_file, K, upright)
     return replace(
         empty,
         images=images,
-        poses=Poses(np.stack(matrices), stamps[posed]) if posed else Poses(),
+        poses=Poses(np.stack(cameras), stamps[posed]) if posed else Poses(),
         depths=depths if deep else depths_of(images),
-        depth_source=partial(DepthFiles, per_metre=listed.per_metre),
-        intrinsics=matrix,
-        findings=(*listed.findings, *repeated, *gone, *missing, *notes, *_said(empty.name, listed, images, posed)),
+        depth_source=partial(DepthFiles, per_metre=listed.per_metre, floats_per_metre=listed.floats_per_metre),
+        intrinsics=matrices.shared,
+        own_intrinsics=matrices.own,
+        upright=upright,
+        findings=(
+            *(*listed.findings, *repeated, *gone, *missing, *matrices.findings),
+            *_said(empty.name, listed, images, posed),
+        ),
     )
 
 
@@ -112,16 +122,11 @@ def _folder_by_folder(paths: Iterable[Path]) -> list[Path]:
     return [path for folder in folders for path in natural_order(by_folder[folder])]
 
 
-def _camera(
-    entries: Sequence[ListedImage], where: Path, K: Float[np.ndarray, "3 3"] | None
-) -> tuple[Float[np.ndarray, "3 3"] | None, list[Finding]]:
-    here = [entry for entry in entries if entry.path.is_file()]
+def _matrices(here: Sequence[ListedImage], where: Path, K: Float[np.ndarray, "3 3"] | None, upright: bool) -> Matrices:
     cameras = [entry.camera for entry in here]
     notes = lens_findings(cameras, where)
-    if K is not None or not here:
-        return K, notes
-    matrix, more = shared_matrix(cameras, [entry.path for entry in here], where)
-    return matrix, [*notes, *more]
+    found = Matrices(K) if K is not None else matrices_of(cameras, [entry.path for entry in here], where, upright)
+    return replace(found, findings=(*notes, *found.findings))
 
 
 def _said(name: str, listed: ImageList, images: Files, posed: Sequence[int]) -> list[Finding]:

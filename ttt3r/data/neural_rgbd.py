@@ -17,8 +17,7 @@ from jaxtyping import Float
 
 from ttt3r.data.depth import DepthFiles
 from ttt3r.data.files import ImageFiles
-from ttt3r.data.findings import Finding, unreadable
-from ttt3r.data.layout import Layout, holds, image_files, named_after_folder, numbered
+from ttt3r.data.layout import Layout, counted_poses, holds, image_files, named_after_folder, numbered, read_or_tell
 from ttt3r.data.poses import from_opengl, pinhole, read_matrix_blocks, read_numbers
 from ttt3r.data.recording import Poses, Recording
 
@@ -35,17 +34,8 @@ def recognises(folder: Path) -> bool:
 
 def read(folder: Path) -> Recording:
     """The images of a scene with their poses (image N has the N-th pose) and depths. Timestamps are numbers / 30 Hz."""
-    findings: list[Finding] = []
-    poses, K = Poses(), pinhole(_FOCAL, _FOCAL, 320, 240)
-    try:
-        blocks = from_opengl(read_matrix_blocks(folder / "poses.txt"))
-        poses = Poses(blocks, np.arange(len(blocks), dtype=np.float64))
-    except (OSError, ValueError) as error:
-        findings.append(unreadable(str(folder / "poses.txt"), error))
-    try:
-        K = _intrinsics(folder)
-    except (OSError, ValueError) as error:
-        findings.append(unreadable(str(folder / "focal.txt"), error))
+    poses, no_poses = read_or_tell(folder / "poses.txt", _poses, Poses())
+    K, no_focal = read_or_tell(folder / "focal.txt", _intrinsics, pinhole(_FOCAL, _FOCAL, 320, 240))
     identity = named_after_folder(folder)
     return Recording(
         identity.sequence,
@@ -56,12 +46,15 @@ def read(folder: Path) -> Recording:
         numbered(folder / "depth", _DEPTH),
         rate=_RATE,
         intrinsics=K,
-        findings=tuple(findings),
+        findings=(*no_poses, *no_focal),
     )
 
 
-def _intrinsics(folder: Path) -> Float[np.ndarray, "3 3"]:
-    path = folder / "focal.txt"
+def _poses(path: Path) -> Poses:
+    return counted_poses(from_opengl(read_matrix_blocks(path)))
+
+
+def _intrinsics(path: Path) -> Float[np.ndarray, "3 3"]:
     focal = float(read_numbers(path)[0, 0]) if path.is_file() else _FOCAL
     return pinhole(focal, focal, 320, 240)
 

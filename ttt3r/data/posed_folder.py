@@ -11,9 +11,10 @@ The first of these that is there tells the poses:
                                           else by rank); 12 or 16 numbers a row: 3x4 or 4x4 camera to world, by rank
 
 Images lie in `images/`, `rgb/`, `color/` or the folder itself (those of a model also in folders below), in natural order; depth
-maps of the same names (16 bit, millimetres) in `depth/` or `depths/`. Images that `transforms.json` or the model does not
-list have no pose, and a finding counts them. `camera-intrinsics.txt` (3x3) wins over other intrinsics. All poses but those of
-`transforms.json` and COLMAP are camera to world with OpenCV axes; a unit other than metres cannot be seen from here.
+maps of the same names (16 bit, millimetres, or `.npy` of floats, metres) in `depth/` or `depths/`. Images that are not listed
+by `transforms.json` or the model have no pose, and a finding counts them. Pixels are read as they are stored, whatever EXIF
+data say: poses, cameras and depth maps are of those. `camera-intrinsics.txt` (3x3) wins over other intrinsics. All poses but
+those of `transforms.json` and COLMAP are camera to world with OpenCV axes; a unit other than metres cannot be seen from here.
 """
 
 import os
@@ -26,7 +27,7 @@ import numpy as np
 from ttt3r.data import colmap_model, transforms_json
 from ttt3r.data.cameras import Camera
 from ttt3r.data.depth import DepthFiles
-from ttt3r.data.files import ImageFiles
+from ttt3r.data.files import ImageFiles, turned_findings
 from ttt3r.data.findings import Finding, Problem, Severity, unreadable
 from ttt3r.data.layout import Layout, image_files, named_after_folder
 from ttt3r.data.listed import (
@@ -85,6 +86,12 @@ def read(folder: Path) -> Recording:
     Raises:
         ValueError: if `transforms.json`, the COLMAP model or `camera-intrinsics.txt` is malformed.
     """
+    found = _read(folder)
+    turned = [] if found.upright else turned_findings(found.images.paths, found.name)
+    return found.with_findings(turned)
+
+
+def _read(folder: Path) -> Recording:
     identity = named_after_folder(folder)
     empty = Recording(identity.sequence, identity.scene, Files(), partial(DepthFiles, per_metre=1000.0))
     K, depths_of = read_intrinsics(folder), partial(_depths, folder)
@@ -131,7 +138,8 @@ def _depths(folder: Path, images: Files) -> Files:
     """The depth maps that are called like the images: by folder and name, or by name where no two images are called alike."""
     place: dict[str, Path] = {}
     for name in _DEPTH_FOLDERS:
-        for path in pictures(folder / name, below=True):
+        arrays = [path for path in (folder / name).rglob("*.npy") if path.is_file()] if (folder / name).is_dir() else []
+        for path in [*arrays, *pictures(folder / name, below=True)]:
             place[path.relative_to(folder / name).with_suffix("").as_posix()] = path
     places = [path.absolute() for path in images.paths]
     base = Path(os.path.commonpath([path.parent for path in places])) if places else folder
@@ -201,11 +209,12 @@ def _by_rank(path: Path, matrices: np.ndarray, empty: Recording, depths: Files) 
 def images(folder: Path) -> ImageFiles:
     """The images of the folder in natural order, listed or not; timestamps are their places."""
     try:
-        found = read(folder).images
+        recording = _read(folder)
+        found, upright = recording.images, recording.upright
     except (OSError, ValueError):  # a run needs no poses
-        found = Files()
+        found, upright = Files(), True
     found = found if len(found) else _images_of(folder)
-    return image_files(folder, found if len(found) else _images_below(folder))
+    return image_files(folder, found if len(found) else _images_below(folder), upright=upright)
 
 
 POSED_FOLDER = Layout(

@@ -3,14 +3,14 @@
 Files, Poses  ->  Recording  ->  records (one a frame)  ->  Clip
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
-from ttt3r.data.clip import Clip
+from ttt3r.data.clip import Clip, FrameCamera
 from ttt3r.data.depth import DepthSource
 from ttt3r.data.files import ImageFiles
 from ttt3r.data.findings import Finding
@@ -79,10 +79,12 @@ class Recording:
         depth_source: reads depth maps, one or none for each frame.
         pairing: by which a pose and a depth belong to an image in this layout.
         rate: stamps per second: 1 where they are seconds, 30 where they are frames of a 30 Hz camera.
-        intrinsics: camera matrix of the images as they are on disk, pixels.
+        intrinsics: camera matrix of the images as they are on disk, pixels; `None` if none holds for all.
         depth_intrinsics: camera matrix of the depth maps, where it is another.
         plausible_depth: between these two lie the medians of depth maps of such scenes, metres.
         findings: what the reader noticed.
+        own_intrinsics: camera matrix of each image, where they differ; an image that has none is not in it.
+        upright: whether images are turned as their EXIF data says; poses, intrinsics and depth maps are hardly ever of those.
     """
 
     name: str
@@ -97,6 +99,10 @@ class Recording:
     depth_intrinsics: Float[np.ndarray, "3 3"] | None = None
     plausible_depth: tuple[float, float] = (0.2, 20.0)
     findings: tuple[Finding, ...] = ()
+    own_intrinsics: Mapping[Path, Float[np.ndarray, "3 3"]] = field(
+        default_factory=dict[Path, Float[np.ndarray, "3 3"]]
+    )
+    upright: bool = False
 
     def records(self, pairing: Pairing | None = None, by_name: bool = False) -> tuple[Record, ...]:
         """One record for each image, in order; `by_name` takes the files in the order of their names as text.
@@ -144,7 +150,7 @@ class Recording:
             ValueError: if there is no frame.
         """
         times = [record.timestamp for record in records]
-        images = ImageFiles(self.name, [record.image for record in records], times)
+        images = ImageFiles(self.name, [record.image for record in records], times, self.upright)
         depth = self.depth_source(tuple(record.depth for record in records))
         cameras = [record.camera_to_world if record.tracked else None for record in records]
         known = np.stack([np.full((4, 4), np.nan) if camera is None else camera for camera in cameras])
@@ -159,8 +165,15 @@ class Recording:
             self.scene,
             self.depth_intrinsics,
             self.findings,
-            image_size(records[0].image) if depth.measured else None,
+            self.size_of(records[0]) if depth.measured else None,
+            tuple(FrameCamera(self.own_intrinsics.get(record.image), self.size_of(record)) for record in records)
+            if self.own_intrinsics
+            else (),
         )
+
+    def size_of(self, record: Record) -> tuple[int, int] | None:
+        """Width and height of the image as it is read, pixels; `None` if it cannot be."""
+        return image_size(record.image, self.upright)
 
     def with_findings(self, findings: Sequence[Finding]) -> "Recording":
         """The same with more findings."""

@@ -18,8 +18,7 @@ from jaxtyping import Float
 
 from ttt3r.data.depth import DepthFiles
 from ttt3r.data.files import ImageFiles
-from ttt3r.data.findings import Finding, unreadable
-from ttt3r.data.layout import Layout, holds, image_files, named_after_folder, numbered
+from ttt3r.data.layout import Layout, counted_poses, holds, image_files, named_after_folder, numbered, read_or_tell
 from ttt3r.data.poses import pinhole, read_intrinsics, read_matrix_rows
 from ttt3r.data.recording import Poses, Recording
 from ttt3r.files import read_text
@@ -42,18 +41,10 @@ def read(folder: Path) -> Recording:
     Raises:
         ValueError: if `camera-intrinsics.txt` is there and no 3x3 matrix.
     """
-    findings: list[Finding] = []
-    poses, K, per_metre = Poses(), _CAMERA, _PER_METRE
-    try:
-        rows = read_matrix_rows(folder / "traj.txt")
-        poses = Poses(rows, np.arange(len(rows), dtype=np.float64))
-    except (OSError, ValueError) as error:
-        findings.append(unreadable(str(folder / "traj.txt"), error))
+    poses, no_poses = read_or_tell(folder / "traj.txt", _poses, Poses())
     path = next((place / "cam_params.json" for place in (folder, folder.resolve().parent) if _has(place)), None)
-    try:
-        K, per_metre = (K, per_metre) if path is None else _read_camera(path)
-    except ValueError as error:
-        findings.append(unreadable(str(path), error))
+    usual = (_CAMERA, _PER_METRE)
+    (K, per_metre), no_camera = (usual, []) if path is None else read_or_tell(path, _read_camera, usual)
     own = read_intrinsics(folder)
     identity = named_after_folder(folder)
     return Recording(
@@ -65,8 +56,12 @@ def read(folder: Path) -> Recording:
         numbered(folder / "results", _DEPTH),
         rate=_RATE,
         intrinsics=K if own is None else own,
-        findings=tuple(findings),
+        findings=(*no_poses, *no_camera),
     )
+
+
+def _poses(path: Path) -> Poses:
+    return counted_poses(read_matrix_rows(path))
 
 
 def _has(folder: Path) -> bool:

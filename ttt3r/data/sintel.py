@@ -13,14 +13,17 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from ttt3r.data.camera_matrices import common_matrix
 from ttt3r.data.depth import DptFiles
 from ttt3r.data.files import ImageFiles
 from ttt3r.data.findings import Finding, Problem, Severity, unreadable
 from ttt3r.data.layout import Identity, Layout, holds, image_files, numbered
+from ttt3r.data.pairing import ByNumber
 from ttt3r.data.poses import read_cam
 from ttt3r.data.recording import Poses, Recording
 
 _RATE = 24.0  # frames per second of the film
+_SAME = 1e-6  # pixels by which matrices of one camera may differ
 _IMAGE = re.compile(r"frame_(\d+)\.png")
 _CAMERA = re.compile(r"frame_(\d+)\.cam")
 _DEPTH = re.compile(r"frame_(\d+)\.dpt")
@@ -41,7 +44,14 @@ def read(folder: Path) -> Recording:
     """The images of a sequence of one pass, with the cameras and depths of `camdata_left/` and `depth/`."""
     place = folder.resolve()
     training = place.parent.parent
-    poses, K, findings = _cameras(training / "camdata_left" / place.name)
+    cameras, images = training / "camdata_left" / place.name, numbered(folder, _IMAGE)
+    poses, matrices, findings = _cameras(cameras)
+    K, own = None, {}
+    if matrices is not None:
+        K = common_matrix(matrices)[0]
+    if matrices is not None and np.ptp(matrices, axis=0).max() > _SAME:
+        findings += _zoomed(matrices, cameras)
+        own = {images.paths[i]: matrices[j] for i, j in ByNumber().pairs(images.stamps, poses.stamps)}
     depths = numbered(training / "depth" / place.name, _DEPTH)
     if not len(depths):
         findings.append(_package(Problem.MISSING_DEPTH, training / "depth" / place.name))
@@ -49,7 +59,7 @@ def read(folder: Path) -> Recording:
     return Recording(
         identity.sequence,
         identity.scene,
-        numbered(folder, _IMAGE),
+        images,
         DptFiles,
         poses,
         depths,
@@ -57,10 +67,12 @@ def read(folder: Path) -> Recording:
         intrinsics=K,
         plausible_depth=(0.05, np.inf),
         findings=tuple(findings),
+        own_intrinsics=own,
     )
 
 
-def _cameras(folder: Path) -> tuple[Poses, Float[np.ndarray, "3 3"] | None, list[Finding]]:
+def _cameras(folder: Path) -> tuple[Poses, Float[np.ndarray, "camera 3 3"] | None, list[Finding]]:
+    """Poses and camera matrices by the numbers of their frames."""
     files = numbered(folder, _CAMERA)
     if not len(files):
         return Poses(), None, [_package(Problem.MISSING_POSES, folder)]
@@ -73,12 +85,17 @@ def _cameras(folder: Path) -> tuple[Poses, Float[np.ndarray, "3 3"] | None, list
             findings.append(unreadable(str(path), error))
     if not cameras:
         return Poses(), None, findings
-    matrices = np.stack([K for K, _ in cameras])
-    if np.ptp(matrices, axis=0).max() > 1e-6:
-        detail = f"the focal length of {folder} changes from {matrices[0, 0, 0]:.1f} to {matrices[-1, 0, 0]:.1f} pixels"
-        cure = "the intrinsics of the first frame are taken for all"
-        findings.append(Finding(Problem.CAMERA_MODEL, str(folder), Severity.NOTE, detail, cure))
-    return Poses(np.stack([camera for _, camera in cameras]), np.array(stamps)), matrices[0], findings
+    return (
+        Poses(np.stack([camera for _, camera in cameras]), np.array(stamps)),
+        np.stack([K for K, _ in cameras]),
+        findings,
+    )
+
+
+def _zoomed(matrices: Float[np.ndarray, "camera 3 3"], folder: Path) -> list[Finding]:
+    detail = f"the focal length of {folder} changes from {matrices[0, 0, 0]:.1f} to {matrices[-1, 0, 0]:.1f} pixels"
+    cure = "each frame keeps its own intrinsics"
+    return [Finding(Problem.CAMERA_MODEL, str(folder), Severity.NOTE, detail, cure)]
 
 
 def _package(what: Problem, folder: Path) -> Finding:

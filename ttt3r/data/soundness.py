@@ -17,9 +17,18 @@ def sound(recording: Recording) -> Recording:
     depths, dead_depths = _reachable(recording.depths, "depth maps", name)
     K, no_camera = _camera(recording.intrinsics, "intrinsics", name)
     depth_K, no_depth_camera = _camera(recording.depth_intrinsics, "intrinsics of the depth", name)
+    checked = {path: _camera(matrix, "intrinsics", str(path)) for path, matrix in recording.own_intrinsics.items()}
+    no_camera += [finding for _, found in checked.values() for finding in found][:1]
+    own = {path: matrix for path, (matrix, _) in checked.items() if matrix is not None}
     findings = (*recording.findings, *dead_images, *dead_depths, *no_camera, *no_depth_camera)
     recording = replace(
-        recording, images=images, depths=depths, intrinsics=K, depth_intrinsics=depth_K, findings=findings
+        recording,
+        images=images,
+        depths=depths,
+        intrinsics=K,
+        own_intrinsics=own,
+        depth_intrinsics=depth_K,
+        findings=findings,
     )
     return with_rigid_poses(recording)
 

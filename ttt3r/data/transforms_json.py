@@ -4,7 +4,8 @@
      "frames": [{"file_path": "images/0001.jpg", "transform_matrix": [[...]]}]}
 
 What a frame says of its camera wins over what the file says, focal lengths win over angles. `depth_file_path` of a frame names
-a 16-bit depth map: millimetres, or as `integer_depth_scale` or `depth_unit_scale_factor` tell (metres of one value). The
+a depth map: 16 bit, millimetres, or as `integer_depth_scale` or `depth_unit_scale_factor` tell (metres of one value); or
+floats (`.npy`), metres, or as `depth_unit_scale_factor` tells. Images are read as they are stored (see `are_upright`). The
 principal point counts from the corner of the first pixel; here its centre is (0, 0). Lens distortion is not undone.
 Without `transforms.json`, `transforms_train.json`, `_val` and `_test` are read together.
 """
@@ -27,7 +28,7 @@ from ttt3r.files import read_text
 FILE = "transforms.json"
 SPLITS = ("transforms_train.json", "transforms_val.json", "transforms_test.json")
 
-_DEPTH_UNITS = ("integer_depth_scale", "depth_unit_scale_factor")
+_INTEGER_UNIT, _ANY_UNIT = "integer_depth_scale", "depth_unit_scale_factor"
 _FOCAL_KEYS = ("fl_x", "fl_y", "camera_angle_x", "camera_angle_y")
 _TERMS = ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2")
 _FLAT_NAMES = {"", "PERSPECTIVE", "OPENGL"}
@@ -63,7 +64,7 @@ def read_images(folder: Path) -> ImageList:
     depths = [_other(folder, frame, "depth_file_path") for frame in frames]
     masks = [path for frame in frames if (path := _other(folder, frame, "mask_path")) is not None]
     here = [path for path in paths if is_file(path)]
-    real = image_size(here[0]) if here else None
+    real = image_size(here[0], upright=False) if here else None
     found, images = [], []
     for frame, path, depth in zip(frames, paths, depths, strict=True):
         try:
@@ -73,7 +74,8 @@ def read_images(folder: Path) -> ImageList:
             note = unreadable(str(files[0]), ValueError(f"the camera of {frame.place} {error}; write it again"))
             found += [] if found else [note]
         images.append(ListedImage(path, _matrix(frame), camera, depth))
-    per_metre, notes = _per_metre(files[0], [frame for frame, depth in zip(frames, depths, strict=True) if depth])
+    deep = [frame for frame, depth in zip(frames, depths, strict=True) if depth]
+    per_metre, notes = _per_metre(files[0], deep)
     known_depths = [path for path in depths if path is not None]
     if len(files) > 1:
         counts = ", ".join(
@@ -87,6 +89,7 @@ def read_images(folder: Path) -> ImageList:
         tuple(images),
         beside(paths, [*known_depths, *masks], [path.parent for path in here]),
         per_metre,
+        _floats_per_metre(files[0], deep),
         (*found, *notes, *outside(folder, files[0], [*here, *filter(is_file, known_depths)])),
     )
 
@@ -208,12 +211,8 @@ def _number(level: dict[str, Any], key: str) -> float | None:
 
 
 def _per_metre(path: Path, frames: list[_Frame]) -> tuple[float, list[Finding]]:
-    """Value of one metre in the depth maps."""
-    units = {_unit(frame) for frame in frames} or {None}
-    found = []
-    if len(units) > 1:
-        raise ValueError(f"{path} tells {len(units)} units of depth; make one sequence of each")
-    (unit,) = units
+    """Value of one metre in depth maps of whole numbers."""
+    unit, found = _one_unit(path, frames, (_INTEGER_UNIT, _ANY_UNIT)), []
     if unit is None and any("depth_scale" in level for frame in frames for level in (frame.own, frame.common)):
         detail = f"depth_scale in {path} is not read, since programs mean different things by it: 1000 a metre is taken"
         cure = "write integer_depth_scale, the metres of one value"
@@ -221,9 +220,21 @@ def _per_metre(path: Path, frames: list[_Frame]) -> tuple[float, list[Finding]]:
     return 1000.0 if unit is None else 1 / unit, found
 
 
-def _unit(frame: _Frame) -> float | None:
+def _floats_per_metre(path: Path, frames: list[_Frame]) -> float:
+    """Value of one metre in depth maps of floats."""
+    return 1 / (_one_unit(path, frames, (_ANY_UNIT,)) or 1.0)
+
+
+def _one_unit(path: Path, frames: list[_Frame], keys: tuple[str, ...]) -> float | None:
+    units = {_unit(frame, keys) for frame in frames} or {None}
+    if len(units) > 1:
+        raise ValueError(f"{path} tells {len(units)} units of depth; make one sequence of each")
+    return units.pop()
+
+
+def _unit(frame: _Frame, keys: tuple[str, ...]) -> float | None:
     for level in (frame.own, frame.common):
-        for key in _DEPTH_UNITS:
+        for key in keys:
             try:
                 unit = _number(level, key)
             except ValueError as error:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from ttt3r.data.files import stamp_of
-from ttt3r.data.source import BrokenVideo, FrameReader, RawFrame
+from ttt3r.data.files import OneFile
+from ttt3r.data.source import BrokenVideo, RawFrame
 from ttt3r.data.video_colors import VideoColors, colors_of
 from ttt3r.data.video_display import believable, square, turn_of
 from ttt3r.data.video_ends import announced_size
@@ -36,7 +36,7 @@ _BROADCAST = ("mpegts", "mpeg")  # recordings of these may begin anywhere, befor
 _SLACK = Fraction(1, 4)  # seconds by which a stream may end before its own announced end
 
 
-class VideoFile(FrameReader):
+class VideoFile(OneFile):
     """A video file as it is meant to be seen: square pixels, upright, in sRGB; timestamps are those of the video, in seconds.
 
     The first frame is decoded at once, so that a file without any is refused before the stream begins.
@@ -48,10 +48,7 @@ class VideoFile(FrameReader):
     """
 
     def __init__(self, path: str | Path) -> None:
-        self._path = Path(path)
-        if not self._path.is_file():
-            raise FileNotFoundError(f"no video file at {self._path}; check the path")
-        self._stat = self._path.stat()
+        super().__init__(path, "video")
         with closing(open_container(str(self._path))) as container:
             self._stream, notes = picture_stream(container, self._path)
             self._length = _length(_at(container, self._stream))
@@ -63,11 +60,6 @@ class VideoFile(FrameReader):
             self._notes = (*notes, *_notes(stream, first))
 
     @property
-    def name(self) -> str:
-        """File name of the video."""
-        return self._path.name
-
-    @property
     def length(self) -> int | None:
         """Number of frames that are shown, where the file announces it; not every format does."""
         return self._length
@@ -76,10 +68,6 @@ class VideoFile(FrameReader):
     def notes(self) -> tuple[str, ...]:
         """What was done to the pictures, or should be before they are used."""
         return self._notes
-
-    def stamp(self, frames: int | None = None) -> str:
-        """Hash of size and times of the file, as they were when this was made."""
-        return stamp_of([self._path], [self._stat])
 
     def read(self) -> Generator[RawFrame, None, None]:
         """Decode from the start.
@@ -125,11 +113,11 @@ class VideoFile(FrameReader):
                     yield frame
                     count += 1
         except av.error.FFmpegError as error:
-            raise self._broken(count, f"cannot be decoded further ({error.strerror})") from error
+            raise self._broken(count, "frames", f"cannot be decoded further ({error.strerror})") from error
         if missing := self._missing(stream, container.format.name, packets, end):
-            raise self._broken(count, f"damaged or cut short: {missing}")
+            raise self._broken(count, "frames", f"damaged or cut short: {missing}")
         if damaged:
-            raise self._broken(count, "damaged: some of its packets are marked so")
+            raise self._broken(count, "frames", "damaged: some of its packets are marked so")
 
     def _missing(self, stream: "av.video.stream.VideoStream", kind: str, packets: int, end: Fraction) -> str:
         """What the file announces and does not have. Durations of the whole file do not count."""
@@ -143,10 +131,6 @@ class VideoFile(FrameReader):
             if end < announced_end - _SLACK:
                 return f"its pictures should end at {float(announced_end):.2f} s and end at {float(end):.2f} s"
         return ""
-
-    def _broken(self, count: int, reason: str) -> BrokenVideo:
-        cure = "copy it again" + (", or take what there is with skip_broken=True (--skip-broken)" if count else "")
-        return BrokenVideo(f"{self._path} is broken after {count} frames: {reason}; {cure}")
 
 
 @dataclass(frozen=True)

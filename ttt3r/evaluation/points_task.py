@@ -90,7 +90,8 @@ def _true_points(moment: Moment, size: tuple[int, ...]) -> tuple[Float32[np.ndar
     """World points of the prepared frame's pixels, NaN where unknown; and why the depth cannot be read, if so."""
     clip, index = moment.clip, moment.item.index
     unknown = np.full((*size, 3), np.nan, np.float32)
-    if clip.intrinsics is None or clip.depth_files is None:
+    K, image_size = clip.matrix(index), clip.size_of(index)
+    if K is None or clip.depth_files is None:
         return unknown, ""
     try:
         depth = clip.prepared_depth(index)
@@ -98,9 +99,8 @@ def _true_points(moment: Moment, size: tuple[int, ...]) -> tuple[Float32[np.ndar
         return unknown, str(error)
     if depth is None or depth.shape != tuple(size) or not np.isfinite(moment.camera_to_world).all():
         return unknown, ""
-    K = clip.intrinsics
-    if clip.policy is not None and clip.image_size is not None:
-        K = clip.policy.intrinsics(K, clip.image_size)
+    if clip.policy is not None and image_size is not None:
+        K = clip.policy.intrinsics(K, image_size)
     row, column = np.indices(size, dtype=np.float64)
     rays = np.stack([(column - K[0, 2]) / K[0, 0], (row - K[1, 2]) / K[1, 1], np.ones(size)], axis=-1)
     camera = moment.camera_to_world

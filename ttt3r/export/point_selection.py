@@ -1,10 +1,19 @@
 """Which points of a stream enter its cloud."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from ttt3r.untrusted import real, shown, whole
+
+SHARE_LEFT_OUT = 0.3
+"""Share of each frame's points that stays out of the cloud, those of least confidence, where nothing else is asked for.
+
+Networks differ in what their confidences mean; this suits all.
+"""
+
+_LEFT_OUT = float("nan")  # this very object, known by identity: the setting was not given
 
 _MOST = 1e12  # of a confidence or a length, beyond any that means something
 
@@ -14,8 +23,9 @@ class PointSelection:
     """Which points of a stream enter the cloud.
 
     Args:
-        min_confidence: least confidence of a point; the network's confidences start at 1.
-        min_quantile: share of each frame's points that is dropped besides, those of least confidence, in [0, 1).
+        min_confidence: least confidence of a point; what suits depends on the network. Any, if left out.
+        min_quantile: share of each frame's points that is dropped besides, those of least confidence, in [0, 1). If left out:
+            `SHARE_LEFT_OUT`, or 0 where a least confidence is given.
         budget: most points that are kept.
         voxel_size: at most one point per cube of this side (metres); `None` for no such limit.
         seed: of the sampling.
@@ -24,13 +34,22 @@ class PointSelection:
         ValueError: for a setting out of its range.
     """
 
-    min_confidence: float = 1.5
-    min_quantile: float = 0.0
+    min_confidence: float = _LEFT_OUT
+    min_quantile: float = _LEFT_OUT
     budget: int = 1_000_000
     voxel_size: float | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
+        relative = self.min_confidence is _LEFT_OUT
+        if self.min_quantile is _LEFT_OUT:
+            object.__setattr__(self, "min_quantile", SHARE_LEFT_OUT if relative else 0.0)
+        if relative:
+            object.__setattr__(self, "min_confidence", 0.0)
+        if math.isnan(self.min_confidence):
+            raise ValueError(
+                f"min_confidence must be a number, got {self.min_confidence}; 0 keeps points of any confidence"
+            )
         if not 0 <= self.min_quantile < 1:
             raise ValueError(f"min_quantile must be in [0, 1), got {self.min_quantile}; 0 drops nothing")
         if self.budget < 1:

@@ -27,6 +27,10 @@ from ttt3r.untrusted import DamagedFile, read_table, reading, shown, tensor_form
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
 
+_CONVERT = "convert the checkpoint again (ttt3r convert)"
+_REINSTALL = "reinstall the package: pip install --force-reinstall ttt3r"
+
+
 class CheckpointWarning(UserWarning):
     """Something in a checkpoint that is not needed or not known."""
 
@@ -98,22 +102,26 @@ def build(config: CUT3RConfig, weights: Mapping[str, Tensor]) -> CUT3R:
 
 def _load_nano() -> CUT3R:
     """The bundled network; out of a zip, if the package is imported from one."""
-    if NANO.is_dir():
-        return _load_folder(NANO)
-    bundled = importlib.resources.files("ttt3r.network") / NANO.name
-    with tempfile.TemporaryDirectory() as folder:
-        for name in (CONFIG, WEIGHTS):
-            (Path(folder) / name).write_bytes((bundled / name).read_bytes())
-        return _load_folder(Path(folder))
-
-
-def _load_folder(path: Path) -> CUT3R:
-    if not (path / CONFIG).is_file() or not (path / WEIGHTS).is_file():
-        raise CheckpointError(f"{path} lacks {CONFIG} or {WEIGHTS}; give a folder that `ttt3r convert` wrote")
     try:
-        with reading(path / CONFIG, "the settings of a network", "convert the checkpoint again"):
+        if NANO.is_dir():
+            return _load_folder(NANO, _REINSTALL)
+        bundled = importlib.resources.files("ttt3r.network") / NANO.name
+        with tempfile.TemporaryDirectory() as folder:
+            for name in (CONFIG, WEIGHTS):
+                (Path(folder) / name).write_bytes((bundled / name).read_bytes())
+            return _load_folder(Path(folder), _REINSTALL)
+    except (CheckpointError, OSError) as error:
+        reason = str(error).removesuffix(f"; {_REINSTALL}")
+        raise CheckpointError(f"the bundled network nano is damaged ({reason}); {_REINSTALL}") from error
+
+
+def _load_folder(path: Path, cure: str = _CONVERT) -> CUT3R:
+    if not (path / CONFIG).is_file() or not (path / WEIGHTS).is_file():
+        raise CheckpointError(f"{path} lacks {CONFIG} or {WEIGHTS}; {cure}")
+    try:
+        with reading(path / CONFIG, "the settings of a network", cure):
             config = CUT3RConfig.from_json(read_table(path / CONFIG))
-        with reading(path / WEIGHTS, "a file of weights", "convert the checkpoint again"):
+        with reading(path / WEIGHTS, "a file of weights", cure):
             forms = tensor_forms(path / WEIGHTS)
             odd = [f"{name} is of type {form.dtype}" for name, form in forms.items() if not form.is_float]
             if odd:

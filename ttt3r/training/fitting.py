@@ -4,7 +4,7 @@ import hashlib
 import inspect
 import os
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +18,7 @@ from ttt3r.training.keeping import LAST, PREVIOUS, Keep, averaged_network, check
 from ttt3r.training.module import TrainingModule
 from ttt3r.training.precision import ScaledHalf
 from ttt3r.training.recipe import Recipe
+from ttt3r.types import LengthUnit
 from ttt3r.update_rules.base import StateUpdateRule, parts
 
 
@@ -67,11 +68,17 @@ def _keep_to_the_recipe(out: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
-def _pieces(text: str) -> tuple[str, str, str, str]:
-    """Sizes, rule, recipe and start of a recipe file; the sizes are the one piece of several lines."""
-    sizes, _, rest = text.partition("\n}\n")
+def _pieces(text: str) -> tuple[CUT3RConfig | str, str, str, str]:
+    """Sizes, rule, recipe and start of a recipe file; the sizes are the one piece of several lines.
+
+    The unit is put equal: it is no size, and older releases did not write it down.
+    """
+    sizes, end, rest = text.partition("\n}\n")
     rule, recipe, start, *_ = [*rest.splitlines(), "", "", ""]
-    return sizes, rule, recipe, start
+    try:
+        return replace(CUT3RConfig.from_json(sizes + end), unit=LengthUnit.METRES), rule, recipe, start
+    except ValueError:  # a damaged file is no training that could go on
+        return sizes, rule, recipe, start
 
 
 def _told(rule: StateUpdateRule) -> str:
@@ -105,7 +112,7 @@ def train(
     and with a rule that learns `out/rule.safetensors`, its averaged weights: `LearnedToken(weights="out/rule.safetensors")`.
 
     Args:
-        config: sizes of the network.
+        config: sizes of the network, and the unit of its lengths: that of the first view, as in all clips.
         rule: active in training; one that learns is trained with the network.
         recipe: the run.
         out: folder of the training.
@@ -120,8 +127,9 @@ def train(
     """
     check_shares(recipe, machine.devices)
     network = CUT3R.random(config, recipe.seed) if start is None else load_network(start)
-    if network.config != config:
+    if replace(network.config, unit=config.unit) != config:
         raise ValueError(f"the network {start} has other sizes than asked for: {network.config} instead of {config}")
+    network.config = config  # what it learns from here on is in the unit that was asked for
     out.mkdir(parents=True, exist_ok=True)
     check_room(out, config)
     module = TrainingModule(network.train(), rule, recipe, machine.workers)

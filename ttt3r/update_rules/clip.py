@@ -55,8 +55,10 @@ class Clip(GatedUpdateRule):
     reference: ClassVar[str] = "DDD3R (clip), 2026, https://github.com/szy233/TTT3R"
 
     def __post_init__(self) -> None:
-        if not (0 <= self.rate <= 1 and self.multiple > 0 and 0 <= self.smoothing < 1):
-            raise ValueError(f"rate must lie in [0, 1], multiple above 0 and smoothing in [0, 1), got {self}")
+        if not (0 <= self.rate <= 1 and 0 < self.multiple < float("inf") and 0 <= self.smoothing < 1):
+            raise ValueError(
+                f"rate must lie in [0, 1], multiple above 0 and smoothing in [0, 1), all finite, got {self}"
+            )
 
     def init(self, initial_state: Float[Tensor, "batch state channel"]) -> UsualLength:
         """No length yet."""

@@ -40,6 +40,10 @@ class Threshold(DriftTrust):
 
     at: float = 0.5
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.at <= 1:
+            raise ValueError(f"at must lie in [0, 1] as the shares do, got {self.at}")
+
     def weight(self, share: Float[Tensor, "batch state 1"]) -> Float[Tensor, "batch state 1"]:
         """1 where the share is above the threshold."""
         return (share > self.at).to(share.dtype)
@@ -50,6 +54,10 @@ class Steep(DriftTrust):
     """Share^power: 0 trusts always (a damped TTT3R), 1 is `Match`. Reported for powers from 0 to 5, with no one default."""
 
     power: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.power < float("inf"):
+            raise ValueError(f"power must be at least 0 and finite, got {self.power}")
 
     def weight(self, share: Float[Tensor, "batch state 1"]) -> Float[Tensor, "batch state 1"]:
         """The share to the power."""

@@ -65,7 +65,8 @@ class KalmanGain(GatedUpdateRule):
         highest: largest gain.
 
     Raises:
-        ValueError: if the gains are not 0 <= lowest <= highest <= 1, or a variance is negative.
+        ValueError: if the gains are not 0 <= lowest <= highest <= 1, smoothing is not in [0, 1], or another setting is negative
+            or not finite.
 
     Example:
         >>> KalmanGain(noise=2.0).noise
@@ -90,9 +91,11 @@ class KalmanGain(GatedUpdateRule):
     def __post_init__(self) -> None:
         if not 0 <= self.lowest <= self.highest <= 1:
             raise ValueError(f"gains must be 0 <= lowest <= highest <= 1, got {self.lowest} and {self.highest}")
-        for name in ("initial", "decay", "q_min", "q_max", "noise"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
+        for name in ("initial", "decay", "q_min", "q_max", "sharpness", "jump", "floor", "noise"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} must be at least 0 and finite, got {getattr(self, name)}")
+        if not 0 <= self.smoothing <= 1:
+            raise ValueError(f"smoothing must lie in [0, 1], got {self.smoothing}")
 
     def init(self, initial_state: Float[Tensor, "batch state channel"]) -> Filter:
         """The initial variance, and nothing seen."""

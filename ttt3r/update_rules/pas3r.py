@@ -47,7 +47,7 @@ class PoseAdaptive(GatedUpdateRule):
         detail: R at which s_2 is one half (0.1 in the paper).
 
     Raises:
-        ValueError: if a weight is negative or the radius not above 0.
+        ValueError: if a setting is negative or not finite, or the radius not above 0.
     """
 
     translation: float = 10.0
@@ -61,8 +61,9 @@ class PoseAdaptive(GatedUpdateRule):
     reference: ClassVar[str] = "PAS3R, 2026, https://arxiv.org/abs/2603.21436; w1, w2, r are ours"
 
     def __post_init__(self) -> None:
-        if not (self.translation >= 0 and self.rotation >= 0 and self.radius > 0):
-            raise ValueError(f"weights must be at least 0 and the radius above 0, got {self}")
+        settings = (self.translation, self.rotation, self.radius, self.sharpness, self.detail)
+        if not (all(0 <= setting < float("inf") for setting in settings) and self.radius > 0):
+            raise ValueError(f"weights must be at least 0 and the radius above 0, all finite, got {self}")
 
     def init(self, initial_state: Float[Tensor, "batch state channel"]) -> LastCamera:
         """The origin of the world, which is where the first camera stands."""

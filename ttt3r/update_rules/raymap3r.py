@@ -63,6 +63,9 @@ class StaticView(GatedUpdateRule):
         sharpness: the 3 of alpha.
         warmup: age up to which the gate stays open.
         smoothing: how strongly jerks of the camera are smoothed before it is asked from.
+
+    Raises:
+        ValueError: if a setting is negative or not finite.
     """
 
     regime: Regime = Routed()
@@ -76,6 +79,11 @@ class StaticView(GatedUpdateRule):
     needs: ClassVar[Needs] = Needs.STATE_ATTENTION | Needs.READOUT | Needs.REREAD
     equation: ClassVar[str] = "S + base max(0.15, 1 - l + l trust) e (candidate - S)"
     reference: ClassVar[str] = "RayMap3R, ECCV 2026, https://arxiv.org/abs/2603.20588"
+
+    def __post_init__(self) -> None:
+        for name in ("strength", "sharpness", "warmup", "smoothing"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} must be at least 0 and finite, got {getattr(self, name)}")
 
     def init(self, initial_state: Float[Tensor, "batch state channel"]) -> Watched:
         """Nothing seen yet."""

@@ -159,7 +159,7 @@ class Routed(Regime):
     The turns are those of the frames from age `first` to `last`, the first of which counts as 0. Until then: overwrite.
 
     Raises:
-        ValueError: if `last` does not come after `first`.
+        ValueError: if `last` does not come after `first`, or the angle is negative or not finite.
     """
 
     degrees: float = 2.0
@@ -169,6 +169,8 @@ class Routed(Regime):
     def __post_init__(self) -> None:
         if not 0 <= self.first < self.last:
             raise ValueError(f"first must lie between 0 and last, got {self}")
+        if not 0 <= self.degrees < float("inf"):
+            raise ValueError(f"degrees must be at least 0 and finite, got {self.degrees}")
 
     @property
     def slots(self) -> int:

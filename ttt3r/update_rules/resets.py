@@ -93,8 +93,10 @@ class WhenFar(ResetPolicy):
     minimum: int = 8
 
     def __post_init__(self) -> None:
-        if not self.distance > 0:
-            raise ValueError(f"distance must be more than 0 metres, got {self.distance}")
+        if not 0 < self.distance < float("inf"):
+            raise ValueError(
+                f"distance must be more than 0 metres and finite, got {self.distance}; use Never() for no resets"
+            )
         if self.minimum < 1:
             raise ValueError(f"a chunk has at least 1 frame, got minimum = {self.minimum}")
 

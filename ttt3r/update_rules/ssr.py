@@ -52,8 +52,8 @@ class SelfExpressive(StateUpdateRule):
     reference: ClassVar[str] = "in the spirit of SSR, 2026, https://arxiv.org/abs/2603.14765"
 
     def __post_init__(self) -> None:
-        if not (self.window >= 1 and self.temperature > 0):
-            raise ValueError(f"window must be at least 1 and temperature above 0, got {self}")
+        if not (self.window >= 1 and 0 < self.temperature < float("inf")):
+            raise ValueError(f"window must be at least 1 and temperature above 0 and finite, got {self}")
 
     def init(self, initial_state: Float[Tensor, "batch state channel"]) -> Window:
         """An empty window: the initial state is no candidate's like and never enters it."""

@@ -49,7 +49,7 @@ class TemporalSpatial(GatedUpdateRule):
         threshold: movement, in shares of the mean, at which T is one half.
 
     Raises:
-        ValueError: in a stream whose frames change their size without a reset.
+        ValueError: if the threshold is negative or not finite; in a stream whose frames change their size without a reset.
 
     Example:
         >>> TemporalSpatial()
@@ -63,6 +63,10 @@ class TemporalSpatial(GatedUpdateRule):
         "S + sigmoid(|dC| / mean |dC| - 1.5) sigmoid(max |logit| (1 - cos(x, x'))) (candidate - S)"
     )
     reference: ClassVar[str] = "TTSA3R, 2026, https://arxiv.org/abs/2601.22615"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threshold < float("inf"):
+            raise ValueError(f"threshold must be at least 0 and finite, got {self.threshold}")
 
     def init(self, initial_state: Float[Tensor, "batch state channel"]) -> LastFrame:
         """Zeros; the patches take their number and width with the first frame."""

@@ -100,8 +100,8 @@ class Anneal(Wrapper):
 
     def __post_init__(self) -> None:
         require_rule(self.rule)
-        if not self.horizon > 0:
-            raise ValueError(f"horizon must be more than 0 frames, got {self.horizon}")
+        if not 0 < self.horizon < float("inf"):
+            raise ValueError(f"horizon must be more than 0 frames and finite, got {self.horizon}")
 
     def update(
         self,
