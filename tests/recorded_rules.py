@@ -18,7 +18,7 @@ from ttt3r.network.official import official_name
 from ttt3r.reconstructor import Reconstructor
 from ttt3r.rollout import rollout
 from ttt3r.types import AttentionLayer, Features, Frame, Memory, Outputs, Proposal, Step
-from ttt3r.update_rules import Evidence, StateUpdateRule, absorb
+from ttt3r.update_rules import Evidence, StateUpdateRule, Update, absorb
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "shared" / "golden_rules"
 
@@ -98,10 +98,11 @@ def as_published(rule: StateUpdateRule, recording: Recording, see: See = evidenc
         if recording.first[view]:
             state, carried, age = initial, rule.init(initial), 0
         candidate = recording["candidate"][view][None]
-        update = rule.update(state, candidate, see(recording, view, age), carried)
+        shown = state, candidate, see(recording, view, age), carried
+        update = Update(candidate, rule.see_first(*shown)) if recording.first[view] else rule.update(*shown)
         carried, age = update.rule_state, age + 1
         if recording.update[view]:
-            state = candidate if recording.first[view] else update.state
+            state = update.state
         rule_states.append(carried)
         states.append(initial[0] if recording.reset[view] else state[0])
     return torch.stack(states), rule_states

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -53,19 +54,23 @@ class RecurrentNetwork(Protocol):
 
 
 class Reading:
-    """The heads of one frame, run when first asked and not again for the same outputs."""
+    """The heads of one frame: each runs when its output is first asked for, and once more in another gradient mode.
+
+    So a rule that looks under `no_grad` takes no gradient from who asks after it.
+    """
 
     def __init__(self, network: RecurrentNetwork, features: Features) -> None:
         self.network, self.features = network, features
-        self._made: dict[Outputs, Reconstruction] = {}
+        self._made: dict[tuple[bool, bool], tuple[Outputs, Reconstruction]] = {}
 
     def __call__(self, outputs: Outputs) -> Reconstruction:
-        """The reconstruction with (at least) these outputs."""
-        for made in self._made:
-            if outputs in made:
-                return self._made[made]
-        self._made[outputs] = self.network.readout(self.features, outputs)
-        return self._made[outputs]
+        """The reconstruction with these outputs, and no others."""
+        mode = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
+        made, kept = self._made.get(mode, (Outputs.NOTHING, Reconstruction()))
+        if missing := outputs & ~made:
+            kept = kept.joined(self.network.readout(self.features, missing).only(missing))
+            self._made[mode] = made | missing, kept
+        return kept.only(outputs)
 
 
 @dataclass(frozen=True)
@@ -167,7 +172,8 @@ def _wishes(
 def look(network: RecurrentNetwork, frame: Frame, memory: Memory, outputs: Outputs) -> Reconstruction:
     """What a memory answers to a frame; nothing is written."""
     core = replace(memory, rule=STATELESS)
-    return network.readout(network.propose(network.encode(frame), core, Needs.NOTHING, ()).features, outputs)
+    proposal = network.propose(network.encode(frame), core, Needs.NOTHING, ())
+    return network.readout(proposal.features, outputs).only(outputs)
 
 
 class Reconstructor(nn.Module):
@@ -209,7 +215,7 @@ class Reconstructor(nn.Module):
 
     def readout(self, features: Features, outputs: Outputs = Outputs.ALL) -> Reconstruction:
         """Run the heads. Feeds nothing back: may come later, many frames at a time, or not at all."""
-        return self.network.readout(features, outputs)
+        return self.network.readout(features, outputs).only(outputs)
 
     def step(self, frame: Frame, memory: Memory, outputs: Outputs = Outputs.ALL) -> Step:
         """One frame with the loop in your hands: live sources, notebooks. Records gradients if PyTorch does.
@@ -254,9 +260,10 @@ def restart(memory: Memory, network: RecurrentNetwork, rule: StateUpdateRule, fr
         raise ValueError(
             f"the frame holds {frame.batch} sequences, the memory {memory.batch}; begin(batch={frame.batch}) or stack frames"
         )
-    if frame.reset is False:
+    mask = frame.reset_mask
+    if frame.reset is False or not mask.any():
         return memory
-    if frame.reset is True:  # nothing of the old memory is kept, so the frame may have another size
-        return replace(begin(network, rule, memory.batch), seen=memory.seen)
     fresh = replace(begin(network, rule, memory.batch), seen=memory.seen)
-    return tree.select(frame.reset_mask.to(memory.state.device), fresh, memory)
+    if mask.all():  # nothing of the old memory is kept, so the frame may have another size
+        return fresh
+    return tree.select(mask.to(memory.state.device), fresh, memory)

@@ -221,10 +221,10 @@ def _read_out(
 ) -> list[dict[str, Reconstruction]]:
     """Reconstructions of each frame for each rule; several together in one call of the heads."""
     flat = [result for results in past for result in results.values()]
-    if len(past) == 1:
-        return [{name: result.reading(outputs) for name, result in past[0].items()}]
+    if len(past) == 1 or not outputs:
+        return [{name: result.reading(outputs) for name, result in results.items()} for results in past]
     features: Features = tree.concatenate([result.features for result in flat])
-    single = iter(tree.split(network.readout(features, outputs), flat[0].memory.batch))
+    single = iter(tree.split(network.readout(features, outputs).only(outputs), flat[0].memory.batch))
     return [{name: next(single) for name in results} for results in past]
 
 

@@ -26,7 +26,7 @@ Cameras are 4x4 `camera_to_world` matrices with OpenCV axes (x right, y down, z 
 
 import enum
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import torch
@@ -368,6 +368,23 @@ class Reconstruction:
         if self.points_camera is None:
             raise ValueError("no depth without camera-frame points; ask for Outputs.POINTS_CAMERA")
         return self.points_camera[..., 2]
+
+    def only(self, outputs: Outputs) -> "Reconstruction":
+        """These outputs, and no others."""
+        near, far = Outputs.POINTS_CAMERA in outputs, Outputs.POINTS_WORLD in outputs
+        return Reconstruction(
+            camera_to_world=self.camera_to_world if Outputs.CAMERA in outputs else None,
+            points_camera=self.points_camera if near else None,
+            confidence_camera=self.confidence_camera if near else None,
+            points_world=self.points_world if far else None,
+            confidence_world=self.confidence_world if far else None,
+            color=self.color if Outputs.COLOR in outputs else None,
+        )
+
+    def joined(self, other: "Reconstruction") -> "Reconstruction":
+        """Both together: where this one holds nothing, what the other holds."""
+        missing = [field.name for field in fields(self) if getattr(self, field.name) is None]
+        return replace(self, **{name: getattr(other, name) for name in missing})
 
     def moved(self, motion: Float[Tensor, "batch 4 4"]) -> "Reconstruction":
         """Camera and world points after a rigid motion of the world: B camera, B points. A chunk's place in its stream."""

@@ -10,6 +10,8 @@ from torch import Tensor
 from ttt3r.types import AttentionLayer
 from ttt3r.update_rules import Brake, Evidence
 from ttt3r.update_rules.brake import LastStep
+from ttt3r.update_rules.law_evidence import make_stream
+from ttt3r.update_rules.law_trial import Trial
 
 CASES = ["plain16", "reset16", "dup8"]
 
@@ -69,9 +71,12 @@ def test_agreement_brakes_and_turning_back_speeds_up():
 
 
 def test_the_step_from_the_initial_state_is_not_carried():
-    one = torch.tensor([[1.0, 0, 0]])
-    assert torch.equal(gate(Brake(), one, 0 * one, age=0).rule_state.step, 0 * one[None])
-    assert torch.equal(gate(Brake(), one, 0 * one, age=1).rule_state.step, one[None])
+    frames = make_stream()
+    first, second = (taken.memory for taken in Trial(Brake(), frames[:2]).run())
+    assert isinstance(first.rule, LastStep)
+    assert isinstance(second.rule, LastStep)
+    assert first.rule.step.eq(0).all()
+    assert torch.equal(second.rule.step, frames[1].candidate - frames[0].candidate)
 
 
 def test_a_sharpness_that_is_no_number_is_refused():

@@ -7,7 +7,7 @@ import rule_recordings as recordings
 import torch
 
 from ttt3r.types import AttentionLayer
-from ttt3r.update_rules import AttentionEvidence, Calibrated, Evidence, Keys
+from ttt3r.update_rules import AttentionEvidence, Calibrated, Evidence, Keys, Update
 from ttt3r.update_rules.evidence import normalised_entropy
 from ttt3r.update_rules.recal3r import Pressure
 
@@ -90,7 +90,9 @@ def test_the_published_pressure_also_grows_at_frames_that_may_not_write(shared):
     recorded = recordings.recording("recal3r", "skip8")
 
     def decide(index, memory, proposed, seen):
-        update = RULE.update(memory.state, proposed.candidate, seen, memory.rule)
+        shown = memory.state, proposed.candidate, seen, memory.rule
+        first = bool((memory.age == 0).all())
+        update = Update(proposed.candidate, RULE.see_first(*shown)) if first else RULE.update(*shown)
         return update.state if recorded.write[index] else memory.state, update.rule_state
 
     start = RULE.init(recorded["state_init"][None])

@@ -126,11 +126,17 @@ def test_a_single_patch_is_never_dynamic(network):
     torch.testing.assert_close(found["it"], found["cut3r"], rtol=1e-4, atol=1e-4)
 
 
-def test_frames_that_change_their_size_are_refused_with_the_cure():
-    tokens = Tokens(torch.zeros(2, 5, 6), (1, 5))
+def test_frames_that_change_their_size_are_refused_with_the_cure(network):
+    small, large = torch.zeros(1, 3, 32, 48), torch.zeros(1, 3, 48, 64)
+    with pytest.raises(ValueError, match="12 patches after one with 6.*reset=True"):
+        states(network, {"it": Suppress()}, [Frame(small), Frame(large)])
+    assert states(network, {"it": Suppress()}, [Frame(small), Frame(large, reset=True), Frame(large)])
+
+
+def test_a_frame_of_another_size_that_is_not_written_is_read_without_a_bias():
     memory = Memory.start(torch.zeros(2, 4, 8), torch.zeros(2, 2, 4))
-    with pytest.raises(ValueError, match="5 patches after one with 3.*reset=True"):
-        Suppress().attend(DynamicScore(SCORE), tokens, memory)
+    assert Suppress().attend(DynamicScore(SCORE), Tokens(torch.zeros(2, 5, 6), (1, 5)), memory) == ()
+    assert len(Suppress().attend(DynamicScore(SCORE), Tokens(torch.zeros(2, 3, 6), (1, 3)), memory)) == 2
 
 
 @pytest.mark.parametrize("settings", [{"strength": -1.0}, {"strength": float("nan")}, {"layers": -1}])

@@ -26,7 +26,7 @@ def gain(candidates, logits, encoder, rule=RULE):
     carried = rule.init(torch.zeros_like(candidates[:1]))
     state = candidates[:1]
     first = recordings.evidence(0 * SOME, logits, encoder[0])
-    carried = rule.gain(state, candidates[:1], first, carried).rule_state
+    carried = rule.see_first(state, candidates[:1], first, carried)
     second = recordings.evidence(SOME, logits, encoder[1])
     return rule.gain(state, candidates[1:], second, carried).value[0, :, 0]
 
@@ -52,9 +52,11 @@ def as_published(recorded):
     """First frames are taken if they may be written, all others whether or not they may."""
 
     def decide(index, memory, proposed, seen):
-        seen = seen if index == 0 or not recorded.first[index] else recordings.replace(seen, age=torch.zeros(1).long())
-        update = RULE.update(memory.state, proposed.candidate, seen, memory.rule)
-        return update.state if recorded.write[index] or not recorded.first[index] else memory.state, update.rule_state
+        shown = memory.state, proposed.candidate, seen, memory.rule
+        if recorded.first[index]:
+            return proposed.candidate if recorded.write[index] else memory.state, RULE.see_first(*shown)
+        update = RULE.update(*shown)
+        return update.state, update.rule_state
 
     return decide
 

@@ -29,7 +29,7 @@ class AttentionRecord(RuleState):
 
 
 @dataclass(frozen=True)
-class AttentionRecorded(Wrapper):
+class AttentionRecorded(Wrapper[AttentionRecord]):
     """The inner rule unchanged, with the attention of the last frame in the rule state: see `AttentionRecord`.
 
     A = mean over layers and heads of softmax(q k^T), without the column of the pose token. It costs one map of (state,
@@ -44,7 +44,7 @@ class AttentionRecorded(Wrapper):
     """
 
     @property
-    def needs(self) -> Needs:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def needs(self) -> Needs:
         """The needs of the inner rule, and the state's attention."""
         return self.rule.needs | Needs.STATE_ATTENTION
 
@@ -53,22 +53,35 @@ class AttentionRecorded(Wrapper):
         none = torch.zeros_like(initial_state[..., :1], dtype=torch.float32)
         return AttentionRecord(self.rule.init(initial_state), none)
 
-    def attend(self, rule_state: RuleState, tokens: Tokens, memory: Memory) -> tuple[AttentionBias, ...]:
+    def attend(self, rule_state: AttentionRecord, tokens: Tokens, memory: Memory) -> tuple[AttentionBias, ...]:
         """The biases of the inner rule."""
-        assert isinstance(rule_state, AttentionRecord)
         return self.rule.attend(rule_state.rule, tokens, memory)
+
+    def see_first(
+        self,
+        state: Float[Tensor, "batch state channel"],
+        candidate: Float[Tensor, "batch state channel"],
+        evidence: Evidence,
+        rule_state: AttentionRecord,
+    ) -> AttentionRecord:
+        """What the inner rule keeps, and where the tokens looked."""
+        inner = self.rule.see_first(state, candidate, evidence, rule_state.rule)
+        return AttentionRecord(inner, _looks(evidence))
 
     def update(
         self,
         state: Float[Tensor, "batch state channel"],
         candidate: Float[Tensor, "batch state channel"],
         evidence: Evidence,
-        rule_state: RuleState,
-    ) -> Update:
+        rule_state: AttentionRecord,
+    ) -> Update[AttentionRecord]:
         """The inner update, and where the tokens looked."""
-        assert isinstance(rule_state, AttentionRecord)
         inner = self.rule.update(state, candidate, evidence, rule_state.rule)
-        first = evidence.state_attention.layers[0].key
-        every_key = torch.eye(first.shape[2], dtype=torch.float32, device=first.device).expand(first.shape[0], -1, -1)
-        attention = evidence.state_attention.project(every_key, Keys.ALL)[..., Keys.PATCHES.value].detach().float()
-        return replace(inner, rule_state=AttentionRecord(inner.rule_state, attention))
+        return replace(inner, rule_state=AttentionRecord(inner.rule_state, _looks(evidence)))
+
+
+def _looks(evidence: Evidence) -> Float[Tensor, "batch state patch"]:
+    """Share of each token's attention that a patch gets, mean over layers and heads."""
+    key = evidence.state_attention.layers[0].key
+    every_key = torch.eye(key.shape[2], dtype=torch.float32, device=key.device).expand(key.shape[0], -1, -1)
+    return evidence.state_attention.project(every_key, Keys.ALL)[..., Keys.PATCHES.value].detach().float()

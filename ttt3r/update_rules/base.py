@@ -7,12 +7,15 @@ The network proposes a candidate state; the rule says how much of the step candi
 With the loss 1/2 |S - stopgrad(candidate)|^2 the gradient is S_{t-1} - candidate_t, so G_t is a learning rate and this is
 one step of test-time training. A rule gets everything by argument and hands everything back. It holds settings only: the
 first frame, resets, write masks, batches and devices are the loop's business (`ttt3r.update_rules.absorption`).
+
+The contract is generic over what a rule carries: `class Momentum(StateUpdateRule[Velocity])` says that `init` makes a
+`Velocity`, and that it is what comes back with each call. A rule that carries nothing leaves the brackets out.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import torch
 from jaxtyping import Float
@@ -21,9 +24,12 @@ from torch import Tensor, nn
 from ttt3r.types import STATELESS, AttentionBias, Memory, Needs, RuleState, Tokens
 from ttt3r.update_rules.evidence import Evidence
 
+State = TypeVar("State", bound=RuleState)
+"""What a rule carries from frame to frame."""
+
 
 @dataclass(frozen=True)
-class Gain:
+class Gain(Generic[State]):
     """A gate's answer for one frame.
 
     Args:
@@ -33,12 +39,12 @@ class Gain:
     """
 
     value: Float[Tensor, "batch state #channel"]
-    rule_state: RuleState = STATELESS
+    rule_state: State = cast("State", STATELESS)  # of a rule that carries nothing
     pose_gain: float | Float[Tensor, " batch"] = 1.0
 
 
 @dataclass(frozen=True)
-class Update:
+class Update(Generic[State]):
     """A rule's answer for one frame.
 
     Args:
@@ -50,37 +56,57 @@ class Update:
     """
 
     state: Float[Tensor, "batch state channel"]
-    rule_state: RuleState = STATELESS
+    rule_state: State = cast("State", STATELESS)
     gain: Float[Tensor, "batch state #channel"] | None = None
     pose_gain: float | Float[Tensor, " batch"] = 1.0
 
 
-class StateUpdateRule(ABC):
+class StateUpdateRule(ABC, Generic[State]):
     """How the memory absorbs a frame. Subclass this to return any next state; subclass `GatedUpdateRule` for a gain.
 
     A rule is a frozen dataclass of settings that can be made without arguments; a learned rule is an `nn.Module`.
     """
 
-    needs: ClassVar[Needs] = Needs.NOTHING
+    # Not annotated: most rules set these two for their class, and one around other rules makes properties of them.
+    needs = Needs.NOTHING
     """What the network must keep for this rule. A wrapper answers with the needs of what it wraps."""
-    bounds: ClassVar[tuple[float, float] | None] = None
+    bounds = cast("tuple[float, float] | None", None)
     """Range that the gain must keep to; the loop stops where it does not. `None` for no such range."""
     equation: ClassVar[str] = ""
     """One line, for `ttt3r rules`."""
     reference: ClassVar[str] = ""
     """Authors, year and link, for `ttt3r rules`."""
 
-    def init(self, initial_state: Float[Tensor, "batch state channel"]) -> RuleState:
+    def init(self, initial_state: Float[Tensor, "batch state channel"]) -> State:
         """What the rule carries before the first frame; nothing, unless a rule says otherwise.
 
         Batch-first tensors of the shape and dtype that they keep. An axis whose length only a frame tells (its patches,
         their features) begins with length 1 and takes its length with the first frame.
         """
-        return STATELESS
+        return cast("State", STATELESS)
 
-    def attend(self, rule_state: RuleState, tokens: Tokens, memory: Memory) -> tuple[AttentionBias, ...]:
-        """Biases on the decoder's attention for this frame, before it runs; none, unless a rule says otherwise."""
+    def attend(self, rule_state: State, tokens: Tokens, memory: Memory) -> tuple[AttentionBias, ...]:
+        """Biases on the decoder's attention for this frame, before it runs; none, unless a rule says otherwise.
+
+        Asked for every frame, also for one that cannot write: a question may be of another size than the frames before.
+        """
         return ()
+
+    def see_first(
+        self,
+        state: Float[Tensor, "batch state channel"],
+        candidate: Float[Tensor, "batch state channel"],
+        evidence: Evidence,
+        rule_state: State,
+    ) -> State:
+        """What the rule carries on from the first frame, whose candidate the loop takes whole.
+
+        A rule says here what it keeps of such a frame: nothing (`return rule_state`, which is what `init` gave), or what
+        the next frame is compared with. By default it is what `update` carries on; a rule that carries nothing is not asked.
+        """
+        if type(rule_state) is RuleState:
+            return rule_state
+        return self.update(state, candidate, evidence, rule_state).rule_state
 
     @abstractmethod
     def update(
@@ -88,12 +114,16 @@ class StateUpdateRule(ABC):
         state: Float[Tensor, "batch state channel"],
         candidate: Float[Tensor, "batch state channel"],
         evidence: Evidence,
-        rule_state: RuleState,
-    ) -> Update:
-        """The next state. Called for every frame that is absorbed, the first included (its candidate is taken whole)."""
+        rule_state: State,
+    ) -> Update[State]:
+        """The next state.
+
+        Called for frames after the first that the memory absorbs. In a batch it sees all sequences if one of them absorbs
+        such a frame; its answer for the others is left aside.
+        """
 
 
-class GatedUpdateRule(StateUpdateRule):
+class GatedUpdateRule(StateUpdateRule[State]):
     """A rule that only answers with a learning rate; the blend is done for it.
 
     Examples:
@@ -103,7 +133,7 @@ class GatedUpdateRule(StateUpdateRule):
         ...         return Gain(torch.full_like(state[..., :1], 0.5))
     """
 
-    bounds: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
+    bounds = cast("tuple[float, float] | None", (0.0, 1.0))
     """A learning rate lies between nothing and all; set `None` in a gate that means to leave this range."""
 
     @abstractmethod
@@ -112,8 +142,8 @@ class GatedUpdateRule(StateUpdateRule):
         state: Float[Tensor, "batch state channel"],
         candidate: Float[Tensor, "batch state channel"],
         evidence: Evidence,
-        rule_state: RuleState,
-    ) -> Gain:
+        rule_state: State,
+    ) -> Gain[State]:
         """The learning rate of every state token for this frame."""
 
     def update(
@@ -121,8 +151,8 @@ class GatedUpdateRule(StateUpdateRule):
         state: Float[Tensor, "batch state channel"],
         candidate: Float[Tensor, "batch state channel"],
         evidence: Evidence,
-        rule_state: RuleState,
-    ) -> Update:
+        rule_state: State,
+    ) -> Update[State]:
         """S + G (candidate - S), with G from `gain`."""
         gain = self.gain(state, candidate, evidence, rule_state)
         if not isinstance(gain, Gain):

@@ -21,7 +21,7 @@ class LastStep(RuleState):
 
 
 @dataclass(frozen=True)
-class Brake(GatedUpdateRule):
+class Brake(GatedUpdateRule[LastStep]):
     """TTT3R's gate, lowered where successive steps agree and raised where they turn back: the opposite of momentum.
 
         S_t = S_{t-1} + a b D_t,     b_s = sigmoid(-tau cos(D_t,s , D_{t-1,s})),     D_t = candidate_t - S_{t-1}
@@ -60,17 +60,25 @@ class Brake(GatedUpdateRule):
         """No step yet."""
         return LastStep(torch.zeros_like(wide(initial_state)))
 
+    def see_first(
+        self,
+        state: Float[Tensor, "batch state channel"],
+        candidate: Float[Tensor, "batch state channel"],
+        evidence: Evidence,
+        rule_state: LastStep,
+    ) -> LastStep:
+        """Nothing: the step from the initial state is no step of this kind."""
+        return rule_state
+
     def gain(
         self,
         state: Float[Tensor, "batch state channel"],
         candidate: Float[Tensor, "batch state channel"],
         evidence: Evidence,
-        rule_state: RuleState,
-    ) -> Gain:
+        rule_state: LastStep,
+    ) -> Gain[LastStep]:
         """TTT3R's gate times the brake; no gradient flows through it."""
-        assert isinstance(rule_state, LastStep)
         step = (wide(candidate) - wide(state)).detach()
         confidence = torch.sigmoid(evidence.state_attention.mean_logit(Keys.ALL)).detach()
         brake = torch.sigmoid(-self.sharpness * cosine(step, rule_state.step))
-        first = (evidence.age == 0)[:, None, None]
-        return Gain(confidence * brake, LastStep(torch.where(first, rule_state.step, step)))
+        return Gain(confidence * brake, LastStep(step))

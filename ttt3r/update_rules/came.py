@@ -27,7 +27,7 @@ class StepMoments(RuleState):
 
 
 @dataclass(frozen=True)
-class ConfidenceGuided(StateUpdateRule):
+class ConfidenceGuided(StateUpdateRule[StepMoments]):
     """A step per channel along the running mean of the proposed steps, divided by how far they scatter around it.
 
         D_t = candidate_t - S_{t-1}
@@ -80,24 +80,31 @@ class ConfidenceGuided(StateUpdateRule):
         zero = torch.zeros_like(wide(initial_state))
         return StepMoments(zero, zero)
 
+    def see_first(
+        self,
+        state: Float[Tensor, "batch state channel"],
+        candidate: Float[Tensor, "batch state channel"],
+        evidence: Evidence,
+        rule_state: StepMoments,
+    ) -> StepMoments:
+        """Nothing: the step from the initial state does not enter the moments."""
+        return rule_state
+
     def update(
         self,
         state: Float[Tensor, "batch state channel"],
         candidate: Float[Tensor, "batch state channel"],
         evidence: Evidence,
-        rule_state: RuleState,
-    ) -> Update:
-        """One step; a first frame, which is taken whole, leaves no trace in the moments."""
-        assert isinstance(rule_state, StepMoments)
+        rule_state: StepMoments,
+    ) -> Update[StepMoments]:
+        """One step."""
         old = wide(state)
         step = wide(candidate) - old
         mean = self.smoothing * rule_state.mean + (1 - self.smoothing) * step
         scatter = (step - mean).square()
         spread = self.spread_smoothing * rule_state.spread + (1 - self.spread_smoothing) * scatter
-        steps = evidence.age.clamp_min(1)[:, None, None].to(mean.dtype)  # age 1 is the first step that counts
+        steps = evidence.age.clamp_min(1)[:, None, None].to(mean.dtype)  # a first frame beside this one divides by no 0
         likely = mean / (1 - self.smoothing**steps)
         noise = (spread / (1 - self.spread_smoothing**steps) + self.eps**2).sqrt()
         after = old + (self.rate / noise).clamp_max(1) * likely
-        first = (evidence.age == 0)[:, None, None]
-        moments = StepMoments(torch.where(first, 0.0, mean), torch.where(first, 0.0, spread))
-        return Update(after.to(state.dtype), moments)
+        return Update(after.to(state.dtype), StepMoments(mean, spread))

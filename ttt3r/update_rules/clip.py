@@ -21,7 +21,7 @@ class UsualLength(RuleState):
 
 
 @dataclass(frozen=True)
-class Clip(GatedUpdateRule):
+class Clip(GatedUpdateRule[UsualLength]):
     """A constant rate whose steps are clipped at a multiple of their usual length, token by token.
 
         S_t = S_{t-1} + r D_t min(1, k m_{t-1} / |D_t|),     m_t = b m_{t-1} + (1 - b) |D_t|,     D_t = candidate_t - S_{t-1}
@@ -64,18 +64,26 @@ class Clip(GatedUpdateRule):
         """No length yet."""
         return UsualLength(torch.zeros_like(wide(initial_state[..., :1])))
 
+    def see_first(
+        self,
+        state: Float[Tensor, "batch state channel"],
+        candidate: Float[Tensor, "batch state channel"],
+        evidence: Evidence,
+        rule_state: UsualLength,
+    ) -> UsualLength:
+        """Nothing: the step from the initial state is not of the usual kind."""
+        return rule_state
+
     def gain(
         self,
         state: Float[Tensor, "batch state channel"],
         candidate: Float[Tensor, "batch state channel"],
         evidence: Evidence,
-        rule_state: RuleState,
-    ) -> Gain:
+        rule_state: UsualLength,
+    ) -> Gain[UsualLength]:
         """The rate, lowered where the step is too long; no gradient flows through the limit."""
-        assert isinstance(rule_state, UsualLength)
         now = length((wide(candidate) - wide(state)).detach())
         mean = torch.where(rule_state.mean > 0, rule_state.mean, now)
         limit = torch.where(now > 0, self.multiple * mean / torch.where(now > 0, now, 1.0), 1.0).clamp_max(1)
-        first = (evidence.age == 0)[:, None, None]
-        after = torch.where(first, rule_state.mean, self.smoothing * mean + (1 - self.smoothing) * now)
+        after = self.smoothing * mean + (1 - self.smoothing) * now
         return Gain(self.rate * limit, UsualLength(after))

@@ -22,7 +22,7 @@ class RuleStates(RuleState):
 
 
 @dataclass(frozen=True)
-class Combination(StateUpdateRule):
+class Combination(StateUpdateRule[RuleStates]):
     """What all combinations share: the union of needs, the states side by side, all attention biases.
 
     Raises:
@@ -39,7 +39,7 @@ class Combination(StateUpdateRule):
             require_rule(rule)
 
     @property
-    def needs(self) -> Needs:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def needs(self) -> Needs:
         """The union of the parts' needs."""
         needs = Needs.NOTHING
         for rule in self.rules:
@@ -47,7 +47,7 @@ class Combination(StateUpdateRule):
         return needs
 
     @property
-    def bounds(self) -> tuple[float, float] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def bounds(self) -> tuple[float, float] | None:
         """Products of numbers within the parts' bounds; none if a part has none."""
         ends = [1.0]
         for rule in self.rules:
@@ -60,10 +60,21 @@ class Combination(StateUpdateRule):
         """What the parts carry."""
         return RuleStates(tuple(rule.init(initial_state) for rule in self.rules))
 
-    def attend(self, rule_state: RuleState, tokens: Tokens, memory: Memory) -> tuple[AttentionBias, ...]:
+    def attend(self, rule_state: RuleStates, tokens: Tokens, memory: Memory) -> tuple[AttentionBias, ...]:
         """The biases of all parts, one after the other."""
-        pairs = zip(self.rules, _parts(rule_state), strict=True)
+        pairs = zip(self.rules, rule_state.parts, strict=True)
         return tuple(bias for rule, carried in pairs for bias in rule.attend(carried, tokens, memory))
+
+    def see_first(
+        self,
+        state: Float[Tensor, "batch state channel"],
+        candidate: Float[Tensor, "batch state channel"],
+        evidence: Evidence,
+        rule_state: RuleStates,
+    ) -> RuleStates:
+        """What each part keeps: all of them see the whole candidate."""
+        pairs = zip(self.rules, rule_state.parts, strict=True)
+        return RuleStates(tuple(rule.see_first(state, candidate, evidence, carried) for rule, carried in pairs))
 
 
 @dataclass(frozen=True)
@@ -73,7 +84,7 @@ class Product(Combination):
     A rule that names no gain cannot be multiplied; `Chain` takes it.
 
     Raises:
-        ValueError: on the first frame, if a part names no gain.
+        ValueError: on the second frame, if a part names no gain.
 
     Examples:
         >>> from ttt3r.update_rules.constant import ConstantRate
@@ -87,12 +98,12 @@ class Product(Combination):
         state: Float[Tensor, "batch state channel"],
         candidate: Float[Tensor, "batch state channel"],
         evidence: Evidence,
-        rule_state: RuleState,
-    ) -> Update:
+        rule_state: RuleStates,
+    ) -> Update[RuleStates]:
         """S + G_1 G_2 ... (candidate - S)."""
         updates = [
             rule.update(state, candidate, evidence, carried)
-            for rule, carried in zip(self.rules, _parts(rule_state), strict=True)
+            for rule, carried in zip(self.rules, rule_state.parts, strict=True)
         ]
         gain = _product(updates)
         if gain is None:
@@ -117,11 +128,11 @@ class Chain(Combination):
         state: Float[Tensor, "batch state channel"],
         candidate: Float[Tensor, "batch state channel"],
         evidence: Evidence,
-        rule_state: RuleState,
-    ) -> Update:
+        rule_state: RuleStates,
+    ) -> Update[RuleStates]:
         """The last rule's state; it names a gain if every rule does."""
         updates: list[Update] = []
-        for rule, carried in zip(self.rules, _parts(rule_state), strict=True):
+        for rule, carried in zip(self.rules, rule_state.parts, strict=True):
             updates.append(rule.update(state, updates[-1].state if updates else candidate, evidence, carried))
         states = RuleStates(tuple(update.rule_state for update in updates))
         pose_gain = math.prod(update.pose_gain for update in updates)
@@ -158,15 +169,15 @@ class Schedule(Combination):
             raise ValueError(f"starts must be ages above 0 in increasing order, got {self.starts}")
 
     @property
-    def bounds(self) -> tuple[float, float] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def bounds(self) -> tuple[float, float] | None:
         """From the lowest to the highest bound of the parts; none if a part has none."""
         ends = [bound for rule in self.rules for bound in rule.bounds or ()]
         return None if any(rule.bounds is None for rule in self.rules) else (min(ends), max(ends))
 
-    def attend(self, rule_state: RuleState, tokens: Tokens, memory: Memory) -> tuple[AttentionBias, ...]:
+    def attend(self, rule_state: RuleStates, tokens: Tokens, memory: Memory) -> tuple[AttentionBias, ...]:
         """The biases of the rule that decides; those of the others are zero."""
         biases: list[AttentionBias] = []
-        for index, (rule, carried) in enumerate(zip(self.rules, _parts(rule_state), strict=True)):
+        for index, (rule, carried) in enumerate(zip(self.rules, rule_state.parts, strict=True)):
             decides = self._decides(index, memory.age)[:, None]
             found = rule.attend(carried, tokens, memory)
             biases += [replace(bias, query=torch.where(decides, bias.query, 0.0)) for bias in found]
@@ -177,10 +188,10 @@ class Schedule(Combination):
         state: Float[Tensor, "batch state channel"],
         candidate: Float[Tensor, "batch state channel"],
         evidence: Evidence,
-        rule_state: RuleState,
-    ) -> Update:
+        rule_state: RuleStates,
+    ) -> Update[RuleStates]:
         """The update of the rule whose turn it is, sequence by sequence; it names a gain if every rule does."""
-        pairs = zip(self.rules, _parts(rule_state), strict=True)
+        pairs = zip(self.rules, rule_state.parts, strict=True)
         updates = [rule.update(state, candidate, evidence, carried) for rule, carried in pairs]
         taken = updates[0]
         for index, update in enumerate(updates[1:], start=1):
@@ -199,11 +210,6 @@ class Schedule(Combination):
         begins, *ends = (0, *self.starts)[index : index + 2]
         turn = age >= begins
         return turn & (age < ends[0]) if ends else turn
-
-
-def _parts(rule_state: RuleState) -> tuple[RuleState, ...]:
-    assert isinstance(rule_state, RuleStates)  # the loop hands back what init and update gave
-    return rule_state.parts
 
 
 def _product(updates: list[Update]) -> Float[Tensor, "batch state #channel"] | None:

@@ -167,7 +167,10 @@ class Evidence:
         return camera
 
     def reconstruction(self, outputs: Outputs = Outputs.ALL) -> Reconstruction:
-        """The prediction for this frame, made once and used again by the readout. Needs `Needs.READOUT`."""
+        """The prediction for this frame, of the outputs asked for. Needs `Needs.READOUT`.
+
+        Each output is made once, for the rule and for the readout after it; once more under another gradient mode.
+        """
         if self.make_reconstruction is None:
             raise UndeclaredNeedsError(
                 "the readout is not open to this rule; declare `needs = Needs.READOUT` in the rule"

@@ -1,6 +1,6 @@
 """FILT3R: a small Kalman filter for every state token, with the candidate as its measurement."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -31,7 +31,7 @@ class Filter(RuleState):
 
 
 @dataclass(frozen=True)
-class KalmanGain(GatedUpdateRule):
+class KalmanGain(GatedUpdateRule[Filter]):
     """The gain of a scalar Kalman filter per token, whose process noise rises where a candidate jumps.
 
         d_s  = |candidate_{t,s} - candidate_{t-1,s}|
@@ -103,25 +103,32 @@ class KalmanGain(GatedUpdateRule):
         return Filter(torch.full_like(wide[..., 0], self.initial), wide, torch.zeros_like(wide[:, 0, 0]))
 
     @torch.no_grad()
+    def see_first(
+        self,
+        state: Float[Tensor, "batch state channel"],
+        candidate: Float[Tensor, "batch state channel"],
+        evidence: Evidence,
+        rule_state: Filter,
+    ) -> Filter:
+        """The candidate, with which the next one is compared; it starts the filter."""
+        return replace(rule_state, candidate=candidate.to(rule_state.candidate))
+
+    @torch.no_grad()
     def gain(
         self,
         state: Float[Tensor, "batch state channel"],
         candidate: Float[Tensor, "batch state channel"],
         evidence: Evidence,
-        rule_state: RuleState,
-    ) -> Gain:
-        """K of each token; 1 on a first frame, which only starts the filter."""
-        assert isinstance(rule_state, Filter)
-        first = evidence.age == 0
+        rule_state: Filter,
+    ) -> Gain[Filter]:
+        """K of each token."""
         candidate = candidate.to(rule_state.candidate)
         moved = (candidate - rule_state.candidate).norm(dim=-1)
         mean = moved.mean(dim=-1)
         drift = torch.lerp(rule_state.drift, mean, torch.where(evidence.age == 1, 1.0, self.smoothing).to(mean))
-        drift = torch.where(first, 0.0, drift.clamp_min(self.floor))
+        drift = drift.clamp_min(self.floor)
         jumped = torch.sigmoid(self.sharpness * (moved / (drift[:, None] + EPSILON) - self.jump))
         predicted = self.decay * rule_state.variance + self.q_min + (self.q_max - self.q_min) * jumped
         gain = (predicted / (predicted + self.noise + EPSILON)).clamp(self.lowest, self.highest)
         corrected = ((1 - gain).square() * predicted + gain.square() * self.noise).clamp_min(EPSILON)
-        variance = torch.where(first[:, None], rule_state.variance, corrected)
-        value = torch.where(first[:, None], 1.0, gain)[..., None]
-        return Gain(value, Filter(variance, candidate, drift))
+        return Gain(gain[..., None], Filter(corrected, candidate, drift))

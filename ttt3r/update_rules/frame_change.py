@@ -1,6 +1,6 @@
 """One learning rate per frame: large where the picture changes more than it usually does."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -25,7 +25,7 @@ class LastPicture(RuleState):
 
 
 @dataclass(frozen=True)
-class FrameChange(GatedUpdateRule):
+class FrameChange(GatedUpdateRule[LastPicture]):
     """A gate over frames: a soft choice of key frames from how much the features change.
 
         S_t = S_{t-1} + g_t (candidate_t - S_{t-1}),     g_t = 1 - exp(-c_t / m_{t-1}),     m_t = b m_{t-1} + (1 - b) c_t
@@ -62,20 +62,33 @@ class FrameChange(GatedUpdateRule):
         none = torch.zeros_like(wide(initial_state[:, :1])).repeat(1, REGIONS, 1)
         return LastPicture(none, none[:, 0, 0])
 
+    def see_first(
+        self,
+        state: Float[Tensor, "batch state channel"],
+        candidate: Float[Tensor, "batch state channel"],
+        evidence: Evidence,
+        rule_state: LastPicture,
+    ) -> LastPicture:
+        """The picture, with which the next one is compared."""
+        return replace(rule_state, regions=_regions(evidence))
+
     def gain(
         self,
         state: Float[Tensor, "batch state channel"],
         candidate: Float[Tensor, "batch state channel"],
         evidence: Evidence,
-        rule_state: RuleState,
-    ) -> Gain:
+        rule_state: LastPicture,
+    ) -> Gain[LastPicture]:
         """One number per sequence for every token; no gradient flows through it."""
-        assert isinstance(rule_state, LastPicture)
-        tokens = wide(evidence.decoder_first).detach()
-        regions = functional.adaptive_avg_pool1d(tokens.transpose(1, 2), REGIONS).transpose(1, 2)
+        regions = _regions(evidence)
         change = length(regions - rule_state.regions).mean(dim=(1, 2))
         usual = torch.where(rule_state.change > 0, rule_state.change, change)
         rate = -torch.expm1(-change / torch.where(usual > 0, usual, 1.0))
-        first = evidence.age == 0
-        mean = torch.where(first, rule_state.change, self.smoothing * usual + (1 - self.smoothing) * change)
+        mean = self.smoothing * usual + (1 - self.smoothing) * change
         return Gain(rate[:, None, None].expand_as(state[..., :1]), LastPicture(regions, mean))
+
+
+def _regions(evidence: Evidence) -> Float[Tensor, "batch region channel"]:
+    """The features of this frame, averaged over equal runs of patches."""
+    tokens = wide(evidence.decoder_first).detach()
+    return functional.adaptive_avg_pool1d(tokens.transpose(1, 2), REGIONS).transpose(1, 2)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ttt3r import tree
-from ttt3r.types import AttentionLayer, Features, Needs, Proposal, Reconstruction
+from ttt3r.types import AttentionLayer, Features, Needs, Proposal, Reconstruction, Tokens
 from ttt3r.update_rules.evidence import Evidence
 
 PATCH = 16
@@ -63,9 +63,32 @@ class SyntheticFrame:
             make_initial_state=lambda: self.initial_state,
             state_layers=self.state_layers if Needs.STATE_ATTENTION in needs else (),
             image_layers=self.image_layers if Needs.IMAGE_ATTENTION in needs else (),
-            make_reconstruction=(lambda outputs: shown) if Needs.READOUT in needs else None,
-            make_reread=(lambda frame, outputs: seen_again) if Needs.REREAD in needs else None,
+            make_reconstruction=shown.only if Needs.READOUT in needs else None,
+            make_reread=(lambda frame, outputs: seen_again.only(outputs)) if Needs.REREAD in needs else None,
             image=shown.color.permute(0, 3, 1, 2),
+        )
+
+    def question(self) -> Tokens:
+        """What the encoder would give for a ray map of this size."""
+        return Tokens(self.encoder_tokens, self.grid)
+
+    def taller(self) -> "SyntheticFrame":
+        """The same memory before a frame of twice as many rows of patches."""
+
+        def both(tokens: Tensor, axis: int = 1, apart: int = 0) -> Tensor:
+            again = tokens.narrow(axis, apart, tokens.shape[axis] - apart)  # the pose token stands there once
+            return torch.cat([tokens, again], dim=axis)
+
+        pixels = tree.map_tensors(both, replace(self.reconstruction, camera_to_world=None))
+        return replace(
+            self,
+            encoder_tokens=both(self.encoder_tokens),
+            decoder_first=both(self.decoder_first),
+            decoder_last=both(self.decoder_last),
+            state_layers=tuple(AttentionLayer(x.query, both(x.key, 2, 1)) for x in self.state_layers),
+            image_layers=tuple(AttentionLayer(both(x.query, 2, 1), both(x.key, 2, 1)) for x in self.image_layers),
+            reconstruction=replace(pixels, camera_to_world=self.reconstruction.camera_to_world),
+            grid=(2 * self.grid[0], self.grid[1]),
         )
 
     def proposal(self) -> Proposal:
@@ -87,6 +110,7 @@ def make_stream(sizes: Sizes = Sizes(), device: torch.device | str = "cpu", seed
     patches = sizes.grid[0] * sizes.grid[1]
     initial, scene = normal(sizes.state, sizes.channel), normal(sizes.state, sizes.channel)
     image, camera = normal(patches, sizes.feature), torch.eye(4).expand(sizes.batch, 4, 4)
+    stretch = torch.linspace(0.8, 1.2, sizes.channel)  # learned in a network: channels are not all of one size
     frames: list[SyntheticFrame] = []
     for _ in range(sizes.frames):
         scene = 0.8 * scene + 0.6 * normal(sizes.state, sizes.channel)
@@ -94,7 +118,7 @@ def make_stream(sizes: Sizes = Sizes(), device: torch.device | str = "cpu", seed
         camera = camera @ _small_motion(0.1 * normal(6))
         frame = SyntheticFrame(
             initial_state=initial,
-            candidate=functional.layer_norm(scene, (sizes.channel,)),
+            candidate=functional.layer_norm(scene, (sizes.channel,), weight=stretch),
             pose=normal(sizes.slots, 2 * sizes.channel),
             encoder_tokens=image,
             decoder_first=normal(patches, sizes.channel),

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from ttt3r import tree
+from ttt3r.types import AttentionBias, Stream
 from ttt3r.update_rules.absorption import keeps_form
 from ttt3r.update_rules.base import blend, modules
 from ttt3r.update_rules.evidence import UndeclaredNeedsError
+from ttt3r.update_rules.law_evidence import SyntheticFrame
 from ttt3r.update_rules.law_trial import (
     TOLERANCE,
     Trial,
@@ -23,6 +25,7 @@ from ttt3r.update_rules.law_trial import (
     forms,
     louder,
     require_finite,
+    spread,
 )
 
 Law = Callable[[Trial], None]
@@ -80,12 +83,16 @@ def rule_state_keeps_its_size(trial: Trial) -> None:
 
 
 def first_frame_is_the_candidate(trial: Trial) -> None:
-    """The first frame is taken whole, gain 1, whatever the rule says."""
-    candidate = trial.frames[0].candidate.clone()
-    first = trial.absorb(trial.begin(), trial.frames[0])
-    if not (torch.equal(first.memory.state, candidate) and bool((first.gain == 1).all())):
-        cure = "do not change the candidate in place"
-        raise Violation("the state after the first frame to equal its candidate", "it differs", cure)
+    """The first frame of a sequence is taken whole, gain 1, whatever the rule says and whatever age the others have."""
+    memory, written = trial.begin(), torch.zeros_like(trial.uneven[0])
+    for frame, write in zip(trial.frames, trial.uneven, strict=True):
+        candidate, first = frame.candidate.clone(), write & ~written
+        taken = trial.absorb(memory, frame, write)
+        whole = all(torch.equal(taken.memory.state[first], shown[first]) for shown in (candidate, frame.candidate))
+        if not (whole and bool((taken.gain[first] == 1).all())):
+            cure = "do not change the candidate in place"
+            raise Violation("the state after a first frame to equal its candidate", "it differs", cure)
+        memory, written = taken.memory, written | write
 
 
 def a_named_gain_is_the_one_taken(trial: Trial) -> None:
@@ -115,15 +122,37 @@ def inputs_are_never_changed(trial: Trial) -> None:
 
 
 def an_unwritten_memory_is_untouched(trial: Trial) -> None:
-    """A sequence that does not write keeps its memory bit for bit, its rule's state included."""
-    for earlier, frame in zip(trial.run(trial.frames[:-1]), trial.frames[1:], strict=True):
-        memory = earlier.memory
+    """A sequence that does not write keeps its memory bit for bit, its rule's state included; a question has any size."""
+    memory = trial.begin()
+    nobody = torch.zeros_like(memory.age, dtype=torch.bool)
+    cure = "change nothing in place and keep nothing in self"
+    for index, frame in enumerate(trial.frames):
+        others = torch.arange(memory.batch, device=nobody.device) == index % memory.batch
         before = tree.map_tensors(Tensor.clone, memory)
-        after = trial.absorb(memory, frame, torch.zeros_like(memory.age, dtype=torch.bool)).memory
-        found = difference(replace(before, seen=after.seen), after, tolerance=0.0)
-        if found:
-            cure = "change nothing in place and keep nothing in self"
-            raise Violation("an unwritten memory to stay as it is", found, cure)
+        for shown in (frame, frame.taller()):
+            for bias in trial.rule.attend(memory.rule, shown.question(), memory):
+                _require_fit(bias, shown)
+            after = trial.absorb(memory, shown, nobody).memory
+            if found := difference(replace(before, seen=after.seen), after, tolerance=0.0):
+                raise Violation("an unwritten memory to stay as it is", found, cure)
+        after = trial.absorb(memory, frame, others).memory
+        expected = spread(replace(before, seen=after.seen), after)  # one sequence that writes gives all their lengths
+        kept = tree.select(others, after, expected)
+        if found := difference(kept, after, tolerance=0.0):
+            raise Violation("an unwritten memory to stay as it is beside one that is written", found, cure)
+        memory = trial.absorb(memory, frame).memory
+
+
+def _require_fit(bias: AttentionBias, frame: SyntheticFrame) -> None:
+    """A bias has a number for every query and key of the attention that it names."""
+    batch, state, _ = frame.candidate.shape
+    image = 1 + frame.encoder_tokens.shape[1]  # the pose token stands first
+    queries = image if bias.stream in (Stream.IMAGE_SELF, Stream.IMAGE_FROM_STATE) else state
+    keys = image if bias.stream in (Stream.IMAGE_SELF, Stream.STATE_FROM_IMAGE) else state
+    if (bias.query.shape, bias.key.shape) != ((batch, queries), (batch, keys)):
+        cure = "attend is asked for every frame; take the number of patches from its tokens"
+        found = f"they were {tuple(bias.query.shape)} and {tuple(bias.key.shape)}"
+        raise Violation(f"biases of {(batch, queries)} queries and {(batch, keys)} keys", found, cure)
 
 
 def samples_are_independent(trial: Trial) -> None:
@@ -132,8 +161,9 @@ def samples_are_independent(trial: Trial) -> None:
     whole = trial.run(write=write)
     cure = "reduce over tokens or channels only, never over the batch, and read evidence.age per sequence"
     for row in range(batch):
-        alone = trial.run(tree.rows(trial.frames, row, row + 1), write[:, row : row + 1])
-        found = difference(tree.rows(tuple(whole), row, row + 1), tuple(alone))
+        own = tree.rows(tuple(whole), row, row + 1)
+        alone = tuple(trial.run(tree.rows(trial.frames, row, row + 1), write[:, row : row + 1]))
+        found = difference(own, spread(alone, own))
         if found:
             raise Violation("a batch to equal its singles", found, cure)
     order = torch.arange(batch, device=write.device).roll(1)
@@ -192,7 +222,8 @@ def gradients_are_finite(trial: Trial) -> None:
     """Gradients flow from the state to the candidates, and to a learned rule's parameters, and are finite."""
     with torch.enable_grad():
         frames = tuple(replace(frame, candidate=frame.candidate.clone().requires_grad_()) for frame in trial.frames)
-        loss = trial.run(frames)[-1].memory.state.square().sum()
+        ends = [trial.run(frames, write)[-1].memory.state for write in (None, trial.uneven)]
+        loss = torch.stack(ends).square().sum()
         learned = [p for module in modules(trial.rule) for p in module.parameters() if p.requires_grad]
         inputs = [*(frame.candidate for frame in frames), *learned]
         gradients = torch.autograd.grad(loss, inputs, materialize_grads=True)

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Bool
@@ -12,11 +12,13 @@ from torch import Tensor, nn
 
 from ttt3r import tree
 from ttt3r.types import AttentionLayer, Memory, RuleState
-from ttt3r.update_rules.absorption import Absorbed, absorb
+from ttt3r.update_rules.absorption import Absorbed, absorb, keeps_form
 from ttt3r.update_rules.base import StateUpdateRule, Update
 from ttt3r.update_rules.law_evidence import Stream, SyntheticFrame
 
 TOLERANCE = 1e-5
+
+T = TypeVar("T")
 
 
 class Violation(Exception):
@@ -64,13 +66,12 @@ class Trial:
     def answers(self) -> Iterator[tuple[Memory, Update]]:
         """What the rule itself answers, frame by frame, with the memory that it was asked about; nothing is checked."""
         memory = self.begin()
-        for frame in self.frames:
-            evidence = frame.evidence(self.rule.needs, memory.age)
-            update = self.rule.update(memory.state, frame.candidate, evidence, memory.rule)
+        for index, frame in enumerate(self.frames):
+            shown = memory.state, frame.candidate, frame.evidence(self.rule.needs, memory.age), memory.rule
+            # What the loop does with a first frame: the candidate whole, and what the rule keeps of it.
+            update = self.rule.update(*shown) if index else Update(frame.candidate, self.rule.see_first(*shown))
             yield memory, update
-            first = bool((memory.age == 0).all())
-            state = frame.candidate if first else update.state
-            memory = replace(memory, state=state, rule=update.rule_state, age=memory.age + 1)
+            memory = replace(memory, state=update.state, rule=update.rule_state, age=memory.age + 1)
 
     def answers_until(self, error: type[Exception]) -> Iterator[tuple[Memory, Update]]:
         """The same up to the first such error, for laws whose business it is not."""
@@ -81,13 +82,24 @@ class Trial:
 def difference(left: Any, right: Any, tolerance: float = TOLERANCE) -> str | None:
     """Where two trees of tensors first differ by more than the tolerance, in words; nothing if they do not."""
     for (name, one), (_, other) in zip(tree.named_tensors(left), tree.named_tensors(right), strict=True):
-        if one.shape != other.shape or not one.is_floating_point():
+        if one.shape != other.shape:
+            return f"{name} is {tree.form(one)} here and {tree.form(other)} there"
+        if not one.is_floating_point():
             same = torch.equal(one, other)
         else:
             same = torch.allclose(one, other, rtol=tolerance, atol=tolerance, equal_nan=True)
         if not same:
             return f"{name} differs" + (f" by up to {float((one - other).abs().max()):.2g}" if tolerance else "")
     return None
+
+
+def spread(tree_of_few: T, like: T) -> T:
+    """The tree with its placeholders (axes of length 1) as long as they are in another one."""
+
+    def fitted(tensor: Tensor, other: Tensor) -> Tensor:
+        return tensor.expand_as(other) if keeps_form(tensor, other) else tensor
+
+    return tree.map_tensors(fitted, tree_of_few, like)
 
 
 def forms(rule_state: RuleState) -> dict[str, str]:

@@ -21,7 +21,7 @@ class Velocity(RuleState):
 
 
 @dataclass(frozen=True)
-class Momentum(StateUpdateRule):
+class Momentum(StateUpdateRule[Velocity]):
     """The memory moves along a running mean of the steps, and not along the step of this frame alone.
 
         m_t = b m_{t-1} + (1 - b) D_t,     S_t = S_{t-1} + r m_t,     D_t = candidate_t - S_{t-1}
@@ -61,16 +61,24 @@ class Momentum(StateUpdateRule):
         """At rest."""
         return Velocity(torch.zeros_like(wide(initial_state)))
 
+    def see_first(
+        self,
+        state: Float[Tensor, "batch state channel"],
+        candidate: Float[Tensor, "batch state channel"],
+        evidence: Evidence,
+        rule_state: Velocity,
+    ) -> Velocity:
+        """Nothing: the step from the initial state leaves no momentum."""
+        return rule_state
+
     def update(
         self,
         state: Float[Tensor, "batch state channel"],
         candidate: Float[Tensor, "batch state channel"],
         evidence: Evidence,
-        rule_state: RuleState,
-    ) -> Update:
+        rule_state: Velocity,
+    ) -> Update[Velocity]:
         """One step along the mean."""
-        assert isinstance(rule_state, Velocity)
         step = wide(candidate) - wide(state)
         mean = self.smoothing * rule_state.mean + (1 - self.smoothing) * step
-        first = (evidence.age == 0)[:, None, None]
-        return Update((wide(state) + self.rate * mean).to(state.dtype), Velocity(torch.where(first, 0.0, mean)))
+        return Update((wide(state) + self.rate * mean).to(state.dtype), Velocity(mean))

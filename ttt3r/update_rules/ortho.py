@@ -24,7 +24,7 @@ class Drift(RuleState):
 
 
 @dataclass(frozen=True)
-class Ortho(StateUpdateRule):
+class Ortho(StateUpdateRule[Drift]):
     """TTT3R's step, damped along the direction in which a token keeps drifting.
 
         d_t = u(b d_{t-1} + (1 - b) u(D_t)),   D_par = <D_t, d_t> d_t,   S_t = S_{t-1} + a (n (D_t - D_par) + p D_par)
@@ -70,15 +70,24 @@ class Ortho(StateUpdateRule):
         none = torch.zeros_like(wide(initial_state))
         return Drift(none, none[..., :1], none[..., :1] > 0)
 
+    def see_first(
+        self,
+        state: Float[Tensor, "batch state channel"],
+        candidate: Float[Tensor, "batch state channel"],
+        evidence: Evidence,
+        rule_state: Drift,
+    ) -> Drift:
+        """Nothing: the step from the initial state is no drift."""
+        return rule_state
+
     def update(
         self,
         state: Float[Tensor, "batch state channel"],
         candidate: Float[Tensor, "batch state channel"],
         evidence: Evidence,
-        rule_state: RuleState,
-    ) -> Update:
+        rule_state: Drift,
+    ) -> Update[Drift]:
         """News and drift at their own rates; no gradient flows through gate, direction and rates."""
-        assert isinstance(rule_state, Drift)
         step = wide(candidate) - wide(state)
         confidence = torch.sigmoid(evidence.state_attention.mean_logit(Keys.ALL)).detach()
         carried = self._follow(rule_state, step.detach())
@@ -88,13 +97,7 @@ class Ortho(StateUpdateRule):
         along = (step * direction).sum(dim=-1, keepdim=True) * direction
         rate = weight * self.news + (1 - weight) * self.drift
         taken = confidence * (self.news * (step - along) + rate * along)
-        first = (evidence.age == 0)[:, None, None]
-        kept = Drift(
-            torch.where(first, rule_state.direction, carried.direction),
-            torch.where(first, rule_state.share, carried.share),
-            torch.where(first, rule_state.measured, carried.measured),
-        )
-        return Update((wide(state) + taken).to(state.dtype), kept)
+        return Update((wide(state) + taken).to(state.dtype), carried)
 
     def _follow(self, before: Drift, step: Float[Tensor, "batch state channel"]) -> Drift:
         """Turn the direction a little towards the step, then measure how much of the step lies along it."""

@@ -23,7 +23,7 @@ class LastCamera(RuleState):
 
 
 @dataclass(frozen=True)
-class PoseAdaptive(GatedUpdateRule):
+class PoseAdaptive(GatedUpdateRule[LastCamera]):
     """A gate over frames: a frame is written as far as the camera moved since the last one, and if it holds detail.
 
         S_t = S_{t-1} + g_t (candidate_t - S_{t-1}),     g_t = min(1, s_1 s_2),     s_1 = w_1 |dx| + w_2 dq
@@ -71,24 +71,37 @@ class PoseAdaptive(GatedUpdateRule):
         eye = torch.eye(4, dtype=like.dtype, device=like.device)
         return LastCamera(eye.repeat(len(like), 1, 1))
 
+    def see_first(
+        self,
+        state: Float[Tensor, "batch state channel"],
+        candidate: Float[Tensor, "batch state channel"],
+        evidence: Evidence,
+        rule_state: LastCamera,
+    ) -> LastCamera:
+        """Where the camera stands."""
+        return _seen(evidence, rule_state)
+
     def gain(
         self,
         state: Float[Tensor, "batch state channel"],
         candidate: Float[Tensor, "batch state channel"],
         evidence: Evidence,
-        rule_state: RuleState,
-    ) -> Gain:
+        rule_state: LastCamera,
+    ) -> Gain[LastCamera]:
         """One number per sequence for every token; no gradient flows through it."""
-        assert isinstance(rule_state, LastCamera)
-        camera = evidence.camera().detach().to(rule_state.camera_to_world.dtype)
-        shift, angle = motion(camera, rule_state.camera_to_world)
+        seen = _seen(evidence, rule_state)
+        shift, angle = motion(seen.camera_to_world, rule_state.camera_to_world)
         moved = self.translation * shift + self.rotation * angle
         sharp = torch.zeros_like(moved)
         if evidence.image is not None:
             share = detail_share(evidence.image.detach(), self.radius)
             sharp = torch.sigmoid(self.sharpness * (share - self.detail)).to(moved.dtype)
         rate = (moved * sharp).clamp_max(1)
-        return Gain(rate[:, None, None].expand_as(state[..., :1]), LastCamera(camera))
+        return Gain(rate[:, None, None].expand_as(state[..., :1]), seen)
+
+
+def _seen(evidence: Evidence, rule_state: LastCamera) -> LastCamera:
+    return LastCamera(evidence.camera().detach().to(rule_state.camera_to_world.dtype))
 
 
 def detail_share(image: Float[Tensor, "batch rgb=3 height width"], radius: float) -> Float[Tensor, " batch"]:

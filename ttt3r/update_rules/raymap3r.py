@@ -21,6 +21,7 @@ from ttt3r.update_rules.raymap3r_parts import (
     disagreement,
     record_turn,
     smooth,
+    stand,
     start_path,
 )
 from ttt3r.update_rules.vectors import length, wide
@@ -36,7 +37,7 @@ class Watched(RuleState):
 
 
 @dataclass(frozen=True)
-class StaticView(GatedUpdateRule):
+class StaticView(GatedUpdateRule[Watched]):
     """A base gain times a trust that is low for tokens which look at what moves.
 
         S_t = S_{t-1} + B G e (candidate_t - S_{t-1}),   G_s = max(0.15, 1 - l + l m_s),   m <- m + (alpha - m) / 5
@@ -90,21 +91,32 @@ class StaticView(GatedUpdateRule):
         none = torch.zeros_like(wide(initial_state[..., :1]))
         return Watched(none, none[:, 0, 0] > 0, start_path(none, self.regime))
 
+    def see_first(
+        self,
+        state: Float[Tensor, "batch state channel"],
+        candidate: Float[Tensor, "batch state channel"],
+        evidence: Evidence,
+        rule_state: Watched,
+    ) -> Watched:
+        """Where the camera stands."""
+        path = rule_state.path
+        camera = evidence.camera().detach().to(path.camera_to_world.dtype)
+        return replace(rule_state, path=stand(path, camera))
+
     def gain(
         self,
         state: Float[Tensor, "batch state channel"],
         candidate: Float[Tensor, "batch state channel"],
         evidence: Evidence,
-        rule_state: RuleState,
-    ) -> Gain:
+        rule_state: Watched,
+    ) -> Gain[Watched]:
         """Base times gate; no gradient flows through it."""
-        assert isinstance(rule_state, Watched)
         age, path = evidence.age, rule_state.path
         camera = evidence.camera().detach().to(path.camera_to_world.dtype)
         path = replace(path, turns=record_turn(path, camera, age, self.regime))
         gated = self.regime.gated(age, path.turns)
         step = length(wide(candidate) - wide(state)).mean(dim=(1, 2)).detach()
-        path = smooth(path, camera, gated & (age > 0), self.smoothing * step)
+        path = smooth(path, camera, gated, self.smoothing * step)
         alpha = self._alpha(evidence, path)
         active = self.regime.decided(age) & (age > self.warmup)
         before = torch.where(rule_state.trusted[:, None, None], rule_state.trust, alpha)

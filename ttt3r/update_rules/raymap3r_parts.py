@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -219,6 +219,12 @@ def record_turn(
     """The turns with that from the last camera to this one, where the regime wants it."""
     slots = torch.arange(regime.slots, device=age.device)
     return torch.where(slots == regime.slot(age)[:, None], motion(camera, path.camera_to_world)[1][:, None], path.turns)
+
+
+def stand(path: CameraPath, camera: Float[Tensor, "batch 4 4"]) -> CameraPath:
+    """At the camera, at rest."""
+    still = torch.zeros_like(path.place)
+    return replace(path, camera_to_world=camera, place=camera[:, :3, 3], velocity=still, shift=still)
 
 
 def smooth(

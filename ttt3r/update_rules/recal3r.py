@@ -20,7 +20,7 @@ class Pressure(RuleState):
 
 
 @dataclass(frozen=True)
-class Calibrated(GatedUpdateRule):
+class Calibrated(GatedUpdateRule[Pressure]):
     """TTT3R's rate, times surprise, less where it was used much; blended with a safe rate by how reliable a token seems.
 
         a_s     = sigmoid( mean_{l,h,i} z^{l,h}_{s,i} )                        as in TTT3R, the pose token's key included
@@ -73,24 +73,32 @@ class Calibrated(GatedUpdateRule):
         wide = torch.promote_types(initial_state.dtype, torch.float32)
         return Pressure(torch.zeros_like(initial_state[..., 0], dtype=wide))
 
+    def see_first(
+        self,
+        state: Float[Tensor, "batch state channel"],
+        candidate: Float[Tensor, "batch state channel"],
+        evidence: Evidence,
+        rule_state: Pressure,
+    ) -> Pressure:
+        """Nothing: a first frame adds no pressure."""
+        return rule_state
+
     @torch.no_grad()
     def gain(
         self,
         state: Float[Tensor, "batch state channel"],
         candidate: Float[Tensor, "batch state channel"],
         evidence: Evidence,
-        rule_state: RuleState,
-    ) -> Gain:
-        """The blended rate; 1 on a first frame, which adds no pressure."""
-        assert isinstance(rule_state, Pressure)
-        first = (evidence.age == 0)[:, None]
+        rule_state: Pressure,
+    ) -> Gain[Pressure]:
+        """The blended rate."""
         agreement = torch.sigmoid(evidence.state_attention.mean_logit(Keys.ALL))[..., 0].to(rule_state.value)
         pressure = self.decay * rule_state.value + (1 - self.decay) * agreement
         eager = agreement * _surprise(evidence)[:, None].to(agreement) * torch.exp(-pressure)
         unreliable = self._unreliability(state, evidence).to(agreement)
         rate = (1 - unreliable) * eager + unreliable * self.base
         rate = (0.5 * rate + 0.5 * rate.mean(dim=1, keepdim=True)).clamp(0, 1)
-        return Gain(torch.where(first, 1.0, rate)[..., None], Pressure(torch.where(first, rule_state.value, pressure)))
+        return Gain(rate[..., None], Pressure(pressure))
 
     @staticmethod
     def _unreliability(state: Float[Tensor, "batch state channel"], evidence: Evidence) -> Float[Tensor, "batch state"]:

@@ -22,7 +22,7 @@ class Window(RuleState):
 
 
 @dataclass(frozen=True)
-class SelfExpressive(StateUpdateRule):
+class SelfExpressive(StateUpdateRule[Window]):
     """Each new state is expressed by a window of states, weighted by their affinity to the candidate.
 
         S_t = sum_j C_j W_j,   C = softmax_j( <vec candidate_t, vec W_j> / (n c tau) ),   W = (S_{t-k} ... S_{t-1}, candidate_t)
@@ -60,19 +60,26 @@ class SelfExpressive(StateUpdateRule):
         states = torch.zeros_like(initial_state)[:, None].repeat(1, self.window, 1, 1)
         return Window(states, torch.zeros(len(states), dtype=torch.long, device=states.device))
 
+    def see_first(
+        self,
+        state: Float[Tensor, "batch state channel"],
+        candidate: Float[Tensor, "batch state channel"],
+        evidence: Evidence,
+        rule_state: Window,
+    ) -> Window:
+        """Nothing: the initial state never enters the window."""
+        return rule_state
+
     def update(
         self,
         state: Float[Tensor, "batch state channel"],
         candidate: Float[Tensor, "batch state channel"],
         evidence: Evidence,
-        rule_state: RuleState,
-    ) -> Update:
+        rule_state: Window,
+    ) -> Update[Window]:
         """The mixture; no gradient flows through the affinities."""
-        assert isinstance(rule_state, Window)
-        first = evidence.age == 0
-        moved = torch.cat([rule_state.states[:, 1:], state[:, None]], dim=1)
-        states = torch.where(first[:, None, None, None], rule_state.states, moved)
-        count = torch.where(first, rule_state.count, (rule_state.count + 1).clamp_max(self.window))
+        states = torch.cat([rule_state.states[:, 1:], state[:, None]], dim=1)
+        count = (rule_state.count + 1).clamp_max(self.window)
         members = wide(torch.cat([states, candidate[:, None].to(state.dtype)], dim=1))
         affinity = torch.einsum("bsc,bksc->bk", wide(candidate), members).detach() / candidate[0].numel()
         place = torch.arange(self.window + 1, device=state.device)

@@ -26,7 +26,7 @@ class DynamicScore(RuleState):
 
 
 @dataclass(frozen=True)
-class Suppress(GatedUpdateRule):
+class Suppress(GatedUpdateRule[DynamicScore]):
     """Patches that the last frame's image attended to least are heard less in this one. The blend is CUT3R's (gain 1).
 
         d_i = (max_j a_j - a_i) / (max_j a_j - min_j a_j),     a_i = attention that patch i received in the last frame
@@ -77,15 +77,14 @@ class Suppress(GatedUpdateRule):
         """Nothing is dynamic; the patches take their number with the first frame."""
         return DynamicScore(torch.zeros_like(wide(initial_state[:, :1, 0])))
 
-    def attend(self, rule_state: RuleState, tokens: Tokens, memory: Memory) -> tuple[AttentionBias, ...]:
-        """A bias on the state's reading of the image and one on the image's reading of itself."""
-        assert isinstance(rule_state, DynamicScore)
+    def attend(self, rule_state: DynamicScore, tokens: Tokens, memory: Memory) -> tuple[AttentionBias, ...]:
+        """A bias on the state's reading of the image and one on the image's reading of itself.
+
+        None for a frame of another size: its patches are others than those that were scored.
+        """
         count = tokens.patches.shape[1]
         if rule_state.patches.shape[1] not in (1, count):
-            raise ValueError(
-                f"suppress compares patch with patch, but a frame has {count} patches after one with "
-                f"{rule_state.patches.shape[1]}; give frames of one size, or reset=True where the size changes"
-            )
+            return ()
         dynamic = functional.pad(rule_state.patches.expand(-1, count), (1, 0))  # the pose token stands first
         everyone = torch.ones_like(memory.state[..., 0], dtype=dynamic.dtype)
         key, here = -self.strength * dynamic, (0, self.layers)
@@ -94,16 +93,36 @@ class Suppress(GatedUpdateRule):
             AttentionBias(Stream.IMAGE_SELF, here, query=1 - dynamic, key=key),
         )
 
+    def see_first(
+        self,
+        state: Float[Tensor, "batch state channel"],
+        candidate: Float[Tensor, "batch state channel"],
+        evidence: Evidence,
+        rule_state: DynamicScore,
+    ) -> DynamicScore:
+        """The scores, by which the next frame is suppressed."""
+        return _scores(evidence, rule_state)
+
     def gain(
         self,
         state: Float[Tensor, "batch state channel"],
         candidate: Float[Tensor, "batch state channel"],
         evidence: Evidence,
-        rule_state: RuleState,
-    ) -> Gain:
+        rule_state: DynamicScore,
+    ) -> Gain[DynamicScore]:
         """The whole candidate; this frame's scores are kept for the next."""
-        assert isinstance(rule_state, DynamicScore)
-        attention = evidence.image_attention.key_mass(Keys.PATCHES).detach()
-        low, high = attention.amin(dim=1, keepdim=True), attention.amax(dim=1, keepdim=True)
-        width = torch.where(high > low, high - low, 1.0)
-        return Gain(torch.ones_like(state[..., :1]), DynamicScore(((high - attention) / width).to(rule_state.patches)))
+        count = evidence.encoder_tokens.shape[1]
+        if rule_state.patches.shape[1] not in (1, count):
+            raise ValueError(
+                f"suppress compares patch with patch, but a frame has {count} patches after one with "
+                f"{rule_state.patches.shape[1]}; give frames of one size, or reset=True where the size changes"
+            )
+        return Gain(torch.ones_like(state[..., :1]), _scores(evidence, rule_state))
+
+
+def _scores(evidence: Evidence, rule_state: DynamicScore) -> DynamicScore:
+    """How little each patch was attended to."""
+    attention = evidence.image_attention.key_mass(Keys.PATCHES).detach()
+    low, high = attention.amin(dim=1, keepdim=True), attention.amax(dim=1, keepdim=True)
+    width = torch.where(high > low, high - low, 1.0)
+    return DynamicScore(((high - attention) / width).to(rule_state.patches))

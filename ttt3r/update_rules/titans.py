@@ -25,7 +25,7 @@ class Surprise(RuleState):
 
 
 @dataclass(frozen=True)
-class MomentumAndDecay(StateUpdateRule):
+class MomentumAndDecay(StateUpdateRule[Surprise]):
     """Heavy-ball steps towards the candidates, and a pull back to the initial state.
 
         m_t = momentum m_{t-1} + rate (candidate_t - S_{t-1})
@@ -71,17 +71,25 @@ class MomentumAndDecay(StateUpdateRule):
         """At rest."""
         return Surprise(torch.zeros_like(wide(initial_state)))
 
+    def see_first(
+        self,
+        state: Float[Tensor, "batch state channel"],
+        candidate: Float[Tensor, "batch state channel"],
+        evidence: Evidence,
+        rule_state: Surprise,
+    ) -> Surprise:
+        """Nothing: the step from the initial state leaves no momentum."""
+        return rule_state
+
     def update(
         self,
         state: Float[Tensor, "batch state channel"],
         candidate: Float[Tensor, "batch state channel"],
         evidence: Evidence,
-        rule_state: RuleState,
-    ) -> Update:
-        """One step; a first frame, which is taken whole, leaves no momentum."""
-        assert isinstance(rule_state, Surprise)
+        rule_state: Surprise,
+    ) -> Update[Surprise]:
+        """One step."""
         old, new, origin = (wide(x) for x in (state, candidate, evidence.initial_state))
         step = self.momentum * rule_state.step + self.rate * (new - old)
-        first = (evidence.age == 0)[:, None, None]
         after = old + step - self.decay * (old - origin)
-        return Update(after.to(state.dtype), Surprise(torch.where(first, 0.0, step)))
+        return Update(after.to(state.dtype), Surprise(step))

@@ -27,7 +27,7 @@ class LastFrame(RuleState):
 
 
 @dataclass(frozen=True)
-class TemporalSpatial(GatedUpdateRule):
+class TemporalSpatial(GatedUpdateRule[LastFrame]):
     """A learning rate per token: how much its candidate has moved, times how much of what it looks at is new.
 
         G_s = T_s P_s
@@ -73,20 +73,26 @@ class TemporalSpatial(GatedUpdateRule):
         wide = torch.zeros_like(initial_state, dtype=torch.promote_types(initial_state.dtype, torch.float32))
         return LastFrame(wide, wide[:, :1, :1])
 
+    def see_first(
+        self,
+        state: Float[Tensor, "batch state channel"],
+        candidate: Float[Tensor, "batch state channel"],
+        evidence: Evidence,
+        rule_state: LastFrame,
+    ) -> LastFrame:
+        """Candidate and tokens, with which the next ones are compared."""
+        return _seen(candidate, evidence, rule_state)
+
     @torch.no_grad()
     def gain(
         self,
         state: Float[Tensor, "batch state channel"],
         candidate: Float[Tensor, "batch state channel"],
         evidence: Evidence,
-        rule_state: RuleState,
-    ) -> Gain:
-        """T times P; 1 on a first frame, which has none before it."""
-        assert isinstance(rule_state, LastFrame)
-        now = LastFrame(
-            candidate.to(rule_state.candidate),
-            functional.normalize(evidence.encoder_tokens.to(rule_state.patches), dim=-1),
-        )
+        rule_state: LastFrame,
+    ) -> Gain[LastFrame]:
+        """T times P."""
+        now = _seen(candidate, evidence, rule_state)
         if rule_state.patches.shape not in (now.patches.shape, (len(state), 1, 1)):
             raise ValueError(
                 f"TTSA3R compares patch with patch, but a frame has {now.patches.shape[1]} patches after one with "
@@ -97,7 +103,15 @@ class TemporalSpatial(GatedUpdateRule):
         looked_at = evidence.state_attention.logit_map(Keys.PATCHES).abs() * new[:, None]
         temporal = torch.sigmoid(_share_of_mean(moved) - self.threshold)
         spatial = torch.sigmoid(looked_at.amax(dim=-1, keepdim=True))
-        return Gain(torch.where((evidence.age == 0)[:, None, None], 1.0, temporal * spatial), now)
+        return Gain(temporal * spatial, now)
+
+
+@torch.no_grad()
+def _seen(candidate: Float[Tensor, "batch state channel"], evidence: Evidence, rule_state: LastFrame) -> LastFrame:
+    return LastFrame(
+        candidate.to(rule_state.candidate),
+        functional.normalize(evidence.encoder_tokens.to(rule_state.patches), dim=-1),
+    )
 
 
 def _share_of_mean(values: Float[Tensor, "batch state 1"]) -> Float[Tensor, "batch state 1"]:

@@ -12,13 +12,16 @@ from torch import Tensor
 
 from ttt3r import tree
 from ttt3r.types import AttentionBias, Memory, Needs, RuleState, Tokens
-from ttt3r.update_rules.base import StateUpdateRule, Update, blend, effective_gain
+from ttt3r.update_rules.base import State, StateUpdateRule, Update, blend, effective_gain
 from ttt3r.update_rules.evidence import Evidence
 
 
 @dataclass(frozen=True)
-class Wrapper(StateUpdateRule):
-    """What every rule around one `rule` shares: its needs, its state and its attention biases are those of the inner one."""
+class Wrapper(StateUpdateRule[State]):
+    """What every rule around one `rule` shares: its needs, its state and its attention biases are those of the inner one.
+
+    A wrapper that carries more than the inner rule says so by its own `init`, `attend` and `see_first`.
+    """
 
     rule: StateUpdateRule
 
@@ -26,23 +29,35 @@ class Wrapper(StateUpdateRule):
         require_rule(self.rule)
 
     @property
-    def needs(self) -> Needs:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def needs(self) -> Needs:
         """The needs of the inner rule."""
         return self.rule.needs
 
     @property
-    def bounds(self) -> tuple[float, float] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def bounds(self) -> tuple[float, float] | None:
         """The bounds of the inner rule, and 0."""
         inner = self.rule.bounds
         return None if inner is None else (min(inner[0], 0.0), max(inner[1], 0.0))
 
-    def init(self, initial_state: Float[Tensor, "batch state channel"]) -> RuleState:
+    def init(self, initial_state: Float[Tensor, "batch state channel"]) -> State:
         """What the inner rule carries."""
         return self.rule.init(initial_state)
 
-    def attend(self, rule_state: RuleState, tokens: Tokens, memory: Memory) -> tuple[AttentionBias, ...]:
+    def attend(self, rule_state: State, tokens: Tokens, memory: Memory) -> tuple[AttentionBias, ...]:
         """The biases of the inner rule."""
         return self.rule.attend(rule_state, tokens, memory)
+
+    def see_first(
+        self,
+        state: Float[Tensor, "batch state channel"],
+        candidate: Float[Tensor, "batch state channel"],
+        evidence: Evidence,
+        rule_state: State,
+    ) -> State:
+        """What the inner rule keeps."""
+        if type(self).init is not Wrapper.init:  # it carries something else, which only its own update knows
+            return super().see_first(state, candidate, evidence, rule_state)
+        return self.rule.see_first(state, candidate, evidence, rule_state)
 
 
 @dataclass(frozen=True)
@@ -65,7 +80,7 @@ class Scale(Wrapper):
             raise ValueError(f"factor must be a finite number of at least 0, got {self.factor}")
 
     @property
-    def bounds(self) -> tuple[float, float] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def bounds(self) -> tuple[float, float] | None:
         """The inner bounds times the factor."""
         inner = self.rule.bounds
         return None if inner is None else (inner[0] * self.factor, inner[1] * self.factor)
@@ -190,21 +205,18 @@ class GainRecord(RuleState):
         """Variance of the gain over frames, per token; 0 before any."""
         return self.squares / self.frames.clamp_min(1)[:, None]
 
-    def including(
-        self, gain: Float[Tensor, "batch state #channel"], age: Int[Tensor, " batch"], rule: RuleState
-    ) -> "GainRecord":
-        """The record after one more frame (Welford's update), which does not count where it is the first."""
+    def including(self, gain: Float[Tensor, "batch state #channel"], rule: RuleState) -> "GainRecord":
+        """The record after one more frame (Welford's update)."""
         values = gain.detach().to(self.mean.dtype).mean(dim=-1)
         frames = self.frames + 1
         step = values - self.mean
         mean = self.mean + step / frames[:, None]
         squares = self.squares + step * (values - mean)
-        counted = GainRecord(rule, frames, mean, squares, self.lowest.minimum(values), self.highest.maximum(values))
-        return tree.select(age == 0, replace(self, rule=rule), counted)
+        return GainRecord(rule, frames, mean, squares, self.lowest.minimum(values), self.highest.maximum(values))
 
 
 @dataclass(frozen=True)
-class Recorded(Wrapper):
+class Recorded(Wrapper[GainRecord]):
     """The inner rule unchanged, with running statistics of its gain in the rule state: see `GainRecord`."""
 
     def init(self, initial_state: Float[Tensor, "batch state channel"]) -> GainRecord:
@@ -213,23 +225,32 @@ class Recorded(Wrapper):
         none = torch.zeros_like(zero[:, 0], dtype=torch.long)
         return GainRecord(self.rule.init(initial_state), none, zero, zero, zero + float("inf"), zero - float("inf"))
 
-    def attend(self, rule_state: RuleState, tokens: Tokens, memory: Memory) -> tuple[AttentionBias, ...]:
+    def attend(self, rule_state: GainRecord, tokens: Tokens, memory: Memory) -> tuple[AttentionBias, ...]:
         """The biases of the inner rule."""
-        assert isinstance(rule_state, GainRecord)
         return self.rule.attend(rule_state.rule, tokens, memory)
+
+    def see_first(
+        self,
+        state: Float[Tensor, "batch state channel"],
+        candidate: Float[Tensor, "batch state channel"],
+        evidence: Evidence,
+        rule_state: GainRecord,
+    ) -> GainRecord:
+        """What the inner rule keeps; the record stays empty."""
+        inner = self.rule.see_first(state, candidate, evidence, rule_state.rule)
+        return replace(rule_state, rule=inner)
 
     def update(
         self,
         state: Float[Tensor, "batch state channel"],
         candidate: Float[Tensor, "batch state channel"],
         evidence: Evidence,
-        rule_state: RuleState,
-    ) -> Update:
+        rule_state: GainRecord,
+    ) -> Update[GainRecord]:
         """The inner update, and one more entry in the record."""
-        assert isinstance(rule_state, GainRecord)
         inner = self.rule.update(state, candidate, evidence, rule_state.rule)
         gain = inner.gain if inner.gain is not None else effective_gain(state, inner.state, candidate)
-        return replace(inner, rule_state=rule_state.including(gain, evidence.age, inner.rule_state))
+        return replace(inner, rule_state=rule_state.including(gain, inner.rule_state))
 
 
 def require_rule(rule: object) -> None:
