@@ -20,6 +20,7 @@ from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.rollout import rollout_rules
 from ttt3r.types import Outputs, Step
 from ttt3r.update_rules.base import StateUpdateRule
+from ttt3r.update_rules.labels import Control
 from ttt3r.update_rules.resets import ResetPolicy
 
 Resets = int | ResetPolicy | Mapping[str, int | ResetPolicy | None] | None
@@ -91,7 +92,7 @@ def compare(
         passes = [(done, dict.fromkeys(rules, ""))]
         if controls:
             constants = equal_gain_constants({name: trace.books[-1] for name, trace in done.traces.items()})
-            gates = {f"control of {gate}": gate for gate in constants}
+            gates = {Control.EQUAL_GAIN.of(gate): gate for gate in constants}
             if gates:
                 named = {name: constants[gate] for name, gate in gates.items()}
                 passes.append((_run(network, named, clip, longest, _resets_of(gates, reset_every), on_frame), gates))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ttt3r.evaluation.protocol import Protocol
 from ttt3r.update_rules.base import StateUpdateRule
+from ttt3r.update_rules.labels import RuleLabel
 from ttt3r.update_rules.resets import ResetPolicy
 
 
@@ -22,6 +23,11 @@ class Contender:
     rule: StateUpdateRule
     reset: ResetPolicy | None = None
     control_of: str = ""
+
+    @property
+    def rule_text(self) -> str:
+        """The rule with its settings as text, whatever its label."""
+        return str(RuleLabel.of(self.rule))
 
     def reset_in(self, protocol: Protocol) -> ResetPolicy:
         """The policy that counts."""

@@ -13,17 +13,13 @@ from ttt3r.data.procedural import ClipTruth, WorldConfig, sample_clips
 from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD, TRAINING_LENGTH
 from ttt3r.evaluation.accounting import GainSummary, equal_gain_constants
 from ttt3r.evaluation.forgetting import RecallScores, questions_after, recall, with_controls
-from ttt3r.evaluation.palette import OF_GATE
 from ttt3r.evaluation.worlds import WorldScores, mean_depth_image, score_worlds
 from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.types import Memory
-from ttt3r.update_rules import Anneal, ConstantRate, StateUpdateRule, TokenMean
+from ttt3r.update_rules import Anneal, ConstantRate, Control, ResetPolicy, StateUpdateRule, TokenMean
 
 GROUP = 8
 """Most worlds side by side in a pass: enough to keep two cores busy, without much memory."""
-
-CONSTANT, AVERAGED = OF_GATE
-"""Beginnings of the names of a gate's controls."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +89,7 @@ def run_study(
     rules: Mapping[str, StateUpdateRule],
     plan: WorldPlan,
     *,
-    resets: Mapping[str, int | None] | None = None,
+    resets: Mapping[str, int | ResetPolicy | None] | None = None,
     on_frame: Callable[[int], None] = lambda frames: None,
 ) -> WorldStudy:
     """All rules over all worlds, a group of worlds at a time; after each length, every memory is asked.
@@ -102,7 +98,7 @@ def run_study(
         network: e.g. `nano`.
         rules: by name.
         plan: of the worlds.
-        resets: by rule, after how many frames its memory restarts.
+        resets: by rule, when its memory restarts.
         on_frame: called with the number of frames that were just done, for progress bars.
     """
     device = network.initial_memory(1).state.device
@@ -139,6 +135,6 @@ def control_rules(rules: Mapping[str, StateUpdateRule], study: WorldStudy) -> di
     }
     controls: dict[str, StateUpdateRule] = {}
     for name, constant in equal_gain_constants(books).items():
-        controls[f"{CONSTANT}{name}"] = constant
-        controls[f"{AVERAGED}{name}"] = TokenMean(rules[name])
+        controls[Control.EQUAL_GAIN.of(name)] = constant
+        controls[Control.TOKEN_MEAN.of(name)] = TokenMean(rules[name])
     return controls | {"1/t": Anneal(ConstantRate(1.0), horizon=1.0)}

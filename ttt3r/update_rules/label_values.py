@@ -147,7 +147,7 @@ def _read(kind: type[StateUpdateRule], words: Sequence[tuple[str, str]], label: 
 
     tops = {setting.partition(".")[0] for setting, _ in words}
     parser = ArgumentParser(exit_on_error=False, allow_abbrev=False)
-    others = {name for name in inspect.signature(kind).parameters if name not in tops}
+    others: set[str | int] = {name for name in inspect.signature(kind).parameters if name not in tops}
     parser.add_class_arguments(kind, "rule", skip=others, instantiate=False)
     try:
         found = parser.instantiate(parser.parse_args([f"--rule.{setting}={value}" for setting, value in words])).rule

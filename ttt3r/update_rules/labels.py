@@ -9,8 +9,9 @@ Read without running anything: names are looked up in the registry only when a r
 
 import enum
 import re
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
+from ttt3r.untrusted import require_names
 from ttt3r.update_rules.base import StateUpdateRule
 from ttt3r.update_rules.label_text import is_group, masked, quoted, rules_in, settings_in, unquoted
 from ttt3r.update_rules.label_values import Value, made, settings_of
@@ -109,8 +110,18 @@ class RuleLabel:
         setting, equals, value = word.partition("=")
         if not equals:
             raise ValueError(f"{name} has no setting {word!r}; write {name}:setting=value")
-        value = value.strip()
-        return setting.strip(), cls.parse_list(value[1:-1]) if is_group(value) else unquoted(value)
+        return setting.strip(), cls.read_value(value)
+
+    @classmethod
+    def read_value(cls, text: str) -> "Value[RuleLabel]":
+        """What a value means, as it is written after `setting=`.
+
+        Raises:
+            ValueError: for quotes or parentheses that are not closed.
+        """
+        text = text.strip()
+        masked(f"={text}")
+        return cls.parse_list(text[1:-1]) if is_group(text) else unquoted(text)
 
     @classmethod
     def parse_list(cls, text: str) -> "tuple[RuleLabel, ...]":
@@ -175,6 +186,19 @@ def family_of(label: str) -> str:
         return label
 
 
+def label_now(label: str) -> str:
+    """A label of a result as it is written now; older releases wrote `ttt3r+reset=50` for `ttt3r@50`.
+
+    Examples:
+        >>> label_now("control of ttt3r+reset=50"), label_now("ttt3r@50")
+        ('control of ttt3r@50', 'ttt3r@50')
+    """
+    try:
+        return str(RuleLabel.parse(label)) if "+reset=" in label else label
+    except ValueError:
+        return label
+
+
 def policy_of(text: str) -> ResetPolicy:
     """The reset policy that stands after the `@` of a label.
 
@@ -186,11 +210,11 @@ def policy_of(text: str) -> ResetPolicy:
         return Never()
     try:
         if name == "far":
-            kinds = {field.name: int if field.name == "minimum" else float for field in fields(WhenFar)}
-            given = [word.partition("=") for word in words]
-            return WhenFar(**{setting: kinds[setting](value) for setting, _, value in given})
+            given = dict(word.split("=", 1) for word in words)
+            require_names(WhenFar, {"minimum": WhenFar.minimum, **given})
+            return WhenFar(float(given["distance"]), int(given.get("minimum", WhenFar.minimum)))
         return Every(int(text))
-    except (ValueError, KeyError, TypeError) as error:
+    except ValueError as error:
         raise ValueError(f"after {_RESETS}, got {text!r} ({error})") from None
 
 
