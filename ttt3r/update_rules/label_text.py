@@ -57,12 +57,17 @@ def _end(text: str, start: int) -> int:
 def rules_in(text: str) -> list[str]:
     """The labels of a list with commas between. A comma after which no rule can begin belongs to the value before it."""
     found: list[str] = []
+    commas = ""
     for part in _split(text, re.compile(",")):
+        commas += ","
+        if not part.strip():
+            continue
         if found and "=" in found[-1] and not _RULE.match(part) and not re.match(r"\s*[A-Za-z_][\w.]*=", part):
-            found[-1] += f",{part}"
+            found[-1] += commas + part
         else:
             found.append(part)
-    return [part.strip() for part in found if part.strip()]
+        commas = ""
+    return [part.strip() for part in found]
 
 
 def values_in(text: str) -> list[str]:
