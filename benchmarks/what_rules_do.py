@@ -24,9 +24,9 @@ from ttt3r.evaluation.accounting import GainMoment
 from ttt3r.evaluation.intervals import Interval
 from ttt3r.evaluation.plots import COLORS, INK, new_figure, quiet_axes
 from ttt3r.evaluation.report.statistics import holm, sign_flip_test
-from ttt3r.evaluation.world_study import AVERAGED, CONSTANT, WorldPlan, WorldStudy, control_rules, run_study
+from ttt3r.evaluation.world_study import WorldPlan, WorldStudy, control_rules, run_study
 from ttt3r.types import Frame
-from ttt3r.update_rules import RULES, StateUpdateRule
+from ttt3r.update_rules import RULES, Control, StateUpdateRule
 
 if TYPE_CHECKING:
     import matplotlib.axes
@@ -55,7 +55,7 @@ def against_controls(study: WorldStudy, gates: Mapping[str, StateUpdateRule]) ->
     turned, moved = study.scores.rotation_degrees, study.scores.translation
     found: Paired = {name: {} for name in ("recall", "rotation", "translation", "recall, token mean")}
     for gate in gates:
-        constant, averaged = f"{CONSTANT}{gate}", f"{AVERAGED}{gate}"
+        constant, averaged = Control.EQUAL_GAIN.of(gate), Control.TOKEN_MEAN.of(gate)
         if constant not in recalled:
             continue
         found["recall"][gate] = recalled[gate] - recalled[constant]

@@ -38,7 +38,7 @@ from torch import Tensor
 from ttt3r import tree
 from ttt3r.files import replacing
 from ttt3r.geometry import transform_points
-from ttt3r.untrusted import parse_json, reading
+from ttt3r.untrusted import parse_json, reading, shown
 
 
 class LengthUnit(enum.Enum):
@@ -251,7 +251,7 @@ class Memory:
         """Write the memory to a safetensors file: replaced as a whole, so that a kill leaves the old one or the new one."""
         tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tree.named_tensors(self)}
         with replacing(Path(path)) as partial:
-            save_file(tensors, partial, metadata={"memory": json.dumps(tree.describe(self))})
+            save_file(tensors, partial, metadata={"format": str(_FORMAT), "memory": json.dumps(tree.describe(self))})
 
     @classmethod
     def load(cls, path: str | Path, device: torch.device | str = "cpu") -> "Memory":
@@ -264,12 +264,14 @@ class Memory:
         path = Path(path)
         with reading(path, "a saved memory", "give a file that Memory.save wrote"):
             with safe_open(path, framework="pt") as file:
-                description = (file.metadata() or {}).get("memory")
+                facts = file.metadata() or {}
+                description = facts.get("memory")
                 if description is None or len(description) > _MOST_DESCRIPTION:
                     raise ValueError("it holds no short description of a memory")
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-            known = {tree.class_name(kind): kind for kind in (cls, RuleState, *_descendants(RuleState))}
-            memory = tree.rebuild(parse_json(description), tensors, known)
+            if facts.get("format", "1") not in ("1", str(_FORMAT)):
+                raise ValueError(f"it is of format {shown(facts['format'])}, which a newer release wrote; update ttt3r")
+            memory = tree.rebuild(parse_json(description), tensors, (cls, RuleState, *_descendants(RuleState)))
             if not isinstance(memory, cls):
                 raise ValueError(f"it holds a {type(memory).__name__} and no memory")
             memory._require_sound()
@@ -291,6 +293,7 @@ class Memory:
 
 
 _MOST_DESCRIPTION = 2**20  # characters
+_FORMAT = 2  # of saved memories; format 1, which does not say so, named classes with their modules
 
 
 def _descendants(kind: type) -> list[type]:

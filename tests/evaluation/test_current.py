@@ -16,13 +16,14 @@ from ttt3r.data import write_demo_sequence
 from ttt3r.evaluation.contenders import Contender
 from ttt3r.evaluation.current import current_of
 from ttt3r.evaluation.evaluator import Evaluation, evaluate
-from ttt3r.evaluation.fingerprints import data_fingerprint, rule_fingerprint
+from ttt3r.evaluation.fingerprints import data_fingerprint
 from ttt3r.evaluation.protocols import find_protocol
 from ttt3r.evaluation.report.results import collect
 from ttt3r.evaluation.result_files import read_folder, read_results
 from ttt3r.evaluation.rows import Origin
 from ttt3r.network import CUT3R, CUT3RConfig
-from ttt3r.update_rules import RULES, LearnedToken, find_rule
+from ttt3r.update_rules import RULES, LearnedToken, find_rule, sources
+from ttt3r.update_rules.sources import rule_fingerprint
 
 PROTOCOL = replace(find_protocol("folder").sized(64), lengths=(3,))
 
@@ -192,14 +193,12 @@ def test_a_helper_that_is_edited_leaves_no_old_number(network, rooms, lab):
 
 def test_a_built_in_rule_is_known_by_its_own_source_and_what_it_imports(monkeypatch):
     rules = {name: rule_fingerprint(RULES[name]()) for name in ("brake", "constant")}
-    from ttt3r.evaluation import source_files
+    reading = sources._content
 
-    reading = source_files._source
+    def edited(spec):
+        return reading(spec) + (b"#" if spec.name.endswith("update_rules.vectors") else b"")
 
-    def edited(name, spec):
-        return reading(name, spec) + (b"#" if name.endswith("update_rules.vectors") else b"")
-
-    monkeypatch.setattr(source_files, "_source", edited)
+    monkeypatch.setattr(sources, "_content", edited)
     assert rule_fingerprint(RULES["brake"]()) != rules["brake"]
     assert rule_fingerprint(RULES["constant"]()) == rules["constant"]
 

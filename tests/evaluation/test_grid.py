@@ -4,11 +4,12 @@ import os
 
 import pytest
 
-from ttt3r.cli.choosing import parse_rules
 from ttt3r.evaluation.grid import Axis, contenders, expand
 from ttt3r.evaluation.sharding import Shard, launched_processes
-from ttt3r.update_rules import ConstantRate, FullOverwrite
+from ttt3r.update_rules import ConstantRate, FullOverwrite, LearnedToken, RuleLabel
 from ttt3r.update_rules.resets import Every, Never
+
+labels = RuleLabel.parse_list
 
 
 def axes(*texts):
@@ -16,34 +17,40 @@ def axes(*texts):
 
 
 def test_a_grid_is_every_combination_for_the_rules_that_have_the_setting():
-    items = ["cut3r", "constant", "constant:rate=0.9", "norm_restored"]
-    assert expand(items, axes("rule.rate=0.1,0.2")) == (
+    items = labels("cut3r,constant,constant:rate=0.9,norm_restored,constant@8")
+    assert [str(label) for label in expand(items, axes("rule.rate=0.1,0.2"))] == [
         *("cut3r", "constant:rate=0.1", "constant:rate=0.2", "constant:rate=0.9", "norm_restored"),
-    )
-    assert expand(["constant"], axes("constant.rate=0.1")) == ("constant:rate=0.1",)
+        *("constant:rate=0.1@8", "constant:rate=0.2@8"),
+    ]
+    assert expand(labels("constant"), axes("constant.rate=0.1")) == labels("constant:rate=0.1")
+
+
+def test_an_axis_over_paths_with_commas(tmp_path):
+    paths = [tmp_path / "a,b@2.safetensors", tmp_path / "c:d.safetensors"]
+    for seed, path in enumerate(paths):
+        LearnedToken(channel=8, seed=seed).save(path)
+    found = contenders(labels("learned_token"), axes(f"rule.weights='{paths[0]}',{paths[1]}"))
+    assert [one.rule.weights for one in found] == [str(path) for path in paths]
+    assert [RuleLabel.parse(one.label).settings for one in found] == [(("weights", str(path)),) for path in paths]
 
 
 def test_contenders_carry_labels_rules_and_resets():
-    found = contenders(
-        ["cut3r", "constant"], axes("rule.rate=0.1,0.2", "reset=50,never"), lambda item: parse_rules(item)[item]
-    )
+    found = contenders(labels("cut3r,constant"), axes("rule.rate=0.1,0.2", "reset=50,never"))
     assert [(one.label, one.rule, one.reset) for one in found] == [
-        ("cut3r+reset=50", FullOverwrite(), Every(50)),
-        ("cut3r+reset=never", FullOverwrite(), Never()),
-        ("constant:rate=0.1+reset=50", ConstantRate(0.1), Every(50)),
-        ("constant:rate=0.1+reset=never", ConstantRate(0.1), Never()),
-        ("constant:rate=0.2+reset=50", ConstantRate(0.2), Every(50)),
-        ("constant:rate=0.2+reset=never", ConstantRate(0.2), Never()),
+        ("cut3r@50", FullOverwrite(), Every(50)),
+        ("cut3r@never", FullOverwrite(), Never()),
+        ("constant:rate=0.1@50", ConstantRate(0.1), Every(50)),
+        ("constant:rate=0.1@never", ConstantRate(0.1), Never()),
+        ("constant:rate=0.2@50", ConstantRate(0.2), Every(50)),
+        ("constant:rate=0.2@never", ConstantRate(0.2), Never()),
     ]
 
 
 def test_a_label_with_a_reset_of_its_own():
-    found = contenders(["cut3r", "cut3r@100"], [], lambda item: parse_rules(item)[item])
+    found = contenders(labels("cut3r,cut3r@100"), [])
     assert [(one.label, one.reset) for one in found] == [("cut3r", None), ("cut3r@100", Every(100))]
     with pytest.raises(ValueError, match="a reset of its own"):
-        contenders(["cut3r@100"], axes("reset=50,never"), lambda item: FullOverwrite())
-    with pytest.raises(ValueError, match="after @ stands"):
-        contenders(["cut3r@often"], [], lambda item: FullOverwrite())
+        contenders(labels("cut3r@100"), axes("reset=50,never"))
 
 
 @pytest.mark.parametrize(
@@ -62,9 +69,9 @@ def test_what_is_no_axis_is_refused(text, message):
 
 def test_an_axis_that_concerns_no_rule_is_refused():
     with pytest.raises(ValueError, match="none of the rules cut3r leaves a setting of that name open"):
-        expand(["cut3r"], axes("rule.rate=0.1"))
+        expand(labels("cut3r"), axes("rule.rate=0.1"))
     with pytest.raises(ValueError, match="neither a number of frames nor never"):
-        contenders(["cut3r"], axes("reset=often"), lambda item: FullOverwrite())
+        contenders(labels("cut3r"), axes("reset=often"))
 
 
 @pytest.mark.parametrize("total", [0, 1, 2, 3, 7])

@@ -1,26 +1,23 @@
 """From words on the command line to objects: rules, networks, devices, resize policies."""
 
 import hashlib
-import math
-import re
 from argparse import SUPPRESS, Action
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter
+from jsonargparse import ArgumentParser, DefaultHelpFormatter
 from rich.console import Console
 
-from ttt3r.cli.strict import REPEATABLE, nearest
+from ttt3r.cli.strict import REPEATABLE
 from ttt3r.compilation import Compiled
 from ttt3r.data import CropToPatches, ResizePolicy, Sampling, StretchToPatches
 from ttt3r.network import CUT3R, load_network
 from ttt3r.network.checkpoint import CONFIG, NANO, WEIGHTS
 from ttt3r.runner import Precision, choose_device
 from ttt3r.types import Outputs
-from ttt3r.update_rules import StateUpdateRule, find_rule
-from ttt3r.update_rules.resets import split_reset
+from ttt3r.update_rules import Control, ResetPolicy, RuleLabel, StateUpdateRule
 
 
 class Help(DefaultHelpFormatter):
@@ -42,103 +39,86 @@ OUTPUTS = {
 }
 
 
-def with_rule_classes(arguments: Sequence[str]) -> list[str]:
-    """The arguments with the value of `--rule` as the full path of its class, so that `--rule.setting` finds its settings.
+DEFAULT_RULES = {"run": "ttt3r", "train": "cut3r"}
+"""Of the commands that take one rule (`--rule`)."""
 
-    `--rule constant:rate=0.1`, as in a list of rules, becomes `--rule CLASS --rule.rate=0.1`. `--grid` and `--data` may be
-    given several times; each adds to those before.
+
+def with_whole_rule(arguments: Sequence[str]) -> list[str]:
+    """The arguments with a rule and its settings in one: `--rule constant --rule.rate 0.1` becomes `--rule=constant:rate=0.1`.
+
+    `--grid` and `--data` may be given several times; each adds to those before.
 
     Raises:
-        ValueError: for an unknown rule, with the known ones and near matches, or a setting that is no `name=value`.
+        ValueError: for a rule that is no label, or a setting that is given twice.
     """
-    done, expects = [], False
-    for argument in arguments:
-        if expects:
-            done += _class_and_settings(argument)
-        elif argument.startswith("--rule="):
-            done += ["--rule", *_class_and_settings(argument.removeprefix("--rule="))]
-        elif (option := argument.partition("=")[0]) in REPEATABLE:
+    command = arguments[0] if arguments else ""
+    done, given, words = [], dict[str, str](), iter(arguments)
+    for argument in words:
+        option, equals, value = argument.partition("=")
+        if argument == "--":
+            done += [argument, *words]
+        elif option in REPEATABLE:
             done.append(f"{option}+{argument.removeprefix(option)}")
+        elif command in DEFAULT_RULES and (option == "--rule" or option.startswith("--rule.")):
+            value = value if equals else next(words, "--")
+            if not equals and value.startswith("--"):
+                return [*done, argument]  # the parser says that a value is missing
+            given[option] = value
         else:
             done.append(argument)
-        expects = argument in ("--rule", "--rule.help") and not expects
-    return done
+    if not given:
+        return done
+    label = _with_settings(given.pop("--rule", DEFAULT_RULES[command]), given)
+    return [*done[:1], f"--rule={label}", *done[1:]]
 
 
-def _class_and_settings(text: str) -> list[str]:
-    """The path of a rule's class, and its settings as options."""
-    name, *settings = text.split(":")
-    if reset := re.search(r"@[^/=]*$", text):
-        raise ValueError(f"{text!r}: {reset[0]} is for lists of rules (--rules); leave it out, and see --reset-every")
-    if bare := [setting for setting in settings if "=" not in setting]:
-        raise ValueError(f"{text!r}: {bare[0]!r} is no setting; write name:setting=value")
-    found = find_rule(name)
-    return [f"{found.__module__}.{found.__qualname__}", *(f"--rule.{setting}" for setting in settings)]
+def _with_settings(text: str, given: Mapping[str, str]) -> RuleLabel:
+    """A rule with further settings, by their options."""
+    label = RuleLabel.parse(text)
+    if label.reset is not None or label.control is not Control.NONE:
+        cure = "leave the reset out, and see --reset-every" if label.reset is not None else "name the rule itself"
+        raise ValueError(f"{text!r} is for lists of rules (--rules); {cure}")
+    for option, value in given.items():
+        label = label.with_setting(option.removeprefix("--rule."), RuleLabel.read_value(value))
+    written: dict[str, object] = {}
+    for setting, value in label.settings:
+        if setting in written:
+            raise ValueError(f"--rule.{setting} is given twice ({written[setting]} and {value}); give it once")
+        written[setting] = value
+    return label
 
 
 def parse_rules(text: str) -> dict[str, StateUpdateRule]:
-    """Rules from `cut3r,ttt3r@100,constant:rate=0.1,my_lab.MyRule`; the text of each is its name in the tables.
+    """Rules from `cut3r,ttt3r@100,constant:rate=0.1,my_lab.MyRule`, by the labels under which they stand in the tables.
 
-    What stands after `@` is read by `parse_resets`.
+    What stands after `@` is read by `parse_resets`. How labels are written: `ttt3r.update_rules.labels`.
 
     Raises:
         ValueError: for an unknown rule or setting, or if the same words stand there twice.
     """
     rules: dict[str, StateUpdateRule] = {}
-    for item in filter(None, (part.strip() for part in text.split(","))):
-        if item in rules:
-            raise ValueError(f"rule {item!r} is named twice in {text!r}")
-        rules[item] = _parse_rule(item)
+    for label in RuleLabel.parse_list(text):
+        if str(label) in rules:
+            raise ValueError(f"rule {str(label)!r} is named twice in {text!r}")
+        try:
+            rules[str(label)] = label.make()
+        except ValueError as error:
+            if label.settings or "=" not in text.partition(label.name)[0]:
+                raise
+            raise ValueError(f"{error}; if it belongs to the value before it, put that value in quotes") from None
     if not rules:
         raise ValueError("no rules named; give at least one, e.g. --rules cut3r,ttt3r")
     return rules
 
 
-def parse_resets(names: Iterable[str], default: int | None) -> dict[str, int | None]:
-    """For each rule as named, after how many frames its memory restarts: the number after `@`, or else the default.
+def parse_resets(labels: Iterable[str], default: int | None) -> dict[str, int | ResetPolicy | None]:
+    """For each rule as named, when its memory restarts: as its label says after `@`, or else the default.
 
     Raises:
-        ValueError: if what stands after `@` is no number of frames.
+        ValueError: if what stands after `@` is no reset.
     """
-    found = {name: split_reset(name)[1] for name in names}
-    return {name: default if reset is None else reset for name, reset in found.items()}
-
-
-def _parse_rule(item: str) -> StateUpdateRule:
-    name, *settings = split_reset(item)[0].split(":")
-    if "=" in name:
-        raise ValueError(
-            f"{item!r} is a setting and no rule; the settings of a rule are joined by colons, as in constant:rate=0.1"
-        )
-    kind = find_rule(name)
-    names = [setting.partition("=")[0].strip() for setting in settings]
-    for setting in names:
-        if names.count(setting) > 1:
-            raise ValueError(f"{item!r} gives {setting} twice; give it once")
-    parser = ArgumentParser(exit_on_error=False, allow_abbrev=False)
-    parser.add_class_arguments(kind, "rule")
-    cure = f"write name:setting=value, settings as `ttt3r rules show {name}` lists"
-    known = [key.removeprefix("rule.") for key in dict(parser.get_defaults().items())]
-    if unknown := [setting for setting in names if setting.partition(".")[0] not in known]:
-        raise ValueError(f"{item!r}: {name} has no setting {unknown[0]!r}{nearest(unknown[0], known)}; {cure}")
-    try:
-        words = [f"--rule.{setting}" for setting in settings]
-        rule = parser.instantiate(parser.parse_args(words)).rule
-    except ArgumentError as error:
-        raise ValueError(f"{item!r}: {error}; {cure}") from None
-    return check_rule(rule)
-
-
-def check_rule(rule: StateUpdateRule) -> StateUpdateRule:
-    """The rule, if none of its settings is NaN, which compares with nothing and so passes other checks.
-
-    Raises:
-        ValueError: names the setting.
-    """
-    for name, value in vars(rule).items():
-        if isinstance(value, float) and math.isnan(value):
-            raise ValueError(f"the setting {name} of {type(rule).__name__} is nan; give a number")
-    return rule
+    found = {label: RuleLabel.parse(label).reset for label in labels}
+    return {label: default if reset is None else reset for label, reset in found.items()}
 
 
 def add_input_arguments(parser: ArgumentParser) -> None:

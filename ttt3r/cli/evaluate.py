@@ -26,6 +26,7 @@ from ttt3r.evaluation.protocols import find_protocol
 from ttt3r.evaluation.sharding import Shard, launched_processes
 from ttt3r.files import escaped, replacing
 from ttt3r.network import CUT3R, load_network
+from ttt3r.update_rules import RuleLabel
 from ttt3r.update_rules.resets import Every
 
 SAVED = (
@@ -85,10 +86,9 @@ def execute(settings: Any, console: Console) -> int:
     settings.protocol = find_protocol(settings.name or settings.protocol).name
     if settings.out is None:
         raise ValueError("ttt3r evaluate takes PROTOCOL and --out; or --aggregate OUT alone")
-    items = [item.strip() for item in settings.rules.split(",") if item.strip()]
     choosing.parse_rules(settings.rules)  # refuses what does not exist, and names given twice
     axes = [Axis.parse(text) for text in settings.grid]
-    who = contenders(items, axes, lambda item: choosing.parse_rules(item)[item])
+    who = contenders(RuleLabel.parse_list(settings.rules), axes)
     experiment = yaml.safe_dump({name: _plain(settings[name]) for name in SAVED}, sort_keys=False)
     file = _save(settings.out, experiment)
     if settings.jobs.count:

@@ -1,6 +1,5 @@
 """The door: parse, run one command, turn errors into one line with the cure."""
 
-import inspect
 import os
 import re
 import signal
@@ -20,9 +19,9 @@ from rich.markup import escape
 from ttt3r import __version__
 from ttt3r.cli import compare, convert, data, doctor, evaluate, reproduce, rules, run, train, view
 from ttt3r.cli.bounds import as_typed, bound_of, check_numbers
-from ttt3r.cli.choosing import Help, check_rule, with_rule_classes
+from ttt3r.cli.choosing import Help, with_whole_rule
 from ttt3r.cli.strict import config_first, nearest, refuse_repeats
-from ttt3r.update_rules import find_rule
+from ttt3r.update_rules import RuleLabel
 
 COMMANDS = {
     "run": run,
@@ -102,14 +101,12 @@ def read(arguments: Sequence[str]) -> Namespace:
     """
     parser = build_parser()
     refuse_repeats(arguments)
-    words = with_rule_classes(config_first(arguments))
-    refuse_repeats(words)  # again: --rule constant:rate=0.1 --rule.rate 0.2
-    settings = parser.parse_args(words)
+    settings = parser.parse_args(with_whole_rule(config_first(arguments)))
     if settings.command is not None:
         check_numbers(dict(settings[settings.command].items()))
     settings = parser.instantiate(settings)
     if settings.command is not None and settings[settings.command].get("rule") is not None:
-        check_rule(settings[settings.command].rule)
+        settings[settings.command].rule = RuleLabel.parse(settings[settings.command].rule).make()
     return settings
 
 
@@ -129,9 +126,6 @@ def _in_plain_words(text: str, command: str) -> str:
     text = text.replace(f" {command}.", " ")
     if unknown := re.search(r"unrecognized arguments: (--[\w.-]+)", text):
         return text + nearest(unknown[1], _options(command))
-    if unknown := re.search(r"class_path '([\w.]+)': Option '(\w+)' is not accepted", text):
-        known = inspect.signature(find_rule(unknown[1])).parameters
-        return f"{unknown[1].rpartition('.')[2]} has no setting {unknown[2]!r}{nearest(unknown[2], known)}"
     wrong = re.match(
         r'Parser key "([\w.]+)": .*?(?:Given value: |invalid literal for int\(\) .*: |Got value: )(.*)', text
     )

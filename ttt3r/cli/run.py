@@ -24,7 +24,8 @@ from ttt3r.reconstructor import Reconstructor
 from ttt3r.resuming import check_same_frames, is_at_its_end
 from ttt3r.runner import RunOptions, run
 from ttt3r.types import Memory
-from ttt3r.update_rules import AttentionRecorded, ConfidenceAware, StateUpdateRule
+from ttt3r.update_rules import AttentionRecorded, RuleLabel, StateUpdateRule
+from ttt3r.update_rules.former import is_same_rule
 from ttt3r.update_rules.sources import rule_fingerprint
 
 RULE = "the rule (its source, what it imports, or its weights)"
@@ -38,12 +39,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     """The arguments of `ttt3r run`."""
     parser.add_argument("path", type=str, nargs="+", help="folder, glob, images, a video file or webcam:0")
     choosing.add_input_arguments(parser)
-    parser.add_subclass_arguments(
-        StateUpdateRule,
-        "rule",
+    parser.add_argument(
+        "--rule",
+        type=str,
         metavar="RULE",
-        default={"class_path": f"{ConfidenceAware.__module__}.{ConfidenceAware.__qualname__}"},
-        help="name of a rule (default: ttt3r), or my_lab.MyRule; its settings as --rule.setting value",
+        default=choosing.DEFAULT_RULES["run"],
+        help="name of a rule, or my_lab.MyRule; settings as constant:rate=0.1 or --rule.rate 0.1",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     parser.add_argument("--outputs", choices=[*choosing.OUTPUTS], default="points", help="which heads run")
@@ -124,6 +125,14 @@ class _Job:
         facts = (_facts(settings, rule), _points(settings), device)
         return cls(settings, rule, options, facts, {RULE: rule_fingerprint(rule)})
 
+    def facts_as_in(self, record: RunRecord) -> tuple[dict[str, Any], PointSelection, str]:
+        """The facts, with the rule as an older release wrote it down, where that is the same rule."""
+        settings, points, device = self.facts
+        before = record.settings.get("rule")
+        if record.is_older and isinstance(before, str) and is_same_rule(self.rule, before):
+            settings = settings | {"rule": before}
+        return settings, points, device
+
     def source(self, network: CUT3R | Compiled | None = None) -> FrameSource:
         """The frames as this network wants them; without one, to ask what is there."""
         return open_source(
@@ -136,8 +145,8 @@ class _Job:
 
 def _go_on(job: _Job, console: Console) -> int:
     settings = job.settings
-    folder = RunFolder.resume(settings.out, *job.facts, job.identities)  # refuses other settings, an edited rule
-    if not job.identities.keys() <= folder.record.identities.keys():
+    folder = RunFolder.resume(settings.out, *job.facts_as_in(RunRecord.load(settings.out)), job.identities)
+    if folder.record.is_older or not job.identities.keys() <= folder.record.identities.keys():
         console.print(f"{OLDER}: whether {RULE} changed since is not known", highlight=False)
     if is_at_its_end(job.source(), folder):
         return _nothing_to_do(folder, console)
@@ -178,7 +187,7 @@ def _run(
         console.print(f"[yellow]note[/] {escape(f'{source.name}: {note}')}", highlight=False)
     if folder.frames:
         console.print(f"going on after {folder.frames} frames", highlight=False)
-    console.print(f"rule [bold]{escape(repr(job.rule))}[/]", highlight=False)
+    console.print(f"rule [bold]{escape(str(RuleLabel.of(job.rule)))}[/]", highlight=False)
     pin = choosing.choose_device(job.settings.device).type == "cuda"
     try:
         with frame_progress(console) as progress, choosing.precision(job.settings):
@@ -215,7 +224,7 @@ def _facts(settings: Any, rule: StateUpdateRule) -> dict[str, Any]:
         "path": _path(settings),
         "network": settings.network,
         "network_sha256": choosing.fingerprint(settings.network),
-        "rule": repr(rule),
+        "rule": str(RuleLabel.of(rule)),
         "resize": settings.resize,
         "size": settings.size,
         "stride": settings.stride,

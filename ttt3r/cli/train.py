@@ -3,6 +3,7 @@
 Writes OUT/network (averaged weights, for --network), OUT/logs, OUT/last.ckpt and, for a rule that learns, OUT/rule.safetensors.
 """
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -11,8 +12,9 @@ import torch
 from jsonargparse import ArgumentParser
 from rich.console import Console
 
+from ttt3r.cli import choosing
 from ttt3r.network import CUT3RConfig, load_network
-from ttt3r.update_rules import RULES, FullOverwrite, StateUpdateRule
+from ttt3r.update_rules import RuleLabel, StateUpdateRule, name_of
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -24,12 +26,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         default=None,
         help="begin with the weights of this network, and train by the last stage of the recipe only (default: from nothing)",
     )
-    parser.add_subclass_arguments(
-        StateUpdateRule,
-        "rule",
+    parser.add_argument(
+        "--rule",
+        type=str,
         metavar="RULE",
-        default={"class_path": f"{FullOverwrite.__module__}.{FullOverwrite.__qualname__}"},
-        help="active in training (default: cut3r); one that learns is trained with the network: learned_token:hidden=32",
+        default=choosing.DEFAULT_RULES["train"],
+        help="active in training; one that learns is trained with the network: learned_token:hidden=32",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the weights and of all clips")
     parser.add_argument(
@@ -63,7 +65,7 @@ def execute(settings: Any, console: Console) -> int:
         torch.set_num_threads(settings.threads)
     rule: StateUpdateRule = settings.rule
     console.print(
-        f"{recipe.steps} steps in {len(recipe.stages)} stages, rule {type(rule).__name__} -> [bold]{settings.out}[/]",
+        f"{recipe.steps} steps in {len(recipe.stages)} stages, rule {RuleLabel.of(rule)} -> [bold]{settings.out}[/]",
         highlight=False,
     )
     train(
@@ -84,6 +86,6 @@ def _with_rule(rule: StateUpdateRule, out: Path) -> str:
 
     files = rule_files(rule, out)
     if rule in files:
-        name = next((name for name, kind in RULES.items() if kind is type(rule)), None)
-        return f" --rules {name or f'{type(rule).__module__}.{type(rule).__name__}'}:weights={files[rule]}"
+        label = RuleLabel(name_of(type(rule)), (("weights", str(files[rule])),))
+        return f" --rules {shlex.quote(str(label))}"
     return "".join(f"; the weights of {type(part).__name__}: {path}" for part, path in files.items())

@@ -1,5 +1,6 @@
 """`ttt3r compare worlds`: rules on held-out procedural worlds, all side by side in one pass."""
 
+import shlex
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -13,18 +14,17 @@ from ttt3r.cli.comparison_folder import REPORT, clear
 from ttt3r.cli.comparison_folder import WORLDS as CSV
 from ttt3r.cli.run import frame_progress
 from ttt3r.data.procedural.presets import TRAINING_LENGTH
-from ttt3r.evaluation.palette import gate_of
 from ttt3r.evaluation.report.tables import Table
 from ttt3r.evaluation.report.writing import ReportSettings, write_report
 from ttt3r.evaluation.world_plots import plot_errors_by_length, plot_forgetting, plot_recall
 from ttt3r.evaluation.world_rows import units_of
-from ttt3r.evaluation.world_study import CONSTANT, WorldPlan, WorldStudy, control_rules, run_study
+from ttt3r.evaluation.world_study import WorldPlan, WorldStudy, control_rules, run_study
 from ttt3r.evaluation.world_tables import tables_of, write_tables
 from ttt3r.files import write_text
 from ttt3r.network.config import RayForm
 from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.types import LengthUnit
-from ttt3r.update_rules import StateUpdateRule
+from ttt3r.update_rules import Control, ResetPolicy, StateUpdateRule
 
 SUMMARY = "summary.md"
 
@@ -46,7 +46,7 @@ def compare_worlds(settings: Any, lengths: list[int], console: Console) -> int:
         study = _run(network, (rules, resets), (plan, settings.chunk), console)
     if settings.controls:
         controls = control_rules(rules, study)
-        control_resets = {name: resets.get(gate_of(name)) for name in controls}
+        control_resets = {name: resets.get(Control.split(name)[1]) for name in controls}
         with choosing.precision(settings):
             study = study.with_rules(_run(network, (controls, control_resets), (plan, settings.chunk), console))
     tables = tables_of(study)
@@ -62,7 +62,8 @@ def compare_worlds(settings: Any, lengths: list[int], console: Console) -> int:
         write_text(settings.out / SUMMARY, _summary(tables[0], settings, plan))
         made = [CSV, "recall.csv", "tables.md", SUMMARY, *_draw(study, settings.out, [*rules], console)]
         facts = {"network": choosing.fingerprint(settings.network), "worlds": str(settings.worlds)}
-        control_of = {name: name.removeprefix(CONSTANT) for name in study.scores.gain if name.startswith(CONSTANT)}
+        named = {name: Control.split(name) for name in study.scores.gain}
+        control_of = {name: gate for name, (control, gate) in named.items() if control is Control.EQUAL_GAIN}
         about = ReportSettings("Rules on procedural worlds, by length", "recall_color")
         write_report(units_of(study, facts, control_of), settings.out / REPORT, about)
         console.print(f"[bold]{settings.out}[/]: {', '.join([*made, f'{REPORT}/report.html'])}", highlight=False)
@@ -71,7 +72,7 @@ def compare_worlds(settings: Any, lengths: list[int], console: Console) -> int:
 
 def _run(
     network: RecurrentNetwork,
-    contenders: tuple[Mapping[str, StateUpdateRule], Mapping[str, int | None]],
+    contenders: tuple[Mapping[str, StateUpdateRule], Mapping[str, int | ResetPolicy | None]],
     how: tuple[WorldPlan, int],
     console: Console,
 ) -> WorldStudy:
@@ -85,7 +86,7 @@ def _run(
 
 def _summary(table: Table, settings: Any, plan: WorldPlan) -> str:
     """The first table, with the command that makes it."""
-    words = f"ttt3r compare worlds --network {settings.network} --rules {settings.rules} --worlds {plan.worlds} "
+    words = f"ttt3r compare worlds --network {settings.network} --rules {shlex.quote(settings.rules)} --worlds {plan.worlds} "
     words += f"--lengths {','.join(map(str, plan.lengths))}{' --controls' * settings.controls}"
     return f"<!-- {words} -->\n\n{table.markdown()}"
 

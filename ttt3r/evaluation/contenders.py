@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from ttt3r.evaluation.protocol import Protocol
 from ttt3r.update_rules.base import StateUpdateRule
 from ttt3r.update_rules.constant import ConstantRate
+from ttt3r.update_rules.labels import Control, RuleLabel
 from ttt3r.update_rules.resets import ResetPolicy, as_policy
 
 Resets = int | ResetPolicy | Mapping[str, int | ResetPolicy | None] | None
@@ -28,13 +29,18 @@ class Contender:
     reset: ResetPolicy | None = None
     control_of: str = ""
 
+    @property
+    def rule_text(self) -> str:
+        """The rule with its settings as text, whatever its label."""
+        return str(RuleLabel.of(self.rule))
+
     def reset_in(self, protocol: Protocol) -> ResetPolicy:
         """The policy that counts."""
         return protocol.reset if self.reset is None else self.reset
 
     def control(self, constant: ConstantRate) -> "Contender":
         """The constant of this gate's mean gain: called after the gate, and restarted as it is."""
-        return replace(self, label=f"control of {self.label}", rule=constant, control_of=self.label)
+        return replace(self, label=Control.EQUAL_GAIN.of(self.label), rule=constant, control_of=self.label)
 
 
 def contenders_of(rules: Mapping[str, StateUpdateRule], reset_every: Resets) -> tuple[Contender, ...]:

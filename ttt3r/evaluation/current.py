@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ttt3r.evaluation.rows import UnitResult
+from ttt3r.update_rules.labels import Control
 
 
 @dataclass(frozen=True)
@@ -98,4 +99,4 @@ def _made(unit: UnitResult) -> float:
 
 def _rule(unit: UnitResult) -> str:
     row = unit.rows[0]
-    return f"control of {row.control_of}" if row.control_of else row.rule
+    return Control.EQUAL_GAIN.of(row.control_of) if row.control_of else row.rule

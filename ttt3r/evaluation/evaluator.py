@@ -20,7 +20,6 @@ from ttt3r.evaluation.fingerprints import (
     code_fingerprint,
     data_fingerprint,
     network_fingerprint,
-    rule_fingerprint,
     sources_fingerprint,
 )
 from ttt3r.evaluation.passes import ClipRecord, clip_frames
@@ -37,6 +36,7 @@ from ttt3r.evaluation.units import Unit
 from ttt3r.files import escaped
 from ttt3r.reconstructor import RecurrentNetwork, begin
 from ttt3r.update_rules.constant import ConstantRate
+from ttt3r.update_rules.sources import rule_fingerprint
 
 OnFrame = Callable[[str, int], None]
 """Called with the sequence and the number of frames done, for progress bars."""
@@ -96,7 +96,7 @@ class Evaluation:
     @property
     def name(self) -> str:
         """Of its lock: protocol, rules and network."""
-        rules = [(c.label, canonical_text(c.rule)) for c in self.contenders]
+        rules = [(c.label, c.rule_text) for c in self.contenders]
         return stable_hash((self.protocol.hash, rules, self.network, self.controls, str(self.root)))[:12]
 
     @property
@@ -121,7 +121,7 @@ class Evaluation:
         """What a result of a rule depends on, as plain text."""
         return {
             "protocol": canonical_text(self.protocol),
-            "rule": canonical_text(contender.rule),
+            "rule": contender.rule_text,
             "reset": canonical_text(contender.reset_in(self.protocol)),
             "network": self.network,
             "weights": self.weights,

@@ -5,7 +5,6 @@ of change: reading them would take as long as the evaluation. Weights and source
 """
 
 import hashlib
-import inspect
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -14,7 +13,6 @@ from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from types import CodeType
 from typing import Any
 
 import torch
@@ -22,7 +20,7 @@ from torch import nn
 
 from ttt3r._version import __version__
 from ttt3r.evaluation.canonical import canonical, stable_hash, weights_hash
-from ttt3r.evaluation.source_files import sources_of
+from ttt3r.update_rules.sources import sources_of
 
 OUTPUT = frozenset({"run.json", "units", "locks", "comparison.csv", "worlds.csv", "report.html"})
 """A folder that holds one of these was written by this package; it is no data, wherever it lies."""
@@ -85,73 +83,37 @@ def _settings_of(network: nn.Module) -> Any:
     return None
 
 
-def rule_fingerprint(rule: object) -> str:
-    """A rule's settings and weights, the files that its settings name, and the sources of its classes and what they import."""
-    kinds, files = dict[type, None](), dict[str, str]()
-    _gather(rule, kinds, files)
-    typed = [_code_of(kind) for kind in kinds if not _has_file(kind)]
-    return stable_hash((canonical(rule), sources_of(kinds), files, typed))
-
-
 def sources_fingerprint(settings: object) -> str:
     """The sources of the classes that settings are made of, and of what these import."""
     kinds = dict[type, None]()
-    _gather(settings, kinds, {})
+    _gather(settings, kinds)
     return stable_hash(sources_of(kinds))
 
 
-def _gather(value: Any, kinds: dict[type, None], files: dict[str, str]) -> None:
-    """The classes of a rule and of all its parts, and the content of files that are named in a setting."""
+def _gather(value: Any, kinds: dict[type, None]) -> None:
+    """The classes of settings and of all their parts."""
     if isinstance(value, nn.Module):
         kinds[type(value)] = None
         for part in (*vars(value).values(), *value.children()):
-            _gather(part, kinds, files)
+            _gather(part, kinds)
     elif is_dataclass(value) and not isinstance(value, type):
         kinds[type(value)] = None
         for field in fields(value):
-            _gather(getattr(value, field.name), kinds, files)
+            _gather(getattr(value, field.name), kinds)
     elif isinstance(value, dict):
         for part in value.values():
-            _gather(part, kinds, files)
+            _gather(part, kinds)
     elif isinstance(value, tuple | list):
         for part in value:
-            _gather(part, kinds, files)
-    elif isinstance(value, Path | str) and value and _is_file(Path(value)):
-        with Path(value).open("rb") as file:
-            files[str(value)] = hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # too long for a name, or with a NUL byte: no path at all
-        return False
-
-
-def _has_file(kind: type) -> bool:
-    try:
-        return Path(inspect.getfile(kind)).is_file() or kind.__module__.partition(".")[0] == "ttt3r"
-    except (OSError, TypeError):
-        return False
-
-
-def _code_of(kind: type) -> list[Any]:
-    """The compiled methods of a class that was typed into an interpreter or a notebook."""
-    parts = [getattr(part, "__func__", part) for part in vars(kind).values()]
-    return [_instructions(part.__code__) for part in parts if inspect.isfunction(part)]
-
-
-def _instructions(code: CodeType) -> list[Any]:
-    constants = [_instructions(part) if isinstance(part, CodeType) else repr(part) for part in code.co_consts]
-    return [code.co_name, code.co_code.hex(), list(code.co_names), constants]
+            _gather(part, kinds)
 
 
 def code_fingerprint() -> str:
-    """The version of this package, its sources but for rules and commands, and the arithmetic that is switched on."""
+    """The version of this package and of PyTorch, its sources but for rules and commands, and the arithmetic switched on."""
     kinds = [kind for kind in ("cpu", "cuda") if torch.is_autocast_enabled(kind)]
     arithmetic = [f"{kind} {torch.get_autocast_dtype(kind)}" for kind in kinds]
     tf32 = torch.backends.cuda.matmul.allow_tf32, torch.get_float32_matmul_precision()
-    return stable_hash((__version__, _package(), arithmetic, [str(word) for word in tf32]))
+    return stable_hash((__version__, torch.__version__, _package(), arithmetic, [str(word) for word in tf32]))
 
 
 @cache

@@ -2,12 +2,13 @@
 
 import inspect
 import itertools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from ttt3r.evaluation.contenders import Contender
-from ttt3r.update_rules import StateUpdateRule, find_rule
-from ttt3r.update_rules.resets import Every, Never, ResetPolicy, split_reset
+from ttt3r.update_rules import ResetPolicy, RuleLabel, find_rule
+from ttt3r.update_rules.label_text import values_in
+from ttt3r.update_rules.labels import policy_of
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Axis:
     Args:
         owner: `rule` for every rule that has the setting, the name of one rule, or `reset`.
         setting: its name; empty for `reset`.
-        values: as text.
+        values: as they are written, in quotes where they hold a comma.
     """
 
     owner: str
@@ -33,24 +34,21 @@ class Axis:
         """
         name, equals, listed = text.partition("=")
         owner, _, setting = name.rpartition(".")
-        values = tuple(part.strip() for part in listed.split(",") if part.strip())
+        values = tuple(values_in(listed))
         if not equals or not values or (not owner and name != "reset"):
             raise ValueError(f"a grid is written rule.SETTING=value,value or reset=50,100,never; got {text!r}")
         if twice := [value for value in values if values.count(value) > 1]:
             raise ValueError(f"{text!r} names the value {twice[0]} twice")
         return cls(owner or "reset", setting if owner else "", values)
 
-    def concerns(self, item: str) -> bool:
-        """Whether a rule, written `name` or `name:setting=value`, is varied along this axis."""
-        name, *given = item.split(":")
-        if self.owner not in ("rule", name):
-            return False
-        if any(word.partition("=")[0] == self.setting for word in given):
-            return False  # it was given a value of its own
-        return self.setting in inspect.signature(find_rule(name)).parameters
+    def concerns(self, label: RuleLabel) -> bool:
+        """Whether a rule is varied along this axis."""
+        if self.owner not in ("rule", label.name) or self.setting in dict(label.settings):
+            return False  # another rule, or one that was given a value of its own
+        return self.setting in inspect.signature(find_rule(label.name)).parameters
 
 
-def expand(items: Sequence[str], axes: Sequence[Axis]) -> tuple[str, ...]:
+def expand(labels: Sequence[RuleLabel], axes: Sequence[Axis]) -> tuple[RuleLabel, ...]:
     """The rules with every combination of the axes that concern them; other rules stay as they are.
 
     Raises:
@@ -58,49 +56,48 @@ def expand(items: Sequence[str], axes: Sequence[Axis]) -> tuple[str, ...]:
     """
     settings = [axis for axis in axes if axis.owner != "reset"]
     for axis in settings:
-        if not any(axis.concerns(item) for item in items):
+        if not any(axis.concerns(label) for label in labels):
             raise ValueError(
-                f"--grid {axis.owner}.{axis.setting}: none of the rules {', '.join(items)} leaves a setting of that name open; "
-                "ttt3r rules list --verbose shows the settings"
+                f"--grid {axis.owner}.{axis.setting}: none of the rules {', '.join(map(str, labels))} leaves a setting of that "
+                "name open; ttt3r rules list --verbose shows the settings"
             )
-    expanded: list[str] = []
-    for item in items:
-        own = [axis for axis in settings if axis.concerns(item)]
+    expanded: list[RuleLabel] = []
+    for label in labels:
+        own = [axis for axis in settings if axis.concerns(label)]
         for values in itertools.product(*(axis.values for axis in own)):
-            words = [f"{axis.setting}={value}" for axis, value in zip(own, values, strict=True)]
-            expanded.append(":".join([item, *words]))
+            varied = label
+            for axis, value in zip(own, values, strict=True):
+                varied = varied.with_setting(axis.setting, RuleLabel.read_value(value))
+            expanded.append(varied)
     return tuple(dict.fromkeys(expanded))
 
 
-def contenders(
-    items: Sequence[str], axes: Sequence[Axis], make: Callable[[str], StateUpdateRule]
-) -> tuple[Contender, ...]:
-    """One contender for each rule and setting, `make` being what turns `name:setting=value` into a rule.
-
-    A label `RULE@N` has a reset policy of its own, every N frames. Along `reset`, a label ends in `+reset=N`.
+def contenders(labels: Sequence[RuleLabel], axes: Sequence[Axis]) -> tuple[Contender, ...]:
+    """One contender for each rule, setting and reset; a rule whose label has a reset keeps that.
 
     Raises:
-        ValueError: as `expand`, for a reset that is neither a number of frames nor `never`, or one that is told twice.
+        ValueError: as `expand`, for an unknown rule or setting, a reset that is none, or one that is told twice.
     """
-    resets: list[tuple[str, ResetPolicy | None]] = [("", None)]
+    resets: list[ResetPolicy | None] = [None]
     for axis in axes:
         if axis.owner == "reset":
-            resets = [(f"+reset={value}", _policy(value)) for value in axis.values]
+            resets = [_policy(value) for value in axis.values]
     found = []
-    for label in expand(items, axes):
-        own = split_reset(label)[1]
-        if own is not None and len(resets) > 1:
+    for label in expand(labels, axes):
+        if label.reset is not None and len(resets) > 1:
             raise ValueError(
                 f"{label} has a reset of its own, and --grid reset=... gives it others; leave one of them out"
             )
-        for suffix, policy in resets:
-            found.append(Contender(label + suffix, make(label), policy if own is None else Every(own)))
+        for policy in resets:
+            whole = label if label.reset is not None else replace(label, reset=policy)
+            found.append(Contender(str(whole), whole.make(), whole.reset))
     return tuple(found)
 
 
 def _policy(value: str) -> ResetPolicy:
-    if value == "never":
-        return Never()
-    if value.isdecimal():
-        return Every(int(value))
-    raise ValueError(f"reset={value} is neither a number of frames nor never, e.g. --grid reset=50,100,never")
+    try:
+        return policy_of(value)
+    except ValueError:
+        raise ValueError(
+            f"reset={value} is neither a number of frames nor never, e.g. --grid reset=50,100,never"
+        ) from None

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ttt3r.evaluation.knowing_nothing import KNOWS_NOTHING
-from ttt3r.update_rules import RULES
+from ttt3r.update_rules import RULES, Control
 from ttt3r.update_rules.fast_weights import FAST_WEIGHTS
+from ttt3r.update_rules.labels import family_of
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3C8D", "#8C8C00")
 """Okabe and Ito's palette: told apart by colour-blind readers, and in print."""
@@ -27,9 +28,6 @@ Dashes = tuple[float, ...]
 LINES: tuple[Dashes, ...] = ((), (4, 1.5), (4, 1.5, 1, 1.5), (6, 2), (2, 1), (3, 1, 1, 1, 1, 1))
 DOTTED: tuple[Dashes, ...] = ((1, 1.5), (1, 3), (1, 1, 1, 3))
 """Lengths of stroke and gap, in widths of the line; of rules, and of the controls of gates in the colour of their gate."""
-
-OF_GATE = ("control of ", "token mean of ")
-"""Beginnings of the names of a gate's controls: the constant of its mean gain, and the gate averaged over its tokens."""
 
 
 @dataclass(frozen=True)
@@ -55,16 +53,6 @@ class RuleStyle:
         return (0, self.dashes) if self.dashes else "-"
 
 
-def gate_of(label: str) -> str:
-    """The gate whose control this label names; empty for anything else.
-
-    Examples:
-        >>> gate_of("control of ttt3r@8"), gate_of("ttt3r")
-        ('ttt3r@8', '')
-    """
-    return next((label.removeprefix(start) for start in OF_GATE if label.startswith(start)), "")
-
-
 def color_place(label: str) -> int:
     """The place of a rule in `COLORS`: by its name alone, whatever its settings and resets and whatever stands beside it.
 
@@ -74,7 +62,7 @@ def color_place(label: str) -> int:
     """
     if label in KNOWS_NOTHING:
         return len(COLORS)
-    name = (gate_of(label) or label).partition(":")[0].partition("@")[0].partition("+")[0]
+    name = family_of(label)
     others = [known for known in RULES if known not in FIXED]
     rank = others.index(name) if name in others else zlib.crc32(name.encode())
     return FIXED[name] if name in FIXED else OTHERS[rank % len(OTHERS)]
@@ -85,7 +73,9 @@ def rule_styles(labels: Sequence[str]) -> dict[str, RuleStyle]:
     styles: dict[str, RuleStyle] = {}
     for label in labels:
         place = color_place(label)
-        lines = DOTTED if gate_of(label) else LINES[1:] if label in KNOWS_NOTHING else LINES
+        lines = (
+            DOTTED if Control.split(label)[0] is not Control.NONE else LINES[1:] if label in KNOWS_NOTHING else LINES
+        )
         taken = {style.dashes for style in styles.values() if style.place == place}
         more = (
             (stroke, 1.5) for stroke in itertools.count(9)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ttt3r.evaluation.rows import Origin, ResultRow, Status, UnitResult
+from ttt3r.update_rules.labels import label_now
 
 FORMAT = 2
 """Format 1 had no origin; it is still read."""
@@ -87,7 +88,8 @@ def _row(told: Any) -> ResultRow:
         status = Status(told["status"])
     except ValueError as error:
         raise BrokenResult(f"a row does not have the rows of this version ({error})") from error
-    return ResultRow(**{**told, "value": _float(told["value"], "rows.value"), "status": status})
+    labels = {name: label_now(told[name]) for name in ("rule", "control_of")}
+    return ResultRow(**{**told, **labels, "value": _float(told["value"], "rows.value"), "status": status})
 
 
 def _origin(told: Mapping[str, Any]) -> Origin:

@@ -11,6 +11,7 @@ from ttt3r.evaluation.protocol import Protocol
 from ttt3r.evaluation.rows import Origin, ResultRow, Status
 from ttt3r.evaluation.sources import SequenceEntry
 from ttt3r.files import escaped
+from ttt3r.update_rules.labels import Control
 
 AGAIN = frozenset({Status.OUT_OF_MEMORY, Status.UNREADABLE, Status.FAILED})
 """Outcomes that depend on the machine, the files or a mistake; a resumed evaluation tries such units once more."""
@@ -54,8 +55,7 @@ class Unit:
 
     @property
     def _rule(self) -> tuple[str, str, str]:
-        reset = canonical_text(self.contender.reset_in(self.protocol))
-        return canonical_text(self.contender.rule), self.rule, reset
+        return self.contender.rule_text, self.rule, canonical_text(self.contender.reset_in(self.protocol))
 
     @property
     def origin(self) -> Origin:
@@ -82,7 +82,7 @@ class Unit:
     @property
     def label(self) -> str:
         """Of the rule, in the rows."""
-        return f"control of {self.contender.label}" if self.control else self.contender.label
+        return Control.EQUAL_GAIN.of(self.contender.label) if self.control else self.contender.label
 
     def row(self, judged: Judged) -> ResultRow:
         """A number as a row."""

@@ -14,19 +14,15 @@ from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD, TRAINING_LE
 from ttt3r.evaluation.accounting import GainSummary, equal_gain_constants
 from ttt3r.evaluation.contenders import contenders_of
 from ttt3r.evaluation.forgetting import RecallScores, questions_after, recall, with_controls
-from ttt3r.evaluation.palette import OF_GATE
 from ttt3r.evaluation.stops import Stop
 from ttt3r.evaluation.worlds import WorldScores, mean_depth_image, run_worlds
 from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.threads import side_by_side
 from ttt3r.types import Step
-from ttt3r.update_rules import Anneal, ConstantRate, StateUpdateRule, TokenMean
+from ttt3r.update_rules import Anneal, ConstantRate, Control, ResetPolicy, StateUpdateRule, TokenMean
 
 GROUP = 8
 """Most worlds side by side in a pass: enough to keep a core busy, without much memory."""
-
-CONSTANT, AVERAGED = OF_GATE
-"""Beginnings of the names of a gate's controls."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +96,7 @@ def run_study(
     rules: Mapping[str, StateUpdateRule],
     plan: WorldPlan,
     *,
-    resets: Mapping[str, int | None] | None = None,
+    resets: Mapping[str, int | ResetPolicy | None] | None = None,
     chunk: int = 1,
     on_frame: Callable[[int], None] = lambda frames: None,
 ) -> WorldStudy:
@@ -112,7 +108,7 @@ def run_study(
         network: e.g. `nano`.
         rules: by name.
         plan: of the worlds.
-        resets: by rule, after how many frames its memory restarts.
+        resets: by rule, when its memory restarts.
         chunk: as in `rollout_rules`.
         on_frame: called with the number of frames that were just done, for progress bars; on a CPU by several threads.
     """
@@ -150,6 +146,6 @@ def control_rules(rules: Mapping[str, StateUpdateRule], study: WorldStudy) -> di
     }
     controls: dict[str, StateUpdateRule] = {}
     for name, constant in equal_gain_constants(books).items():
-        controls[f"{CONSTANT}{name}"] = constant
-        controls[f"{AVERAGED}{name}"] = TokenMean(rules[name])
+        controls[Control.EQUAL_GAIN.of(name)] = constant
+        controls[Control.TOKEN_MEAN.of(name)] = TokenMean(rules[name])
     return controls | {"1/t": Anneal(ConstantRate(1.0), horizon=1.0)}

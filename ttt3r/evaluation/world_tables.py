@@ -14,9 +14,10 @@ from ttt3r.evaluation.report.pairing import SIGNIFICANT
 from ttt3r.evaluation.report.statistics import holm, sign_flip_test
 from ttt3r.evaluation.report.tables import Cell, Column, Table
 from ttt3r.evaluation.world_plots import BINS, bin_name, table_of_recall
-from ttt3r.evaluation.world_study import AVERAGED, WorldStudy
+from ttt3r.evaluation.world_study import WorldStudy
 from ttt3r.evaluation.worlds import MEAN_DEPTH, NO_MOTION, WINDOW, WorldScores
 from ttt3r.files import replacing, sheet_cell
+from ttt3r.update_rules.labels import Control
 
 
 def tables_of(study: WorldStudy) -> tuple[Table, ...]:
@@ -37,7 +38,8 @@ def summary_table(study: WorldStudy) -> Table:
     recalled = table_of_recall(study.asked) if study.asked else {}
     turned = scores.rotation_degrees
     rows = []
-    rules = [name for name in scores.gain if name != "1/t" and not name.startswith(AVERAGED)]  # further controls: below
+    further = (Control.TOKEN_MEAN,)  # in the tables below
+    rules = [name for name in scores.gain if name != "1/t" and Control.split(name)[0] not in further]
     for rule in [*rules, NO_MOTION, SCENE_AVERAGE]:
         rotation = [mean_interval(turned[rule][scores.lengths.index(n)]) if rule in turned else None for n in lengths]
         recall = [recalled[rule][place] if rule in recalled else None for place in range(len(bins))]

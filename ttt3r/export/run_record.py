@@ -19,6 +19,8 @@ from ttt3r.files import replacing
 from ttt3r.types import LengthUnit
 from ttt3r.untrusted import read_json, reading, real, shown, whole
 
+FORMAT = 2
+"""Format 1, which does not say so, held the rule as Python prints it, and hashes of rules that were made in another way."""
 MOST_FRAMES = 10**9
 """More than any run has: a year at 30 frames a second."""
 
@@ -52,6 +54,7 @@ class RunRecord:
         extra: what the caller adds at the end.
         unit: of all lengths in the folder.
         identities: hashes of what the settings only name (a rule's source, say); absent in runs of older releases.
+        format: of the record.
     """
 
     settings: Mapping[str, Any]
@@ -65,6 +68,7 @@ class RunRecord:
     extra: Mapping[str, Any]
     unit: LengthUnit = LengthUnit.METRES
     identities: Mapping[str, str] = field(default_factory=dict[str, str])
+    format: int = 1
 
     @classmethod
     def start(
@@ -90,7 +94,13 @@ class RunRecord:
             versions=_versions(),
             extra={},
             unit=unit,
+            format=FORMAT,
         )
+
+    @property
+    def is_older(self) -> bool:
+        """Whether an older release began this run; then the rule is written in another way, see `FORMAT`."""
+        return self.format < FORMAT
 
     def save(self, folder: Path) -> None:
         """Write `run.json`, replaced as a whole."""
@@ -131,6 +141,10 @@ class RunRecord:
             if not isinstance(getattr(self, name), str):
                 raise ValueError(f"{name}={shown(getattr(self, name))} must be a text")
         whole(self.frames, "frames", 0, MOST_FRAMES)
+        if whole(self.format, "format", 1, MOST_FRAMES) > FORMAT:
+            raise ValueError(
+                f"it is of format {self.format}, which a newer release wrote; update ttt3r to go on with it"
+            )
         real(self.seconds, "seconds", 0, 1e12)
         PointSelection.from_facts(self.points)
 
@@ -151,11 +165,13 @@ class RunRecord:
             )
 
     def demand_identities(self, identities: Mapping[str, str]) -> None:
-        """Check that what the settings name is still what it was; what an older release did not write down is passed over.
+        """Check that what the settings name is still what it was; what an older release wrote down otherwise is passed over.
 
         Raises:
             ValueError: naming what was edited or replaced.
         """
+        if self.is_older:
+            return
         changed = [what for what, found in identities.items() if self.identities.get(what, found) != found]
         if changed:
             raise ValueError(

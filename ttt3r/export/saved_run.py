@@ -106,7 +106,7 @@ class SavedRun:
 
     @property
     def rule(self) -> str:
-        """The update rule as it was written down, such as `ConstantRate(rate=0.5)`."""
+        """The update rule as it was written down, such as `constant:rate=0.5`."""
         return str(self.record.settings.get("rule", "?"))
 
     @property

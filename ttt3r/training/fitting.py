@@ -20,6 +20,8 @@ from ttt3r.training.precision import ScaledHalf
 from ttt3r.training.recipe import Recipe
 from ttt3r.types import LengthUnit
 from ttt3r.update_rules.base import StateUpdateRule, parts
+from ttt3r.update_rules.former import is_same_rule
+from ttt3r.update_rules.labels import RuleLabel
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Machine:
             )
 
 
-def _keep_to_the_recipe(out: Path, text: str) -> None:
+def _keep_to_the_recipe(out: Path, text: str, rule: StateUpdateRule) -> None:
     """Write the recipe down, or see that a training that goes on is the same."""
     recipe = out / "recipe.txt"
     begun = [name for name in (LAST, PREVIOUS) if (out / name).exists()]
@@ -57,12 +59,12 @@ def _keep_to_the_recipe(out: Path, text: str) -> None:
         )
     before, now = _pieces(read_text(recipe)) if begun else _pieces(text), _pieces(text)
     for what, old, new in zip(("sizes", "rule", "recipe or seed", "start"), before, now, strict=True):
-        if old != new and what == "rule":
+        if what == "rule" and not _is_same_rule(rule, str(old), str(new)):
             raise ValueError(
                 f"{out} holds a training with another rule, {old} and not {new}; name that rule (--rule), or choose another "
                 "folder with --out"
             )
-        if old != new:
+        if what != "rule" and old != new:
             raise ValueError(f"{out} holds a training with another {what}; choose another folder with --out")
     with replacing(recipe) as partial:
         partial.write_text(text, encoding="utf-8")
@@ -81,8 +83,20 @@ def _pieces(text: str) -> tuple[CUT3RConfig | str, str, str, str]:
         return sizes, rule, recipe, start
 
 
+def _is_same_rule(rule: StateUpdateRule, before: str, now: str) -> bool:
+    """Whether the rule of a recipe is this one; older releases wrote it as Python prints it."""
+    (old, digests), (_, expected) = (_parted(line) for line in (before, now))
+    return before == now or (digests == expected and is_same_rule(rule, old))
+
+
+def _parted(line: str) -> tuple[str, list[str]]:
+    """The rule in a line of a recipe, and the digests of its sources."""
+    rule, *digests = line.split(" (source ")
+    return rule, digests
+
+
 def _told(rule: StateUpdateRule) -> str:
-    """A rule in one line, for the recipe: settings and sizes and, for files outside this package, what they hold.
+    """A rule in one line, for the recipe: its label and, for files outside this package, what they hold.
 
     A rule that was edited in between is another rule.
     """
@@ -90,7 +104,7 @@ def _told(rule: StateUpdateRule) -> str:
     sources = {inspect.getsourcefile(type(part)) for part in parts(rule)}
     files = [Path(source) for source in sources if source is not None and not Path(source).is_relative_to(own)]
     digests = sorted(hashlib.sha256(file.read_bytes()).hexdigest()[:12] for file in files if file.is_file())
-    return " ".join([*repr(rule).split(), *(f"(source {digest})" for digest in digests)])
+    return " ".join([str(RuleLabel.of(rule)), *(f"(source {digest})" for digest in digests)])
 
 
 def _origin(start: str | Path | None) -> str:
@@ -138,7 +152,7 @@ def train(
     first = os.environ.get("LOCAL_RANK", "0") == "0"
     with locked(out, "training") if first else nullcontext():
         if first:
-            _keep_to_the_recipe(out, text)
+            _keep_to_the_recipe(out, text, module.model.rule)
         begun = checkpoint_of(out)
         keep = Keep(out, machine.minutes)
         _trainer(recipe, out, machine, keep).fit(module, ckpt_path=begun, weights_only=True)

@@ -1,7 +1,6 @@
 """State update rules: the plug-in point of the framework. `RULES` lists them, `find_rule` also finds yours."""
 
 from ttt3r.update_rules import fast_weights as fast_weights
-from ttt3r.update_rules import find
 from ttt3r.update_rules.absorption import Absorbed as Absorbed
 from ttt3r.update_rules.absorption import absorb as absorb
 from ttt3r.update_rules.attention_record import AttentionRecord as AttentionRecord
@@ -38,6 +37,8 @@ from ttt3r.update_rules.facts import rule_facts as rule_facts
 from ttt3r.update_rules.filt3r import KalmanGain as KalmanGain
 from ttt3r.update_rules.frame_change import FrameChange as FrameChange
 from ttt3r.update_rules.frozen import Frozen as Frozen
+from ttt3r.update_rules.labels import Control as Control
+from ttt3r.update_rules.labels import RuleLabel as RuleLabel
 from ttt3r.update_rules.law_evidence import Sizes as Sizes
 from ttt3r.update_rules.laws import BrokenLaw as BrokenLaw
 from ttt3r.update_rules.laws import LawReport as LawReport
@@ -61,6 +62,11 @@ from ttt3r.update_rules.raymap3r_parts import PatchPooling as PatchPooling
 from ttt3r.update_rules.raymap3r_parts import Routed as Routed
 from ttt3r.update_rules.raymap3r_parts import StripPooling as StripPooling
 from ttt3r.update_rules.recal3r import Calibrated as Calibrated
+from ttt3r.update_rules.registry import RULES as RULES
+from ttt3r.update_rules.registry import WRAPPERS as WRAPPERS
+from ttt3r.update_rules.registry import find_rule as find_rule
+from ttt3r.update_rules.registry import name_of as name_of
+from ttt3r.update_rules.registry import rule_names as rule_names
 from ttt3r.update_rules.resets import Every as Every
 from ttt3r.update_rules.resets import Never as Never
 from ttt3r.update_rules.resets import ResetPolicy as ResetPolicy
@@ -78,57 +84,3 @@ from ttt3r.update_rules.wrappers import EveryNth as EveryNth
 from ttt3r.update_rules.wrappers import GainRecord as GainRecord
 from ttt3r.update_rules.wrappers import Recorded as Recorded
 from ttt3r.update_rules.wrappers import Scale as Scale
-
-RULES: dict[str, type[StateUpdateRule]] = {
-    "cut3r": FullOverwrite,
-    "ttt3r": ConfidenceAware,
-    "ttsa3r": TemporalSpatial,
-    "filt3r": KalmanGain,
-    "memix": MemoryMixture,
-    "recal3r": Calibrated,
-    "constant": ConstantRate,
-    "frozen": Frozen,
-    "damped": Damped,
-    "brake": Brake,
-    "ortho": Ortho,
-    "clip": Clip,
-    "momentum": Momentum,
-    "raymap3r": StaticView,
-    "pas3r": PoseAdaptive,
-    "frame_change": FrameChange,
-    "ssr": SelfExpressive,
-    "longhorn": ImplicitStep,
-    "titans": MomentumAndDecay,
-    "came": ConfidenceGuided,
-    "norm_restored": NormRestored,
-    "suppress": Suppress,
-    "retain": RetainMatched,
-    "learned_scalar": LearnedScalar,
-    "learned_token": LearnedToken,
-    "learned_channel": LearnedChannel,
-    "learned_gru": LearnedGRU,
-}
-"""The built-in rules by name; each can be made without arguments. A new rule is one file and one line here."""
-
-
-def find_rule(name: str) -> type[StateUpdateRule]:
-    """The class of a rule, by its name in `RULES`, by the name of an installed plug-in, or by the dotted path of your own.
-
-    A plug-in is an entry point of the group `ttt3r.rules`; it is imported only when it is asked for. A dotted path such as
-    `my_lab.MyRule` names a class of an importable module, or of the file `my_lab.py` in the current folder.
-
-    Raises:
-        ValueError: if there is no such rule; names the known ones and those that look alike.
-        TypeError: if the class is no `StateUpdateRule`, or is not finished.
-        ImportError: if a plug-in or a file cannot be loaded.
-
-    Examples:
-        >>> find_rule("ttt3r")
-        <class 'ttt3r.update_rules.ttt3r.ConfidenceAware'>
-    """
-    return find.find(name, RULES)
-
-
-def rule_names() -> list[str]:
-    """Every name that `find_rule` knows: the built-in rules, then installed plug-ins. Imports no plug-in."""
-    return [*RULES, *(name for name in sorted(find.installed()) if name not in RULES)]

@@ -1,6 +1,7 @@
 """A rule around one other rule that remembers where the state tokens looked, for pictures and the viewer."""
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -42,6 +43,8 @@ class AttentionRecorded(Wrapper[AttentionRecord]):
         >>> for step in ttt3r.rollout(model, torch.zeros(2, 1, 3, 48, 64)):
         ...     attention = step.memory.rule.attention  # (batch, state, patch)
     """
+
+    name: ClassVar[str] = "attention_recorded"
 
     @property
     def needs(self) -> Needs:

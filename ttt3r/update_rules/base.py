@@ -72,6 +72,8 @@ class StateUpdateRule(ABC, Generic[State]):
     """What the network must keep for this rule. A wrapper answers with the needs of what it wraps."""
     bounds = cast("tuple[float, float] | None", None)
     """Range that the gain must keep to; the loop stops where it does not. `None` for no such range."""
+    name: ClassVar[str] = ""
+    """By which a rule of this package is listed and saved. A rule of one's own goes by its class and leaves this out."""
     equation: ClassVar[str] = ""
     """One line, for `ttt3r rules`."""
     reference: ClassVar[str] = ""

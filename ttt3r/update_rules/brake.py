@@ -49,6 +49,7 @@ class Brake(GatedUpdateRule[LastStep]):
     sharpness: float = 2.0
 
     needs: ClassVar[Needs] = Needs.STATE_ATTENTION
+    name: ClassVar[str] = "brake"
     equation: ClassVar[str] = "S + sigmoid(mean logit) sigmoid(-tau cos(D_t, D_{t-1})) D_t"
     reference: ClassVar[str] = "DDD3R (brake), 2026, https://github.com/szy233/TTT3R"
 

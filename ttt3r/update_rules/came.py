@@ -66,6 +66,7 @@ class ConfidenceGuided(StateUpdateRule[StepMoments]):
     spread_smoothing: float = 0.99
     eps: float = 1e-3
 
+    name: ClassVar[str] = "came"
     equation: ClassVar[str] = "S + min(1, rate / sqrt(V)) m,  m = mean(D),  V = mean((D - m)^2)"
     reference: ClassVar[str] = "after Luo et al., CAME, ACL 2023, https://arxiv.org/abs/2307.02047"
 

@@ -51,6 +51,7 @@ class Clip(GatedUpdateRule[UsualLength]):
     multiple: float = 2.0
     smoothing: float = 0.99
 
+    name: ClassVar[str] = "clip"
     equation: ClassVar[str] = "S + r D min(1, k mean|D| / |D|)"
     reference: ClassVar[str] = "DDD3R (clip), 2026, https://github.com/szy233/TTT3R"
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -93,6 +94,8 @@ class Product(Combination):
         <Needs.STATE_ATTENTION: 1>
     """
 
+    name: ClassVar[str] = "product"
+
     def update(
         self,
         state: Float[Tensor, "batch state channel"],
@@ -122,6 +125,8 @@ class Chain(Combination):
     So rules compose like transformations of a gradient: each receives the step C_{k-1} - S and hands on its own. Gates that
     do not look at the candidate multiply, as in `Product`; a rule of any other form has its place too. Pose gains multiply.
     """
+
+    name: ClassVar[str] = "chain"
 
     def update(
         self,
@@ -158,6 +163,7 @@ class Schedule(Combination):
         >>> warm_up = Schedule((FullOverwrite(), ConstantRate(0.1)), starts=(20,))
     """
 
+    name: ClassVar[str] = "schedule"
     starts: tuple[int, ...]
 
     def __post_init__(self) -> None:

@@ -39,6 +39,7 @@ class ConstantRate(GatedUpdateRule):
 
     rate: float = 0.3
 
+    name: ClassVar[str] = "constant"
     equation: ClassVar[str] = "S + r (candidate - S)"
     reference: ClassVar[str] = "Chen et al., TTT3R (moving-average baseline), https://arxiv.org/abs/2509.26645"
 

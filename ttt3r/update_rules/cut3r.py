@@ -29,6 +29,7 @@ class FullOverwrite(GatedUpdateRule):
         'S = candidate'
     """
 
+    name: ClassVar[str] = "cut3r"
     equation: ClassVar[str] = "S = candidate"
     reference: ClassVar[str] = "Wang et al., CUT3R, CVPR 2025, https://arxiv.org/abs/2501.12387"
 

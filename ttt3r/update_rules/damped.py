@@ -38,6 +38,7 @@ class Damped(GatedUpdateRule):
     share: float = 0.5
 
     needs: ClassVar[Needs] = Needs.STATE_ATTENTION
+    name: ClassVar[str] = "damped"
     equation: ClassVar[str] = "S + p sigmoid(mean logit) (candidate - S)"
     reference: ClassVar[str] = "DDD3R (const), 2026, https://github.com/szy233/TTT3R"
 

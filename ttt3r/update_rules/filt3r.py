@@ -85,6 +85,7 @@ class KalmanGain(GatedUpdateRule[Filter]):
     lowest: float = 0.01
     highest: float = 0.99
 
+    name: ClassVar[str] = "filt3r"
     equation: ClassVar[str] = "S + K (candidate - S), K = p / (p + r) per token, p by Kalman's recursion"
     reference: ClassVar[str] = "FILT3R, ECCV 2026, https://arxiv.org/abs/2603.18493"
 

@@ -50,6 +50,7 @@ class FrameChange(GatedUpdateRule[LastPicture]):
 
     smoothing: float = 0.9
 
+    name: ClassVar[str] = "frame_change"
     equation: ClassVar[str] = "S + (1 - exp(-change / mean change)) (candidate - S)"
     reference: ClassVar[str] = "in the spirit of AFG, 2026, https://arxiv.org/abs/2605.16981; the formula is ours"
 

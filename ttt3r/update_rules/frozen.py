@@ -26,6 +26,7 @@ class Frozen(GatedUpdateRule):
         True
     """
 
+    name: ClassVar[str] = "frozen"
     equation: ClassVar[str] = "S (the first frame for ever)"
     reference: ClassVar[str] = "control"
 

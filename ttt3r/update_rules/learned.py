@@ -60,7 +60,7 @@ class LearnedRule(nn.Module, GatedUpdateRule):
         weights: str | Path | None = None,
     ) -> None:
         super().__init__()
-        saved = None if weights is None else SavedGate.read(Path(weights), type(self).__name__)
+        saved = None if weights is None else SavedGate.read(Path(weights), self._saved_as())
         if saved is not None:
             channel, hidden = saved.channel, saved.hidden
         if min(hidden, 1 if channel is None else channel) < 1:
@@ -85,7 +85,7 @@ class LearnedRule(nn.Module, GatedUpdateRule):
         """
         next(self.parameters())  # refuses a rule without a size
         assert self.channel is not None
-        SavedGate(type(self).__name__, self.channel, self.hidden, dict(self.state_dict())).write(Path(path))
+        SavedGate(self._saved_as(), self.channel, self.hidden, dict(self.state_dict())).write(Path(path))
 
     @classmethod
     def for_network(cls, config: NetworkWidth) -> "LearnedRule":
@@ -147,6 +147,11 @@ class LearnedRule(nn.Module, GatedUpdateRule):
         if self.weights is not None:
             return f"{sizes}, weights={str(self.weights)!r}"
         return f"{sizes}, start={self.start}, seed={self.seed}"
+
+    @classmethod
+    def _saved_as(cls) -> str:
+        """The rule's name; of a class of one's own, which may inherit one, that of the class."""
+        return vars(cls).get("name") or cls.__name__
 
     def _size(self, channel: int) -> None:
         with torch.random.fork_rng(devices=[]), torch.device("cpu"):

@@ -31,6 +31,7 @@ class LearnedChannel(LearnedRule):
         18592
     """
 
+    name: ClassVar[str] = "learned_channel"
     equation: ClassVar[str] = "S + sigmoid(MLP[S_s; mean frame token])_c (candidate - S)"
     reference: ClassVar[str] = "Mem3R, 2026, https://arxiv.org/abs/2604.07279"
 

@@ -33,6 +33,7 @@ class LearnedGRU(LearnedRule):
         34976
     """
 
+    name: ClassVar[str] = "learned_gru"
     equation: ClassVar[str] = "S + sigmoid(MLP[S_s; attention of S_s to the frame])_c (candidate - S)"
     reference: ClassVar[str] = "GRS-SLAM3R (its update gate), 2025, https://arxiv.org/abs/2509.23737"
 

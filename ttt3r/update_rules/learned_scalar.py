@@ -29,6 +29,7 @@ class LearnedScalar(LearnedRule):
         12417
     """
 
+    name: ClassVar[str] = "learned_scalar"
     equation: ClassVar[str] = "S + sigmoid(MLP[mean S; mean frame token]) (candidate - S)"
     reference: ClassVar[str] = "this package; the learned family of Mem3R, https://arxiv.org/abs/2604.07279"
 

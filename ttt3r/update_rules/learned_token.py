@@ -28,6 +28,7 @@ class LearnedToken(LearnedRule):
         12417
     """
 
+    name: ClassVar[str] = "learned_token"
     equation: ClassVar[str] = "S + sigmoid(MLP[S_s; mean frame token]) (candidate - S)"
     reference: ClassVar[str] = "Mem3R's gate with one number per token, https://arxiv.org/abs/2604.07279"
 

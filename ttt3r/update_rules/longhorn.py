@@ -47,6 +47,7 @@ class ImplicitStep(GatedUpdateRule):
     gradient: bool = False
 
     needs: ClassVar[Needs] = Needs.STATE_ATTENTION
+    name: ClassVar[str] = "longhorn"
     equation: ClassVar[str] = "S + w / (1 + w) (candidate - S), w = sigmoid(mean logit)"
     reference: ClassVar[str] = "after Liu et al., Longhorn, 2024, https://arxiv.org/abs/2407.14207"
 

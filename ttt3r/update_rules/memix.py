@@ -51,6 +51,7 @@ class MemoryMixture(Wrapper):
     chunks: int = 768
     share: float = 708 / 768
 
+    name: ClassVar[str] = "memix"
     equation: ClassVar[str] = (
         "S + [score among the smallest 92 %] G_inner (candidate - S), score = <candidate, mean image>"
     )

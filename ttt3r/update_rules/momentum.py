@@ -50,6 +50,7 @@ class Momentum(StateUpdateRule[Velocity]):
     rate: float = 0.33
     smoothing: float = 0.9
 
+    name: ClassVar[str] = "momentum"
     equation: ClassVar[str] = "m = b m + (1 - b) D; S + r m"
     reference: ClassVar[str] = "DDD3R (momentum), 2026, https://github.com/szy233/TTT3R"
 

@@ -44,6 +44,7 @@ class NormRestored(Wrapper):
 
     rule: StateUpdateRule = ConfidenceAware()
 
+    name: ClassVar[str] = "norm_restored"
     equation: ClassVar[str] = "S' ((1 - g) |S| + g |candidate|) / |S'|,  S' = inner rule"
     reference: ClassVar[str] = "after Zhang et al. (LaCT), 2025, https://arxiv.org/abs/2505.23884"
 

@@ -58,6 +58,7 @@ class Ortho(StateUpdateRule[Drift]):
     trust: DriftTrust = Fixed()
 
     needs: ClassVar[Needs] = Needs.STATE_ATTENTION
+    name: ClassVar[str] = "ortho"
     equation: ClassVar[str] = "S + sigmoid(mean logit) (n (D - <D,d> d) + p <D,d> d)"
     reference: ClassVar[str] = "DDD3R (ortho), 2026, https://github.com/szy233/TTT3R"
 

@@ -57,6 +57,7 @@ class PoseAdaptive(GatedUpdateRule[LastCamera]):
     detail: float = 0.1
 
     needs: ClassVar[Needs] = Needs.READOUT
+    name: ClassVar[str] = "pas3r"
     equation: ClassVar[str] = "S + min(1, (w1 |dx| + w2 dq) sigmoid(20 (R - 0.1))) (candidate - S)"
     reference: ClassVar[str] = "PAS3R, 2026, https://arxiv.org/abs/2603.21436; w1, w2, r are ours"
 

@@ -78,6 +78,7 @@ class StaticView(GatedUpdateRule[Watched]):
     smoothing: float = 2.0
 
     needs: ClassVar[Needs] = Needs.STATE_ATTENTION | Needs.READOUT | Needs.REREAD
+    name: ClassVar[str] = "raymap3r"
     equation: ClassVar[str] = "S + base max(0.15, 1 - l + l trust) e (candidate - S)"
     reference: ClassVar[str] = "RayMap3R, ECCV 2026, https://arxiv.org/abs/2603.20588"
 

@@ -60,6 +60,7 @@ class Calibrated(GatedUpdateRule[Pressure]):
     decay: float = 0.95
 
     needs: ClassVar[Needs] = Needs.STATE_ATTENTION
+    name: ClassVar[str] = "recal3r"
     equation: ClassVar[str] = "S + smooth((1 - R) a rho exp(-w) + 0.1 R) (candidate - S)"
     reference: ClassVar[str] = "ReCal3R, 2026, https://arxiv.org/abs/2607.05356"
 

@@ -123,21 +123,3 @@ def as_policy(value: int | ResetPolicy | None) -> ResetPolicy:
     if isinstance(value, int) and not isinstance(value, bool):
         return Every(value)
     raise TypeError(f"a reset policy is None, a number of frames or a ResetPolicy such as Every(100), got {value!r}")
-
-
-def split_reset(label: str) -> tuple[str, int | None]:
-    """What stands before and after `@` in a label such as `ttt3r@100`: the rule, and after how many frames its memory restarts.
-
-    Raises:
-        ValueError: if what stands after `@` is no number of frames.
-
-    Examples:
-        >>> split_reset("ttt3r@100"), split_reset("constant:rate=0.1")
-        (('ttt3r', 100), ('constant:rate=0.1', None))
-    """
-    rule, mark, text = label.partition("@")
-    if not mark:
-        return rule, None
-    if not (text.isdecimal() and int(text) >= 1):
-        raise ValueError(f"{label!r}: after @ stands every how many frames the memory restarts, e.g. ttt3r@100")
-    return rule, int(text)

@@ -42,6 +42,7 @@ class RetainMatched(GatedUpdateRule):
     slope: float = 0.3
 
     needs: ClassVar[Needs] = Needs.STATE_ATTENTION
+    name: ClassVar[str] = "retain"
     equation: ClassVar[str] = "S + clip(r - k (a - mean a)) (candidate - S), a = sigmoid(mean logit)"
     reference: ClassVar[str] = "this project, 2026; found on the bundled network"
 

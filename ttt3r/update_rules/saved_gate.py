@@ -11,9 +11,12 @@ from torch import Tensor, nn
 
 from ttt3r.files import replacing
 from ttt3r.untrusted import parse_json, reading, shown, tensor_forms, whole
+from ttt3r.update_rules.former_names import RULES_BY_CLASS
 
 KEY = "ttt3r.rule"
-"""Entry of the file's metadata that names class and sizes."""
+"""Entry of the file's metadata that names rule and sizes."""
+FORMAT = 2
+"""Format 1, which does not say so, named the rule's class."""
 MOST_WIDTH = 16384
 """More than the width of any such network."""
 _MOST_FACTS = 4096  # characters
@@ -24,7 +27,7 @@ class SavedGate:
     """What a learned rule is made of.
 
     Args:
-        rule: name of the class.
+        rule: its name (see `StateUpdateRule.name`); of a class of one's own, that of the class.
         channel, hidden: widths.
         tensors: its weights by name.
     """
@@ -36,7 +39,7 @@ class SavedGate:
 
     def write(self, path: Path) -> None:
         """Write the file, replaced as a whole."""
-        facts = {"rule": self.rule, "channel": self.channel, "hidden": self.hidden}
+        facts = {"format": FORMAT, "rule": self.rule, "channel": self.channel, "hidden": self.hidden}
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()}
         with replacing(path) as partial:
             save_file(tensors, partial, metadata={KEY: json.dumps(facts)})
@@ -47,7 +50,7 @@ class SavedGate:
 
         Args:
             path: of the file.
-            rule: name of the class that it must hold.
+            rule: name of the one that it must hold.
 
         Raises:
             FileNotFoundError: if there is no such file.
@@ -61,15 +64,17 @@ class SavedGate:
             facts = parse_json(text[:_MOST_FACTS]) if text else None
             if not isinstance(facts, dict) or not isinstance(facts.get("rule"), str):
                 raise ValueError(f"it names no rule, found {shown(facts)}")
+            if facts.get("format", 1) not in (1, FORMAT):
+                raise ValueError(f"it is of format {shown(facts['format'])}, which a newer release wrote; update ttt3r")
             channel, hidden = (whole(facts.get(name), name, 1, MOST_WIDTH) for name in ("channel", "hidden"))
             if odd := [name for name, form in tensor_forms(path).items() if not form.is_float]:
                 raise ValueError(f"{shown(odd[0])} holds no floats")
             with safe_open(path, framework="pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-            found = cls(facts["rule"], channel, hidden, tensors)
-        if found.rule != rule:
-            raise ValueError(f"{path} holds a {shown(found.rule)[1:-1]}, not a {rule}; name that rule instead")
-        return found
+        named = facts["rule"]
+        if rule not in (named, RULES_BY_CLASS.get(named) if "format" not in facts else named):
+            raise ValueError(f"{path} holds a {shown(named)[1:-1]}, not a {rule}; name that rule instead")
+        return cls(rule, channel, hidden, tensors)
 
     def require_fit(self, gate: nn.Module, path: Path) -> None:
         """Compare names and shapes with those of a gate of these sizes, which may be on the device `meta`.

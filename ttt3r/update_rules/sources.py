@@ -1,7 +1,7 @@
 """What a rule is made of, as one hash: its settings and weights, its source, and what that imports.
 
-Two rules of one name and the same settings may still be two rules: the file was edited, or a helper that it imports, or the
-weights under its path were replaced.
+Two rules of one label may still be two rules: the file was edited, or a helper that it imports, or the weights under its path
+were replaced.
 """
 
 import ast
@@ -12,11 +12,11 @@ import inspect
 import re
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import torch
@@ -43,8 +43,8 @@ def rule_fingerprint(rule: StateUpdateRule) -> str:
     """
     kinds: dict[str, type] = {}
     digest = hashlib.sha256(repr(_value(rule, kinds, frozenset())).encode())
-    for name, content in sorted(_sources(kinds.values()).items()):
-        digest.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
+    for name, told in sorted(sources_of(kinds.values()).items()):
+        digest.update(f"{name}\0{told}\n".encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 
 
@@ -60,6 +60,8 @@ def _value(value: Any, kinds: dict[str, type], seen: frozenset[int]) -> Any:
         return tuple((str(key), _value(part, kinds, seen)) for key, part in value.items())
     if isinstance(value, tuple | list):
         return tuple(_value(part, kinds, seen) for part in value)
+    if isinstance(value, set | frozenset):
+        return sorted(repr(_value(part, kinds, seen)) for part in value)  # its order is another in every process
     if isinstance(value, type | FunctionType):
         kinds[f"{value.__module__}.{value.__qualname__}"] = value  # pyright: ignore[reportArgumentType]
         return value.__qualname__
@@ -70,6 +72,7 @@ def _value(value: Any, kinds: dict[str, type], seen: frozenset[int]) -> Any:
             kinds[f"{kind.__module__}.{kind.__qualname__}"] = kind
         names = [field.name for field in fields(value)] if is_dataclass(value) else []
         parts = {name: getattr(value, name) for name in names} | getattr(value, "__dict__", {})
+        parts.pop("training", None)  # where a module stands at the moment; no setting
         return type(value).__qualname__, tuple((name, _value(part, kinds, seen)) for name, part in parts.items())
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))  # an address is another in every process
 
@@ -82,14 +85,18 @@ def _file(path: Path) -> str | None:
         return None
 
 
-def _sources(kinds: Any) -> dict[str, bytes]:
-    """Content of every module that the classes come from, and that these import."""
-    found: dict[str, bytes] = {}
-    waiting = []
-    for kind in kinds:
+def sources_of(kinds: Iterable[type | FunctionType]) -> dict[str, str]:
+    """For each module that the classes come from or import, through any number of modules: the SHA-256 of its source.
+
+    A library is named by its version and not looked into, unless one of the classes is its own. Of this package only the rules
+    are followed. A class that was typed into an interpreter or a notebook is told by its code.
+    """
+    found: dict[str, str] = {}
+    waiting: list[str] = []
+    for kind in [base for one in kinds for base in (one.__mro__ if isinstance(one, type) else (one,))]:
         waiting.append(kind.__module__)
         if kind.__module__ == "__main__" or not _loaded_from(kind.__module__):
-            found[f"{kind.__module__}.{kind.__qualname__}"] = _typed(kind)
+            found[f"{kind.__module__}.{kind.__qualname__}"] = hashlib.sha256(_typed(kind)).hexdigest()
     tops = {name.partition(".")[0] for name in waiting}  # a library that offers rules is looked into as one's own
     done: set[str] = set()
     while waiting:
@@ -102,9 +109,10 @@ def _sources(kinds: Any) -> dict[str, bytes]:
         if spec is None or spec.origin is None:
             continue
         if top != _PACKAGE and top not in tops and _is_installed(spec.origin):
-            found[top] = _version(top).encode()
+            found[top] = _version(top)
             continue
-        found[name] = content = _content(spec)
+        content = _content(spec)
+        found[name] = hashlib.sha256(content).hexdigest()
         waiting += _imports(name, content, spec)
     return found
 
@@ -142,12 +150,19 @@ def _content(spec: ModuleSpec) -> bytes:
         return b""
 
 
-def _typed(kind: type) -> bytes:
-    """The source of a class of a notebook or an interpreter, where that can be had."""
+def _typed(kind: type | FunctionType) -> bytes:
+    """The source of a class of a notebook or an interpreter, where that can be had, and its compiled methods."""
     try:
-        return inspect.getsource(kind).encode()
+        source = inspect.getsource(kind)
     except (OSError, TypeError):
-        return b""
+        source = ""
+    parts = [getattr(part, "__func__", part) for part in (vars(kind).values() if isinstance(kind, type) else [kind])]
+    return repr([source, *(_instructions(part.__code__) for part in parts if inspect.isfunction(part))]).encode()
+
+
+def _instructions(code: CodeType) -> list[Any]:
+    constants = [_instructions(part) if isinstance(part, CodeType) else repr(part) for part in code.co_consts]
+    return [code.co_name, code.co_code.hex(), list(code.co_names), constants]
 
 
 def _is_installed(origin: str) -> bool:
@@ -166,6 +181,8 @@ def _imports(name: str, content: bytes, spec: ModuleSpec) -> Iterator[str]:
     """Names of modules that a module imports: those in its text, with the packages above them, and those that it holds."""
     package = name if spec.submodule_search_locations is not None else name.rpartition(".")[0]
     for found in _named(content, package):
+        if found in (_PACKAGE, _RULES):  # may mean any rule
+            yield from [module for module in sys.modules if module.startswith(f"{_RULES}.")]
         parts = found.split(".")
         yield from (".".join(parts[:count]) for count in range(1, len(parts) + 1))
     for value in list(vars(sys.modules[name]).values()) if name in sys.modules else []:

@@ -48,6 +48,7 @@ class SelfExpressive(StateUpdateRule[Window]):
     window: int = 4
     temperature: float = 1.0
 
+    name: ClassVar[str] = "ssr"
     equation: ClassVar[str] = "sum_j softmax_j(<candidate, W_j> / n c tau) W_j over the last k states and the candidate"
     reference: ClassVar[str] = "in the spirit of SSR, 2026, https://arxiv.org/abs/2603.14765"
 

@@ -64,6 +64,7 @@ class Suppress(GatedUpdateRule[DynamicScore]):
     layers: int = 6
 
     needs: ClassVar[Needs] = Needs.IMAGE_ATTENTION
+    name: ClassVar[str] = "suppress"
     equation: ClassVar[str] = "candidate, with logits lowered by strength d for patches that were attended to little"
     reference: ClassVar[str] = "after MUT3R, 2025, https://arxiv.org/abs/2512.03939 (formula not known)"
 

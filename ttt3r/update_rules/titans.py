@@ -60,6 +60,7 @@ class MomentumAndDecay(StateUpdateRule[Surprise]):
     momentum: float = 0.5
     decay: float = 0.01
 
+    name: ClassVar[str] = "titans"
     equation: ClassVar[str] = "m = momentum m + rate (candidate - S);  S + m - decay (S - S_0)"
     reference: ClassVar[str] = "after Behrouz et al., Titans, 2025, https://arxiv.org/abs/2501.00663"
 

@@ -1,6 +1,7 @@
 """A control for gates: the same step, but the same for all tokens."""
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor
@@ -23,6 +24,8 @@ class TokenMean(Wrapper):
         >>> TokenMean(ConfidenceAware()).needs
         <Needs.STATE_ATTENTION: 1>
     """
+
+    name: ClassVar[str] = "token_mean"
 
     def update(
         self,

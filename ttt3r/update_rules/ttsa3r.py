@@ -59,6 +59,7 @@ class TemporalSpatial(GatedUpdateRule[LastFrame]):
     threshold: float = 1.5
 
     needs: ClassVar[Needs] = Needs.STATE_ATTENTION
+    name: ClassVar[str] = "ttsa3r"
     equation: ClassVar[str] = (
         "S + sigmoid(|dC| / mean |dC| - 1.5) sigmoid(max |logit| (1 - cos(x, x'))) (candidate - S)"
     )

@@ -40,6 +40,7 @@ class ConfidenceAware(GatedUpdateRule):
     gradient: bool = False
 
     needs: ClassVar[Needs] = Needs.STATE_ATTENTION
+    name: ClassVar[str] = "ttt3r"
     equation: ClassVar[str] = "S + sigmoid(mean logit) (candidate - S)"
     reference: ClassVar[str] = "Chen et al., TTT3R, ICLR 2026, https://arxiv.org/abs/2509.26645"
 

@@ -5,6 +5,7 @@ changed instead. Pose gains stay as they are unless a wrapper says otherwise.
 """
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -72,6 +73,7 @@ class Scale(Wrapper):
         ValueError: if the factor is negative or not finite.
     """
 
+    name: ClassVar[str] = "scale"
     factor: float = 0.5
 
     def __post_init__(self) -> None:
@@ -111,6 +113,7 @@ class Anneal(Wrapper):
         ValueError: if the horizon is not positive.
     """
 
+    name: ClassVar[str] = "anneal"
     horizon: float = 100.0
 
     def __post_init__(self) -> None:
@@ -145,6 +148,7 @@ class EveryNth(Wrapper):
         ValueError: if n is less than 1.
     """
 
+    name: ClassVar[str] = "every_nth"
     n: int = 2
 
     def __post_init__(self) -> None:
@@ -219,6 +223,8 @@ class GainRecord(RuleState):
 class Recorded(Wrapper[GainRecord]):
     """The inner rule unchanged, with running statistics of its gain in the rule state: see `GainRecord`."""
 
+    name: ClassVar[str] = "recorded"
+
     def init(self, initial_state: Float[Tensor, "batch state channel"]) -> GainRecord:
         """An empty record beside what the inner rule carries."""
         zero = torch.zeros_like(initial_state[..., 0], dtype=torch.float32)
@@ -254,11 +260,7 @@ class Recorded(Wrapper[GainRecord]):
 
 
 def require_rule(rule: object) -> None:
-    """Refuse what is no rule when a wrapper is made, not on its first frame.
-
-    Raises:
-        TypeError: for anything but an instance of a rule.
-    """
+    """Raise a TypeError for what is no rule when a wrapper is made, not on its first frame."""
     if isinstance(rule, type):
         raise TypeError(f"a wrapper takes a rule, got the class {rule.__name__}; make one: {rule.__name__}()")
     if not isinstance(rule, StateUpdateRule):

@@ -1,7 +1,6 @@
 """Several runs that are shown together: a common timeline, a place for each, a common range of colours."""
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +10,8 @@ import numpy as np
 from jaxtyping import Float
 
 from ttt3r.export import RunStatus, SavedRun, find_runs
+from ttt3r.update_rules import AttentionRecorded, RuleLabel
+from ttt3r.update_rules.former import name_in
 from ttt3r.viewer.colors import RUN_COLORS
 from ttt3r.viewer.scene import RunScene
 from ttt3r.viewer.settings import Layout, ViewSettings
@@ -158,7 +159,20 @@ def labels(runs: Sequence[SavedRun]) -> list[str]:
     """A short name for each run: folder and rule; numbered where two would be the same."""
     found: list[str] = []
     for number, run in enumerate(runs):
-        rule = re.sub(r"^AttentionRecorded\(rule=(.*)\)$", r"\1", run.rule)
-        label = f"{run.path.resolve().name} ({rule.partition('(')[0]})"
+        label = f"{run.path.resolve().name} ({_rule_name(run)})"
         found.append(f"{label} {number + 1}" if label in found else label)
     return found
+
+
+def _rule_name(run: SavedRun) -> str:
+    """Of the rule that decided, not of the one that recorded where it looked."""
+    if run.record.is_older:
+        return name_in(run.rule)
+    try:
+        label = RuleLabel.parse(run.rule)
+    except ValueError:  # a record of unknown origin
+        return run.rule
+    inner = dict(label.settings).get("rule")
+    if label.name == AttentionRecorded.name and isinstance(inner, tuple) and inner:
+        return inner[0].name
+    return label.name

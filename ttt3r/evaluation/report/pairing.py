@@ -29,6 +29,7 @@ from ttt3r.evaluation.report.statistics import (
     sign_flip_test,
 )
 from ttt3r.evaluation.rows import ResultRow
+from ttt3r.update_rules.cut3r import FullOverwrite
 
 SIGNIFICANT = 0.05
 
@@ -118,7 +119,7 @@ def baseline_of(results: Results) -> str:
     """
     if not results.asked:
         raise ValueError("all rows belong to controls; a report needs the rules that they are the controls of")
-    trained = [rule for rule in results.asked if rule.partition(":")[0] == "cut3r"]
+    trained = [rule for rule in results.asked if rule == FullOverwrite.name]
     return trained[0] if trained else results.asked[0]
 
 

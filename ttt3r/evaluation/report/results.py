@@ -9,6 +9,7 @@ from functools import cached_property
 from ttt3r.evaluation.current import current_of
 from ttt3r.evaluation.knowing_nothing import KNOWS_NOTHING
 from ttt3r.evaluation.rows import ResultRow, Status, UnitResult
+from ttt3r.update_rules.labels import Control
 
 REPEAT = "repeat"
 """The entry of `UnitResult.settings` that tells runs of one unit apart, e.g. `0`, `1`; absent where nothing is repeated."""
@@ -105,7 +106,7 @@ def slice_of(row: ResultRow) -> Slice:
 
 def rule_of(row: ResultRow) -> str:
     """How a row's rule is called in tables: a control by its gate, since its rate differs between sequences."""
-    return f"control of {row.control_of}" if row.control_of else row.rule
+    return Control.EQUAL_GAIN.of(row.control_of) if row.control_of else row.rule
 
 
 def collect(units: Iterable[UnitResult]) -> Results:

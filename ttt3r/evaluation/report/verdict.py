@@ -12,6 +12,7 @@ from ttt3r.evaluation.report.metrics import Direction, Metric, metric_named
 from ttt3r.evaluation.report.pairing import PairedComparison
 from ttt3r.evaluation.report.results import Slice
 from ttt3r.evaluation.report.statistics import EXACT_UP_TO
+from ttt3r.update_rules.labels import Control
 
 FEW_SCENES = 8
 IN_ONE_PASS = "rules_in_pass"
@@ -174,7 +175,7 @@ def _how_sure(pair: PairedComparison) -> list[str]:
 
 def _control(comparisons: Sequence[PairedComparison], part: Slice, winner: str) -> list[str]:
     """Whether the winner's gate beats the constant of its own mean gain."""
-    name = f"control of {winner}"
+    name = Control.EQUAL_GAIN.of(winner)
     pair = next((one for one in comparisons if (one.slice, one.rule, one.against) == (part, winner, name)), None)
     if pair is None or not pair.sequences:
         return []
