@@ -7,7 +7,6 @@ from ttt3r.evaluation.sharding import Shard, launched_processes
 from ttt3r.update_rules import ConstantRate, FullOverwrite, LearnedToken, RuleLabel
 from ttt3r.update_rules.resets import Every, Never
 
-
 labels = RuleLabel.parse_list
 
 

@@ -12,7 +12,6 @@ import torch
 
 from ttt3r.update_rules import (
     RULES,
-    WRAPPERS,
     Always,
     Anneal,
     AttentionRecorded,
@@ -40,9 +39,9 @@ from ttt3r.update_rules import (
     Threshold,
     TokenMean,
     find_rule,
-    name_of,
 )
 from ttt3r.update_rules.labels import family_of, label_now, policy_of, policy_text
+from ttt3r.update_rules.registry import WRAPPERS, name_of
 from ttt3r.update_rules.resets import Every, Never, ResetPolicy, WhenFar
 
 ODD = [
@@ -70,15 +69,38 @@ class Named(GatedUpdateRule):
 def every_rule():
     made = [kind() for kind in RULES.values()]
     made += [ConfidenceAware(gradient=True), ConstantRate(0.1), ConstantRate(1e-7), ConstantRate(1.0)]
-    made += [Ortho(trust=Steep(3.0)), Ortho(trust=Threshold(), drift=0.5), StaticView(regime=Routed(degrees=3.5, first=2))]
+    made += [
+        Ortho(trust=Steep(3.0)),
+        Ortho(trust=Threshold(), drift=0.5),
+        StaticView(regime=Routed(degrees=3.5, first=2)),
+    ]
     made += [StaticView(regime=Always(False), pooling=StripPooling(), warmup=0)]
-    made += [MemoryMixture(ConstantRate(0.2), 4), NormRestored(Scale(FullOverwrite(), 0.25)), LearnedToken(8, 16, seed=3)]
+    made += [
+        MemoryMixture(ConstantRate(0.2), 4),
+        NormRestored(Scale(FullOverwrite(), 0.25)),
+        LearnedToken(8, 16, seed=3),
+    ]
     inner = [*made]
     for rule in random.Random(0).sample(inner, 8):
-        made += [Scale(rule, 2.0), Anneal(rule, 7.5), EveryNth(rule, 3), Recorded(rule), AttentionRecorded(rule), TokenMean(rule)]
-    made += [Product((inner[1], ConstantRate(0.5))), Chain((Product((inner[1],)), Scale(inner[2]))), Chain((FullOverwrite(),))]
+        made += [
+            Scale(rule, 2.0),
+            Anneal(rule, 7.5),
+            EveryNth(rule, 3),
+            Recorded(rule),
+            AttentionRecorded(rule),
+            TokenMean(rule),
+        ]
+    made += [
+        Product((inner[1], ConstantRate(0.5))),
+        Chain((Product((inner[1],)), Scale(inner[2]))),
+        Chain((FullOverwrite(),)),
+    ]
     made += [Schedule((FullOverwrite(), ConstantRate(0.1), inner[1]), (20, 30)), Schedule((FullOverwrite(),), ())]
-    made += [Named(), Named("it's, me", Path("a,b"), (3,), 2.0, ConstantRate(0.7)), Named(sizes=(), limit=-float("inf"))]
+    made += [
+        Named(),
+        Named("it's, me", Path("a,b"), (3,), 2.0, ConstantRate(0.7)),
+        Named(sizes=(), limit=-float("inf")),
+    ]
     return made
 
 
@@ -135,7 +157,9 @@ def test_weights_at_any_path_make_the_rule(path, tmp_path, monkeypatch):
     assert RuleLabel.of(Scale(made, 2.0)).make().rule.weights == path  # pyright: ignore
 
 
-@pytest.mark.parametrize("path", ["C:\\w\\g", "s3://a/b", "me@host:/w", "a@b/c.d", "it's", "runs/a b (1)", "a[1]", "a=b", "x:y/z"])
+@pytest.mark.parametrize(
+    "path", ["C:\\w\\g", "s3://a/b", "me@host:/w", "a@b/c.d", "it's", "runs/a b (1)", "a[1]", "a=b", "x:y/z"]
+)
 def test_paths_that_are_clear_need_no_quotes(path):
     assert RuleLabel.parse(f"learned_token:weights={path}").settings == (("weights", path),)
     assert RuleLabel.parse(f"learned_token:weights={path}:seed=3@8") == RuleLabel(
@@ -150,7 +174,12 @@ def test_a_comma_before_what_is_no_rule_belongs_to_the_value():
 
 
 def test_labels_stay_as_they_were_written():
-    for text in ("ttt3r@8", "constant:rate=0.10", "control of constant:rate=.1@never", "learned_token:weights=/a b/it's (1).x"):
+    for text in (
+        "ttt3r@8",
+        "constant:rate=0.10",
+        "control of constant:rate=.1@never",
+        "learned_token:weights=/a b/it's (1).x",
+    ):
         assert str(RuleLabel.parse(text)) == text
     assert str(RuleLabel.parse("constant:rate='0.1'")) == "constant:rate=0.1"
 
@@ -237,7 +266,13 @@ def test_reading_imports_and_makes_nothing(tmp_path, monkeypatch):
 
 
 def test_long_labels_of_strangers_are_read_in_no_time():
-    for text in ("a:b=" + "(" * 20_000, "a:" + "b=(" * 300, "a" * 100_000 + "@", "a:b='" + "''" * 50_000, ",(" * 50_000):
+    for text in (
+        "a:b=" + "(" * 20_000,
+        "a:" + "b=(" * 300,
+        "a" * 100_000 + "@",
+        "a:b='" + "''" * 50_000,
+        ",(" * 50_000,
+    ):
         family_of(text)
 
 
