@@ -1,14 +1,18 @@
 """The nouns refuse what they cannot be, and a saved memory is data only."""
 
 import json
+import re
+import sys
 from dataclasses import dataclass, replace
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from ttt3r import tree
 from ttt3r.types import Frame, Memory, Reconstruction, RuleState, Tokens
+from ttt3r.update_rules import RULES, Recorded, Scale
 
 
 @pytest.fixture
@@ -39,6 +43,126 @@ def test_a_file_that_holds_no_memory_is_refused(tmp_path, claim):
     save_file({"a": torch.zeros(1)}, tmp_path / "m", metadata={"memory": json.dumps(claim)})
     with pytest.raises(ValueError, match=r"memory|imported|missing|structure"):
         Memory.load(tmp_path / "m")
+
+
+OLDER = {
+    "class": "ttt3r.types:Memory",
+    "fields": {
+        "state": {"tensor": "state"},
+        "pose": {"tensor": "pose"},
+        "rule": {
+            "class": "ttt3r.update_rules.filt3r:Filter",
+            "fields": {
+                "variance": {"tensor": "rule.variance"},
+                "candidate": {"tensor": "rule.candidate"},
+                "drift": {"tensor": "rule.drift"},
+            },
+        },
+        "age": {"tensor": "age"},
+        "seen": {"tensor": "seen"},
+        "chunk_to_world": {"tensor": "chunk_to_world"},
+    },
+}
+"""What releases before format 2 wrote about a memory of `filt3r`."""
+
+
+def header(path):
+    with safe_open(path, "pt") as file:
+        return file.metadata()
+
+
+def save_as(path, memory, description, **facts):
+    tensors = {name: tensor.contiguous().clone() for name, tensor in tree.named_tensors(memory)}
+    save_file(tensors, path, metadata={"memory": json.dumps(description), **facts})
+
+
+def same(first, second):
+    pairs = zip(tree.named_tensors(first), tree.named_tensors(second), strict=True)
+    assert type(first.rule) is type(second.rule)
+    return all(a == b and torch.equal(x, y) for (a, x), (b, y) in pairs)
+
+
+def of_rule(memory, rule):
+    return replace(memory, rule=rule.init(memory.state))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_no_file_names_a_module_and_all_come_back(memory, tmp_path, name):
+    full = of_rule(memory, Recorded(Scale(RULES[name]())))
+    full.save(tmp_path / "m")
+    found = header(tmp_path / "m")
+    assert found["format"] == "2"
+    assert "ttt3r" not in found["memory"]
+    assert ":" not in re.sub(r'": ', "", found["memory"])
+    assert same(Memory.load(tmp_path / "m"), full)
+    assert tree.describe(Memory.load(tmp_path / "m")) == tree.describe(full)
+
+
+def test_memories_of_older_releases_are_read_also_where_a_class_has_moved(memory, tmp_path):
+    full = of_rule(memory, RULES["filt3r"]())
+    save_as(tmp_path / "m", full, OLDER)
+    assert same(Memory.load(tmp_path / "m"), full)
+    moved = json.loads(json.dumps(OLDER).replace("ttt3r.update_rules.filt3r", "ttt3r.update_rules.elsewhere.kalman"))
+    save_as(tmp_path / "m", full, moved)
+    assert same(Memory.load(tmp_path / "m"), full)
+
+
+def test_a_newer_format_is_refused_with_the_cure(memory, tmp_path):
+    save_as(tmp_path / "m", memory, tree.describe(memory), format="3")
+    with pytest.raises(ValueError, match="of format '3', which a newer release wrote; update ttt3r"):
+        Memory.load(tmp_path / "m")
+
+
+def state_of(module, name="Filter"):
+    """A state of a user's rule, with the name and the fields of one of this package."""
+    space: dict = {"__name__": module}
+    kind = type(name, (RuleState,), {**space, "__module__": module, "__annotations__": {"variance": torch.Tensor}})
+    return dataclass(frozen=True)(kind)
+
+
+def test_classes_of_one_name_are_told_apart(memory, tmp_path):
+    first, second = state_of("first_lab"), state_of("second_lab")
+    for kind in (first, second):
+        full = replace(memory, rule=kind(torch.ones(2, 3)))
+        full.save(tmp_path / kind.__module__)
+        assert kind.__module__ not in header(tmp_path / kind.__module__)["memory"]
+        assert type(Memory.load(tmp_path / kind.__module__).rule) is kind
+    older = tree.describe(memory) | {"class": "ttt3r.types:Memory"}
+    for kind in (second, first):
+        older["fields"]["rule"] = {
+            "class": f"{kind.__module__}:Filter",
+            "fields": {"variance": {"tensor": "rule.variance"}},
+        }
+        save_as(tmp_path / "older", replace(memory, rule=kind(torch.ones(2, 3))), older)
+        assert type(Memory.load(tmp_path / "older").rule) is kind
+    older["fields"]["rule"]["class"] = "third_lab:Filter"
+    save_as(tmp_path / "older", replace(memory, rule=first(torch.ones(2, 3))), older)
+    with pytest.raises(ValueError, match="as first_lab and second_lab define one; import only the one"):
+        Memory.load(tmp_path / "older")
+    own = of_rule(memory, RULES["filt3r"]())
+    own.save(tmp_path / "own")
+    assert same(Memory.load(tmp_path / "own"), own)
+
+
+def test_a_class_of_ones_own_that_was_moved_is_found(memory, tmp_path):
+    old = state_of("old_lab", "Moved")
+    full = replace(memory, rule=old(torch.ones(2, 3)))
+    full.save(tmp_path / "m")
+    old.__module__ = "new_lab"
+    assert type(Memory.load(tmp_path / "m").rule) is old
+
+
+@pytest.mark.parametrize(
+    "name", ["os:system", "os.system", "system#00000000", "ttt3r.types:Frame", "Frame", "Step", "Path", ""]
+)
+def test_a_header_makes_nothing_but_memories_and_imports_nothing(memory, tmp_path, name):
+    claim = tree.describe(memory)
+    claim["fields"]["rule"] = {"class": name, "fields": {}}
+    before = set(sys.modules)
+    save_as(tmp_path / "m", memory, claim)
+    with pytest.raises(ValueError, match="is not imported here; import its module first"):
+        Memory.load(tmp_path / "m")
+    assert set(sys.modules) == before
 
 
 def test_other_files_are_refused(tmp_path):

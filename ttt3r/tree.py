@@ -176,7 +176,7 @@ def _mark(module: str) -> str:
     return hashlib.sha256(module.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
-def class_named(name: str, kinds: Iterable[type]) -> type:
+def _class_named(name: str, kinds: Iterable[type]) -> type:
     """The class among these that a file names, as `class_name` or, in files of older releases, as `module:class`.
 
     A class that was moved is found where no other has its name; of one that was defined twice, the last one.
@@ -222,7 +222,7 @@ def rebuild(description: Any, tensors: Mapping[str, Tensor], classes: Collection
     """The inverse of `describe`. Only the given classes are made; nothing is imported.
 
     Raises:
-        ValueError: for a class that is not among `classes` (see `class_named`), a missing tensor or a foreign structure.
+        ValueError: for a class that is not among `classes` (see `class_name`), a missing tensor or a foreign structure.
     """
     match description:
         case {"tensor": str(name)}:
@@ -230,7 +230,7 @@ def rebuild(description: Any, tensors: Mapping[str, Tensor], classes: Collection
                 raise ValueError(f"tensor {name!r} is missing from the file")
             return tensors[name]
         case {"class": str(name), "fields": dict(parts)}:
-            kind = class_named(name, classes)
+            kind = _class_named(name, classes)
             return kind(**{key: rebuild(part, tensors, classes) for key, part in parts.items()})
         case {"tuple": list(parts)}:
             return tuple(rebuild(part, tensors, classes) for part in parts)

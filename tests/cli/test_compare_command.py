@@ -120,6 +120,32 @@ def test_controls_stand_below_their_gates(typed, here, room):
     assert [row["control_of"] for row in rows].count("ttt3r") == 2
 
 
+@pytest.mark.parametrize("path", ["a@8.st", "x:rate=1/a,b.st", "C:\\gate.st", "null"])
+def test_weights_at_odd_paths(here, room, capsys, path):
+    from ttt3r.cli import main
+    from ttt3r.update_rules import LearnedToken, RuleLabel
+
+    (here / path).parent.mkdir(exist_ok=True)
+    LearnedToken(channel=48, start=0.9).save(here / path)
+    label = str(RuleLabel("learned_token", (("weights", path),)))
+    words = ["--network", "tiny-random", "--size", "64", "--device", "cpu"]
+    assert main(["compare", "room", *words, "--rules", f"cut3r,{label}@2", "--lengths", "3", "--out", "out"]) == 0
+    with (here / "out/comparison.csv").open() as file:
+        found = list(csv.DictReader(file))
+    assert [row["rule"] for row in found] == ["cut3r", f"{label}@2"]
+    assert float(found[1]["gain_mean"]) == pytest.approx(0.9, abs=1e-6)
+    given = [["--rule", label], ["--rule", "learned_token", "--rule.weights", path]]
+    if path == "null":
+        given[1][-1] = "'null'"
+    for number, rule in enumerate(given):
+        assert (
+            main(["run", "room/rgb", *words, *rule, "--stop", "2", "--outputs", "cameras", "--out", f"run{number}"])
+            == 0
+        )
+        assert json.loads((here / f"run{number}/run.json").read_text())["settings"]["rule"] == label
+    capsys.readouterr()
+
+
 def test_a_trained_rule_is_named_with_its_weights(typed, here):
     from ttt3r.update_rules import LearnedToken
 
@@ -135,7 +161,9 @@ def test_a_trained_rule_is_named_with_its_weights(typed, here):
     assert "no weights at none.safetensors" in errors
     code, said, _ = typed(f"run room/rgb {words} --rule learned_token --rule.weights gate.safetensors --out run")
     assert code == 0
-    assert "weights='gate.safetensors'" in (here / "run/run.json").read_text()
+    assert (
+        json.loads((here / "run/run.json").read_text())["settings"]["rule"] == "learned_token:weights=gate.safetensors"
+    )
     with (here / "run/gains.csv").open() as stream:
         gains = [float(row["gain_mean"]) for row in csv.DictReader(stream)]
     assert gains[1:] == pytest.approx([0.9] * 2, abs=1e-6)  # the first frame is taken whole

@@ -56,9 +56,7 @@ def test_a_grid_gives_a_row_for_each_setting(typed, here, rooms):
     line = f"{EVALUATE} --sequences room1 --rules cut3r,constant --lengths 3 --out out"
     assert typed(f"{line} --grid rule.rate=0.1,0.2 --grid reset=2,never")[0] == 0
     assert {row["rule"] for row in rows(here / "out/rows.csv")} == {
-        f"{rule}+reset={reset}"
-        for rule in ("cut3r", "constant:rate=0.1", "constant:rate=0.2")
-        for reset in ("2", "never")
+        f"{rule}@{reset}" for rule in ("cut3r", "constant:rate=0.1", "constant:rate=0.2") for reset in ("2", "never")
     }
 
 
@@ -325,3 +323,44 @@ def test_two_processes_do_not_do_the_same_share(typed, refused, here, rooms):
     assert typed(line)[0] == 0  # now it is free, and nothing is left to do
     assert before == {path: path.stat().st_mtime_ns for path in (here / "out/units").iterdir()}
     sys.modules.pop("waiting", None)
+
+
+ODD = ["gates@8/a,b (1).st", "it's:rate=0.1,ttt3r@8"]
+
+
+def test_weights_at_odd_paths_go_through_files_of_settings_labels_results_and_reports(typed, here, rooms):
+    from ttt3r.update_rules import LearnedToken, RuleLabel
+
+    labels = []
+    for number, path in enumerate(ODD):
+        (here / path).parent.mkdir(exist_ok=True)
+        LearnedToken(channel=48, start=0.5 + number / 10).save(here / path)
+        labels.append(str(RuleLabel("learned_token", (("weights", path),))))
+    (here / "settings.yaml").write_text(yaml.safe_dump({"rules": f"cut3r,{labels[0]},{labels[1]}@2", "controls": True}))
+    line = f"{EVALUATE} --sequences room1 --lengths 3 --out out"
+    assert typed(f"{line} --config settings.yaml")[0] == 0
+    gains = {row["rule"]: float(row["value"]) for row in rows(here / "out/rows.csv") if row["metric"] == "gain_mean"}
+    assert gains[labels[0]] == pytest.approx(0.5, abs=1e-3)
+    assert gains[f"{labels[1]}@2"] == pytest.approx(0.6, abs=1e-3)
+    (saved,) = (here / "out").glob("experiment-*.yaml")
+    before = {path: path.stat().st_mtime_ns for path in (here / "out/units").iterdir()}
+    assert typed(f"{line} --config {saved}")[0] == 0
+    assert before == {path: path.stat().st_mtime_ns for path in (here / "out/units").iterdir()}
+    units = read_results(here / "out")
+    assert {unit.rows[0].rule for unit in units} >= {labels[0], f"{labels[1]}@2"}
+    assert {RuleLabel.parse(unit.settings["rule"]).make() is not None for unit in units} == {True}
+    assert "a,b (1).st" in (here / "out/report/report.html").read_text()
+
+
+def test_results_of_an_older_release_stay_readable(typed, here, rooms):
+    """Labels with `+reset=`, and rules as JSON with the names of classes."""
+    line = f"{EVALUATE} --sequences room1 --rules cut3r,ttt3r --lengths 3 --out out"
+    assert typed(f"{line} --grid reset=2")[0] == 0
+    for path in (here / "out/units").glob("*.json"):
+        content = json.loads(path.read_text())
+        for row in content["rows"]:
+            row["rule"] = row["rule"].replace("@2", "+reset=2")
+        content["settings"]["rule"] = '{"class":"ConfidenceAware","gradient":false}'
+        path.write_text(json.dumps(content))
+    assert typed("evaluate --aggregate out")[0] == 0
+    assert {row["rule"] for row in rows(here / "out/rows.csv")} == {"cut3r@2", "ttt3r@2"}

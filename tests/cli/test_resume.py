@@ -12,11 +12,17 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from ttt3r.files import locked
 from ttt3r.network import CUT3R, CUT3RConfig, save_network
 from ttt3r.update_rules import LearnedToken
 
+FILTER = (
+    "KalmanGain(initial=1.5, decay=1.0, q_min=0.02, q_max=0.5, sharpness=20.0, jump=3.0, smoothing=0.05, floor=0.01, "
+    "noise=1.0, lowest=0.01, highest=0.99)"
+)
 RUN = "run photos --network tiny-random --size 64 --device cpu --out out"
 
 
@@ -185,6 +191,68 @@ def test_a_run_of_an_older_release_goes_on_with_a_note(typed, here, record):
     assert "an older release" in said
     assert record(here / "out")["status"] == "complete"
     assert "nothing to do" in typed(f"{RUN} --stop 4 --resume")[1]
+
+
+FORMER_CLASSES = {
+    "Memory": "ttt3r.types:Memory",
+    "RuleState": "ttt3r.types:RuleState",
+    "AttentionRecord": "ttt3r.update_rules.attention_record:AttentionRecord",
+    "Filter": "ttt3r.update_rules.filt3r:Filter",
+}
+LEARNED = "LearnedToken(\n  channel=48, hidden=64, weights='a,b@8.st'\n  (gate): _Gate(\n    (mlp): Linear(in_features=48)\n  )\n)"
+
+
+def make_older(folder, rule):
+    """The folder as a release before format 2 left it: the rule as Python prints it, another hash, classes with modules."""
+    found = record(folder)
+    del found["format"]
+    found["settings"]["rule"] = rule
+    found["identities"] = {"the rule (its source, what it imports, or its weights)": "1e137d224a1de672"}
+    found["status"] = "interrupted"
+    (folder / "run.json").write_text(json.dumps(found))
+    with safe_open(folder / "memory.safetensors", "pt") as file:
+        text = file.metadata()["memory"]
+    tensors = load_file(folder / "memory.safetensors")
+    for name, former in FORMER_CLASSES.items():
+        text = text.replace(f'"class": "{name}"', f'"class": "{former}"')
+    assert ":" in text
+    save_file(tensors, folder / "memory.safetensors", metadata={"memory": text})
+
+
+@pytest.mark.parametrize(
+    ("rule", "former", "other"),
+    [
+        ("ttt3r", "ConfidenceAware(gradient=False)", "ttt3r:gradient=true"),
+        ("ttt3r --record-gains", "AttentionRecorded(rule=ConfidenceAware(gradient=False))", "frozen"),
+        ("filt3r", FILTER, "filt3r:decay=0.5"),
+        ("learned_token --rule.weights a,b@8.st", LEARNED, "learned_token"),
+        ("my_lab.MyRule --rule.scale=0.5", "MyRule(scale=0.5)", "my_lab.MyRule"),
+    ],
+)
+def test_a_run_that_was_begun_before_labels_goes_on(typed, refused, here, rule, former, other):
+    LearnedToken(channel=CUT3RConfig.tiny().width).save(here / "a,b@8.st")
+    picture(here / "photos/photo4.png", 9)
+    assert typed(f"{RUN} --rule {rule}")[0] == 0
+    whole = np.loadtxt(here / "out/trajectory.txt")
+    shutil.rmtree(here / "out")
+    picture_4 = (here / "photos/photo4.png").rename(here / "later.png")
+    assert typed(f"{RUN} --rule {rule}")[0] == 0
+    make_older(here / "out", former)
+    picture_4.rename(here / "photos/photo4.png")
+    before = files(here / "out")
+    assert "rule (" in refused(f"{RUN} --resume --rule {other}")
+    assert files(here / "out") == before
+    code, said, _ = typed(f"{RUN} --resume --rule {rule}")
+    assert code == 0
+    assert "going on after 4 frames" in said
+    assert "begun by an older release" in said
+    np.testing.assert_array_equal(np.loadtxt(here / "out/trajectory.txt"), whole)
+
+
+def test_a_record_of_a_newer_release_is_refused(typed, refused, here):
+    assert typed(RUN)[0] == 0
+    (here / "out/run.json").write_text(json.dumps(record(here / "out") | {"format": 3}))
+    assert "of format 3, which a newer release wrote; update ttt3r" in refused(f"{RUN} --resume")
 
 
 def test_a_folder_that_is_written_is_refused_to_another(typed, refused, here):

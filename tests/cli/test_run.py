@@ -93,7 +93,7 @@ def film(path, frames, size=(64, 48)):
 
 def test_a_rule_in_a_file_of_the_current_folder(typed, here, record):
     assert typed(f"{RUN} --out out --rule my_lab.MyRule --rule.scale 0.5")[0] == 0
-    assert record(here / "out")["settings"]["rule"] == "MyRule(scale=0.5)"
+    assert record(here / "out")["settings"]["rule"] == "my_lab.MyRule:scale=0.5"
     gains = [line.split(",")[3] for line in (here / "out/gains.csv").read_text().splitlines()[1:]]
     assert [float(gain) for gain in gains] == [1, 0.5, 0.5, 0.5]
 
@@ -104,7 +104,7 @@ def test_a_rule_of_an_installed_package(typed, here, monkeypatch, record):
     monkeypatch.setattr("ttt3r.update_rules.find.entry_points", lambda group: [point])
     monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [point])
     assert typed(f"{RUN} --out out --rule patient --rule.scale 0.75")[0] == 0
-    assert record(here / "out")["settings"]["rule"] == "MyRule(scale=0.75)"
+    assert record(here / "out")["settings"]["rule"] == "patient:scale=0.75"
     assert "my_lab:MyRule" in typed("rules")[1]
 
 

@@ -13,7 +13,6 @@ import torch
 
 from ttt3r.update_rules import (
     RULES,
-    WRAPPERS,
     Always,
     Anneal,
     AttentionRecorded,
@@ -41,9 +40,9 @@ from ttt3r.update_rules import (
     Threshold,
     TokenMean,
     find_rule,
-    name_of,
 )
 from ttt3r.update_rules.labels import family_of, label_now, policy_of, policy_text
+from ttt3r.update_rules.registry import WRAPPERS, name_of
 from ttt3r.update_rules.resets import Every, Never, ResetPolicy, WhenFar
 
 ODD = [

@@ -1,11 +1,13 @@
 """Learned rules: untrained they are a constant, their equations by hand, sizes, saving, and that they do learn."""
 
 import itertools
+import json
 import math
 from dataclasses import replace
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
@@ -339,8 +341,39 @@ def test_saved_weights_make_the_rule_again(kind, tmp_path):
     for name, tensor in rule.state_dict().items():
         assert torch.equal(again.state_dict()[name], tensor)
     other = next(one for one in KINDS if one is not kind)
-    with pytest.raises(ValueError, match=f"holds a {kind.__name__}, not a {other.__name__}"):
+    with pytest.raises(ValueError, match=f"holds a {kind.name}, not a {other.name}"):
         other(weights=tmp_path / "gate.safetensors")
+
+
+@every_kind
+def test_weights_that_an_older_release_saved_make_the_rule_again(kind, tmp_path):
+    rule = kind(channel=8, hidden=4, seed=3)
+    rule.save(tmp_path / "gate.safetensors")
+    with safe_open(tmp_path / "gate.safetensors", "pt") as file:
+        facts = json.loads(file.metadata()["ttt3r.rule"])
+    assert facts == {"format": 2, "rule": kind.name, "channel": 8, "hidden": 4}
+    tensors = {name: tensor.clone() for name, tensor in rule.state_dict().items()}
+    older = {"ttt3r.rule": json.dumps({"rule": kind.__name__, "channel": 8, "hidden": 4})}
+    save_file(tensors, tmp_path / "older.safetensors", metadata=older)
+    again = kind(weights=tmp_path / "older.safetensors")
+    assert all(torch.equal(again.state_dict()[name], tensor) for name, tensor in tensors.items())
+    other = next(one for one in KINDS if one is not kind)
+    with pytest.raises(ValueError, match=f"holds a {kind.__name__}, not a {other.name}"):
+        other(weights=tmp_path / "older.safetensors")
+    newer = {"ttt3r.rule": json.dumps(facts | {"format": 3})}
+    save_file(tensors, tmp_path / "newer.safetensors", metadata=newer)
+    with pytest.raises(ValueError, match=r"of format 3, which a newer release wrote; update ttt3r"):
+        kind(weights=tmp_path / "newer.safetensors")
+
+
+def test_a_learned_rule_of_ones_own_is_saved_by_its_class(tmp_path):
+    class LearnedToken(RULES["learned_token"]):  # pyright: ignore
+        """Of the same name as the class that it comes from."""
+
+    LearnedToken(channel=8).save(tmp_path / "gate.safetensors")
+    assert LearnedToken(weights=tmp_path / "gate.safetensors").channel == 8
+    with pytest.raises(ValueError, match="holds a LearnedToken, not a learned_token"):
+        RULES["learned_token"](weights=tmp_path / "gate.safetensors")  # pyright: ignore
 
 
 def test_files_that_hold_no_learned_rule_are_refused(tmp_path):
@@ -357,7 +390,7 @@ def test_files_that_hold_no_learned_rule_are_refused(tmp_path):
         LearnedToken(weights=tmp_path / "other.safetensors")
     facts = {"ttt3r.rule": '{"rule": "LearnedToken", "channel": 8, "hidden": 4}'}
     save_file({"gate.a": torch.zeros(2)}, tmp_path / "torn.safetensors", metadata=facts)
-    with pytest.raises(ValueError, match=r"torn\.safetensors does not fit a LearnedToken"):
+    with pytest.raises(ValueError, match=r"torn\.safetensors does not fit a learned_token"):
         LearnedToken(weights=tmp_path / "torn.safetensors")
     with pytest.raises(ValueError, match="no weights yet"):
         LearnedToken().save(tmp_path / "early.safetensors")

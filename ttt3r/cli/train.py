@@ -14,7 +14,8 @@ from rich.console import Console
 
 from ttt3r.cli import choosing
 from ttt3r.network import CUT3RConfig, load_network
-from ttt3r.update_rules import RuleLabel, StateUpdateRule, name_of
+from ttt3r.update_rules import RuleLabel, StateUpdateRule
+from ttt3r.update_rules.registry import name_of
 
 
 def add_arguments(parser: ArgumentParser) -> None:

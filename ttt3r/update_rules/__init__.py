@@ -63,9 +63,7 @@ from ttt3r.update_rules.raymap3r_parts import Routed as Routed
 from ttt3r.update_rules.raymap3r_parts import StripPooling as StripPooling
 from ttt3r.update_rules.recal3r import Calibrated as Calibrated
 from ttt3r.update_rules.registry import RULES as RULES
-from ttt3r.update_rules.registry import WRAPPERS as WRAPPERS
 from ttt3r.update_rules.registry import find_rule as find_rule
-from ttt3r.update_rules.registry import name_of as name_of
 from ttt3r.update_rules.registry import rule_names as rule_names
 from ttt3r.update_rules.resets import Every as Every
 from ttt3r.update_rules.resets import Never as Never
