@@ -439,7 +439,8 @@ class Step:
         index: number of the frame in the stream, from 0.
         reconstruction: the network's answer for the frame.
         memory: the memory *after* the frame.
-        gain: the step that was really taken, per state token (1: candidate taken whole, 0: nothing written).
+        gain: the step that was really taken, per state token (1: candidate taken whole, 0: nothing written), or per token and
+            channel where a rule decided so; the loop's own 1 and 0 have one number a token.
         candidate: the state that the network proposed, whatever was taken of it.
     """
 

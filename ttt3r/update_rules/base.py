@@ -14,7 +14,7 @@ The contract is generic over what a rule carries: `class Momentum(StateUpdateRul
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import torch
@@ -59,6 +59,18 @@ class Update(Generic[State]):
     rule_state: State = cast("State", STATELESS)
     gain: Float[Tensor, "batch state #channel"] | None = None
     pose_gain: float | Float[Tensor, " batch"] = 1.0
+
+    def scaled(
+        self,
+        state: Float[Tensor, "batch state channel"],
+        candidate: Float[Tensor, "batch state channel"],
+        share: Float[Tensor, " batch"],
+    ) -> "Update[State]":
+        """The same with its step times `share`, and its gain with it if it names one."""
+        if self.gain is None:
+            return replace(self, state=blend(state, self.state, share[:, None, None].expand(-1, state.shape[1], 1)))
+        gain = self.gain * share[:, None, None]
+        return replace(self, state=blend(state, candidate, gain), gain=gain)
 
 
 class StateUpdateRule(ABC, Generic[State]):
@@ -197,6 +209,18 @@ def effective_gain(
     along = ((after - before) * proposed).sum(dim=-1, keepdim=True)
     # The denominator is made safe before the division: a guarded quotient alone would still have NaN gradients.
     return torch.where(energy > 0, along / torch.where(energy > 0, energy, 1.0), 0.0)
+
+
+def require_rule(rule: object) -> None:
+    """Refuse what is no rule when a wrapper is made, not on its first frame.
+
+    Raises:
+        TypeError: for anything but an instance of a rule.
+    """
+    if isinstance(rule, type):
+        raise TypeError(f"a wrapper takes a rule, got the class {rule.__name__}; make one: {rule.__name__}()")
+    if not isinstance(rule, StateUpdateRule):
+        raise TypeError(f"a wrapper takes a rule, got {rule!r}; give an instance of a StateUpdateRule")
 
 
 def parts(rule: StateUpdateRule) -> Iterator[StateUpdateRule]:

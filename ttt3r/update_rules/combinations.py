@@ -10,9 +10,8 @@ from torch import Tensor
 
 from ttt3r import tree
 from ttt3r.types import AttentionBias, Memory, Needs, RuleState, Tokens
-from ttt3r.update_rules.base import StateUpdateRule, Update, blend
+from ttt3r.update_rules.base import StateUpdateRule, Update, blend, require_rule
 from ttt3r.update_rules.evidence import Evidence
-from ttt3r.update_rules.wrappers import require_rule
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 Found something by hand that a rule should never do? Write it down here.
 """
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,11 +10,10 @@ import torch
 from torch import Tensor
 
 from ttt3r import tree
-from ttt3r.types import AttentionBias, Stream
 from ttt3r.update_rules.absorption import keeps_form
 from ttt3r.update_rules.base import blend, modules
 from ttt3r.update_rules.evidence import UndeclaredNeedsError
-from ttt3r.update_rules.law_evidence import SyntheticFrame
+from ttt3r.update_rules.law_settings import settings_print_compare_and_hash
 from ttt3r.update_rules.law_trial import (
     TOLERANCE,
     Trial,
@@ -130,8 +128,7 @@ def an_unwritten_memory_is_untouched(trial: Trial) -> None:
         others = torch.arange(memory.batch, device=nobody.device) == index % memory.batch
         before = tree.map_tensors(Tensor.clone, memory)
         for shown in (frame, frame.taller()):
-            for bias in trial.rule.attend(memory.rule, shown.question(), memory):
-                _require_fit(bias, shown)
+            trial.attend(memory, shown)
             after = trial.absorb(memory, shown, nobody).memory
             if found := difference(replace(before, seen=after.seen), after, tolerance=0.0):
                 raise Violation("an unwritten memory to stay as it is", found, cure)
@@ -141,18 +138,6 @@ def an_unwritten_memory_is_untouched(trial: Trial) -> None:
         if found := difference(kept, after, tolerance=0.0):
             raise Violation("an unwritten memory to stay as it is beside one that is written", found, cure)
         memory = trial.absorb(memory, frame).memory
-
-
-def _require_fit(bias: AttentionBias, frame: SyntheticFrame) -> None:
-    """A bias has a number for every query and key of the attention that it names."""
-    batch, state, _ = frame.candidate.shape
-    image = 1 + frame.encoder_tokens.shape[1]  # the pose token stands first
-    queries = image if bias.stream in (Stream.IMAGE_SELF, Stream.IMAGE_FROM_STATE) else state
-    keys = image if bias.stream in (Stream.IMAGE_SELF, Stream.STATE_FROM_IMAGE) else state
-    if (bias.query.shape, bias.key.shape) != ((batch, queries), (batch, keys)):
-        cure = "attend is asked for every frame; take the number of patches from its tokens"
-        found = f"they were {tuple(bias.query.shape)} and {tuple(bias.key.shape)}"
-        raise Violation(f"biases of {(batch, queries)} queries and {(batch, keys)} keys", found, cure)
 
 
 def samples_are_independent(trial: Trial) -> None:
@@ -234,30 +219,6 @@ def gradients_are_finite(trial: Trial) -> None:
         raise Violation("a gradient from the state to the candidates", "it is zero", "do not detach the candidate")
     if learned and not any(bool(gradient.any()) for gradient in gradients[len(frames) :]):
         raise Violation("a gradient to the learned parameters", "it is zero", "do not detach the gate")
-
-
-def settings_print_compare_and_hash(trial: Trial) -> None:
-    """A rule is a frozen dataclass: shows its settings, equals its equals, can be a key (modules need not)."""
-    rule = trial.rule
-    if any(modules(rule)):
-        return
-    name, cure = type(rule).__name__, "write @dataclass(frozen=True) above the class and use settings that compare"
-    if not dataclasses.is_dataclass(rule):
-        raise Violation("a frozen dataclass of settings", f"{name} is a plain class", cure)
-    if not rule.__dataclass_params__.frozen:  # pyright: ignore[reportAttributeAccessIssue]
-        raise Violation("settings that cannot be changed", f"{name} is a dataclass that is not frozen", cure)
-    missing = [field.name for field in dataclasses.fields(rule) if f"{field.name}=" not in repr(rule)]
-    if name not in repr(rule) or missing:
-        raise Violation(f"{name} and its settings when printed", f"it prints {rule!r:.80}", cure)
-    try:
-        again = replace(rule)
-        same = bool(again == rule) and hash(again) == hash(rule)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise Violation(
-            "equal settings to be equal and to hash alike", f"{error}", f"{cure}: tuples, no lists"
-        ) from error
-    if not same:
-        raise Violation("equal settings to be equal and to hash alike", "they do not", cure)
 
 
 FIRST: tuple[Law, ...] = (

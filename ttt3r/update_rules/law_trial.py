@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ttt3r import tree
 from ttt3r.types import AttentionLayer, Memory, RuleState
+from ttt3r.types import Stream as Attention
 from ttt3r.update_rules.absorption import Absorbed, absorb, keeps_form
 from ttt3r.update_rules.base import StateUpdateRule, Update
 from ttt3r.update_rules.law_evidence import Stream, SyntheticFrame
@@ -53,6 +54,22 @@ class Trial:
         mask = torch.ones_like(memory.age, dtype=torch.bool) if write is None else write
         evidence = frame.evidence(self.rule.needs, memory.age)
         return absorb(self.rule, memory, frame.proposal(), evidence, mask)
+
+    def attend(self, memory: Memory, frame: SyntheticFrame) -> None:
+        """Ask for biases as for a question of the frame's size; each has a number for every query and key of its attention.
+
+        Raises:
+            Violation: if it has not.
+        """
+        batch, state, _ = memory.state.shape
+        image = 1 + frame.encoder_tokens.shape[1]  # the pose token stands first
+        for bias in self.rule.attend(memory.rule, frame.question(), memory):
+            queries = image if bias.stream in (Attention.IMAGE_SELF, Attention.IMAGE_FROM_STATE) else state
+            keys = image if bias.stream in (Attention.IMAGE_SELF, Attention.STATE_FROM_IMAGE) else state
+            if (bias.query.shape, bias.key.shape) != ((batch, queries), (batch, keys)):
+                cure = "attend is asked for every frame; take the number of patches from its tokens"
+                found = f"they were {tuple(bias.query.shape)} and {tuple(bias.key.shape)}"
+                raise Violation(f"biases of {(batch, queries)} queries and {(batch, keys)} keys", found, cure)
 
     def run(self, frames: Stream | None = None, write: Bool[Tensor, "frame batch"] | None = None) -> list[Absorbed]:
         """A whole stream, through the loop's own `absorb`."""

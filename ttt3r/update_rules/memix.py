@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from ttt3r.types import RuleState
-from ttt3r.update_rules.base import StateUpdateRule, Update
+from ttt3r.update_rules.base import StateUpdateRule, Update, require_rule
 from ttt3r.update_rules.evidence import Evidence
 from ttt3r.update_rules.ttt3r import ConfidenceAware
-from ttt3r.update_rules.wrappers import Wrapper, require_rule
+from ttt3r.update_rules.wrappers import Wrapper
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ttt3r.types import RuleState
-from ttt3r.update_rules.base import StateUpdateRule, Update, effective_gain
+from ttt3r.update_rules.base import StateUpdateRule, Update, effective_gain, require_rule
 from ttt3r.update_rules.evidence import Evidence
 from ttt3r.update_rules.ttt3r import ConfidenceAware
 from ttt3r.update_rules.vectors import length, wide
-from ttt3r.update_rules.wrappers import Wrapper, require_rule
+from ttt3r.update_rules.wrappers import Wrapper
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ttt3r import tree
 from ttt3r.types import AttentionBias, Memory, Needs, RuleState, Tokens
-from ttt3r.update_rules.base import State, StateUpdateRule, Update, blend, effective_gain
+from ttt3r.update_rules.base import State, StateUpdateRule, Update, effective_gain, require_rule
 from ttt3r.update_rules.evidence import Evidence
 
 
@@ -96,7 +96,7 @@ class Scale(Wrapper):
     ) -> Update:
         """The inner update, its step scaled."""
         inner = self.rule.update(state, candidate, evidence, rule_state)
-        return _scaled(state, candidate, inner, torch.full_like(evidence.age, self.factor, dtype=torch.float32))
+        return inner.scaled(state, candidate, torch.full_like(evidence.age, self.factor, dtype=torch.float32))
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class Anneal(Wrapper):
     ) -> Update:
         """The inner update, its step scaled by age."""
         inner = self.rule.update(state, candidate, evidence, rule_state)
-        return _scaled(state, candidate, inner, 1 / (1 + evidence.age.float() / self.horizon))
+        return inner.scaled(state, candidate, 1 / (1 + evidence.age.float() / self.horizon))
 
 
 @dataclass(frozen=True)
@@ -257,24 +257,3 @@ class Recorded(Wrapper[GainRecord]):
         inner = self.rule.update(state, candidate, evidence, rule_state.rule)
         gain = inner.gain if inner.gain is not None else effective_gain(state, inner.state, candidate)
         return replace(inner, rule_state=rule_state.including(gain, inner.rule_state))
-
-
-def require_rule(rule: object) -> None:
-    """Raise a TypeError for what is no rule when a wrapper is made, not on its first frame."""
-    if isinstance(rule, type):
-        raise TypeError(f"a wrapper takes a rule, got the class {rule.__name__}; make one: {rule.__name__}()")
-    if not isinstance(rule, StateUpdateRule):
-        raise TypeError(f"a wrapper takes a rule, got {rule!r}; give an instance of a StateUpdateRule")
-
-
-def _scaled(
-    state: Float[Tensor, "batch state channel"],
-    candidate: Float[Tensor, "batch state channel"],
-    update: Update,
-    share: Float[Tensor, " batch"],
-) -> Update:
-    """The update with its step times `share`."""
-    if update.gain is None:
-        return replace(update, state=blend(state, update.state, share[:, None, None].expand(-1, state.shape[1], 1)))
-    gain = update.gain * share[:, None, None]
-    return replace(update, state=blend(state, candidate, gain), gain=gain)
