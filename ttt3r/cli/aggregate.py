@@ -1,7 +1,7 @@
 """`ttt3r evaluate --aggregate`: what the files of an evaluation say, whichever of them are there."""
 
 import csv
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -10,6 +10,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ttt3r.evaluation.gain_task import GAIN_MEAN
+from ttt3r.evaluation.measures_depth import ABS_REL
+from ttt3r.evaluation.measures_trajectory import ATE, RPE_ROTATION, RPE_TRANSLATION
+from ttt3r.evaluation.metric import Metric
+from ttt3r.evaluation.report.metrics import built_in, declared_by, metric_named
 from ttt3r.evaluation.report.writing import ReportSettings, write_report
 from ttt3r.evaluation.result_files import Reading, read_folder
 from ttt3r.evaluation.rows import ResultRow, Status, UnitResult
@@ -18,7 +23,8 @@ from ttt3r.files import escaped, replacing, sheet_cell
 CSV, REPORT = "rows.csv", "report"
 NAMED = 3
 """Sequences named in a line about a failure; `rows.csv` names all."""
-SHOWN = ("ate", "rpe_translation", "rpe_rotation_degrees", "depth_abs_rel/median", "gain_mean")
+SHOWN = (ATE, RPE_TRANSLATION, RPE_ROTATION, ABS_REL.variant("median"), GAIN_MEAN)
+"""What a first look needs; metrics of one's own that say which way is better stand beside them."""
 
 
 def aggregate(out: Path, console: Console, to: Path | None = None) -> int:
@@ -40,9 +46,10 @@ def show(reading: Reading, to: Path, console: Console) -> None:
     """Print and write what was read."""
     units = reading.units
     rows = [row for unit in units for row in unit.rows]
+    declared = declared_by(units)
     for protocol, digest in sorted({(row.protocol, row.protocol_hash) for row in rows}):
         own = [row for row in rows if row.protocol_hash == digest]
-        console.print(_table(f"{protocol} {digest[:12]}", own))
+        console.print(_table(f"{protocol} {digest[:12]}", own, declared))
         concerned = [unit for unit in units if any(row.protocol_hash == digest for row in unit.rows)]
         for line in (*_failures(own), *_findings(concerned)):
             console.print(f"[yellow]{escape(line)}[/]", highlight=False, soft_wrap=True)
@@ -87,21 +94,34 @@ def report(out: Path, console: Console, to: Path | None = None) -> int:
     return 0
 
 
-def _table(title: str, rows: Sequence[ResultRow]) -> Table:
+def _columns(rows: Sequence[ResultRow], declared: Mapping[str, Metric]) -> list[tuple[str, str]]:
+    """Name and heading of each metric that is shown. There is little room: a variant has the heading of its quantity."""
+    columns = []
+    for metric in SHOWN:
+        here, plain = declared.get(metric.name, metric), metric_named(metric.quantity)
+        heading = plain.heading if here == metric else here.heading
+        columns.append((metric.name, f"{heading} {here.unit}".strip()))
+    names = dict.fromkeys(row.metric for row in rows)
+    own = [declared[name] for name in names if name in declared and name not in built_in()]
+    return columns + [(metric.name, escape(metric.label)) for metric in own if metric.directed]
+
+
+def _table(title: str, rows: Sequence[ResultRow], declared: Mapping[str, Metric]) -> Table:
     """Mean over the sequences that have a number at that length, and how many of them do."""
     table = Table(title=escape(title), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("frames", justify="right", no_wrap=True)
     table.add_column("rule", overflow="fold")
-    for heading in ("ATE m", "RPE m", "RPE deg", "AbsRel", "gain", "n"):
+    columns = _columns(rows, declared)
+    for heading in (*(heading for _, heading in columns), "n"):
         table.add_column(heading, justify="right", no_wrap=True)
     rules = list(dict.fromkeys(row.rule for row in rows))
     for length in sorted({row.length for row in rows}):
         for rule in rules:
             own = [row for row in rows if (row.length, row.rule) == (length, rule)]
-            counts = [sum(row.status is Status.OK for row in own if row.metric == metric) for metric in SHOWN]
+            counts = [sum(row.status is Status.OK for row in own if row.metric == metric) for metric, _ in columns]
             cells = [
                 _mean([row.value for row in own if row.metric == metric and row.status is Status.OK])
-                for metric in SHOWN
+                for metric, _ in columns
             ]
             table.add_row(
                 str(length or "all"), escape(rule), *cells, f"{max(counts)}/{len({row.sequence for row in own})}"

@@ -27,6 +27,9 @@ from ttt3r.cli.worlds import compare_worlds
 from ttt3r.data import Clip, Severity, open_clip
 from ttt3r.evaluation.compare import compare
 from ttt3r.evaluation.comparison import Comparison, ComparisonRow
+from ttt3r.evaluation.gain_task import GAIN_MEAN, MEMORY_AGE
+from ttt3r.evaluation.measures_depth import ABS_REL
+from ttt3r.evaluation.measures_trajectory import ATE, RPE_ROTATION, RPE_TRANSLATION
 from ttt3r.evaluation.plots import plot_gains, plot_trajectories
 from ttt3r.evaluation.world_study import WorldPlan
 from ttt3r.export import TrajectoryWriter
@@ -186,7 +189,8 @@ def _table(clip: str, rows: list[ComparisonRow]) -> Table:
     table = Table(title=escape(clip), caption=caption, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("frames", justify="right", no_wrap=True)
     table.add_column("rule", overflow="fold")
-    for heading in ("ATE m", "RPE m", "RPE deg", "AbsRel", "gain", "age"):
+    labels = [metric.label for metric in (ATE, RPE_TRANSLATION, RPE_ROTATION, ABS_REL, GAIN_MEAN)]
+    for heading in (*labels, MEMORY_AGE.heading):
         table.add_column(heading, justify="right", no_wrap=True)
     for row, after in zip(rows, [*rows[1:], None], strict=True):
         ends = after is not None and after.frames != row.frames

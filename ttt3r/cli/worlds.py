@@ -9,6 +9,7 @@ from rich.console import Console
 from ttt3r.cli import choosing
 from ttt3r.cli.run import frame_progress
 from ttt3r.data.procedural.presets import TRAINING_LENGTH
+from ttt3r.evaluation.forgetting import RECALL
 from ttt3r.evaluation.report.writing import ReportSettings, write_report
 from ttt3r.evaluation.world_plots import plot_errors_by_length, plot_forgetting, plot_recall
 from ttt3r.evaluation.world_rows import units_of
@@ -51,7 +52,7 @@ def compare_worlds(settings: Any, lengths: list[int], console: Console) -> int:
         made.append(SUMMARY)
         facts = {"network": choosing.fingerprint(settings.network), "worlds": str(settings.worlds)}
         control_of = {name: name.removeprefix(CONSTANT) for name in study.scores.gain if name.startswith(CONSTANT)}
-        about = ReportSettings("Rules on procedural worlds, by length", "recall_color")
+        about = ReportSettings("Rules on procedural worlds, by length", RECALL.name)
         write_report(units_of(study, facts, control_of), settings.out / "report", about)
         console.print(f"[bold]{settings.out}[/]: {', '.join([*made, 'report/report.html'])}", highlight=False)
     return 0

@@ -13,6 +13,7 @@ from pathlib import Path
 from ttt3r.data import Clip
 from ttt3r.evaluation.canonical import canonical_text, stable_hash
 from ttt3r.evaluation.contenders import Contender
+from ttt3r.evaluation.cost import PASS_COSTS
 from ttt3r.evaluation.fingerprints import (
     code_fingerprint,
     data_fingerprint,
@@ -20,6 +21,7 @@ from ttt3r.evaluation.fingerprints import (
     rule_fingerprint,
     sources_fingerprint,
 )
+from ttt3r.evaluation.gain_task import GAIN_MEAN, GAIN_STD
 from ttt3r.evaluation.passes import OnFrame, Stop, run_pass, stop_of_reading
 from ttt3r.evaluation.prefixes import judge, stopped
 from ttt3r.evaluation.protocol import Protocol
@@ -181,7 +183,7 @@ def control_rate(result: UnitResult) -> float | None:
     """The constant with the mean gain of a gate at its largest length; `None` for what is no gate or was not judged."""
     longest = max((row.length for row in result.rows), default=0)
     books = {row.metric: row.value for row in result.rows if row.length == longest}
-    mean, spread = books.get("gain_mean", math.nan), books.get("gain_std", math.nan)
+    mean, spread = books.get(GAIN_MEAN.name, math.nan), books.get(GAIN_STD.name, math.nan)
     return mean if spread > MARGIN and 0 <= mean <= 1 else None
 
 
@@ -223,6 +225,7 @@ def _run(
                 {**evaluation.facts(contender), **facts},
                 costs,
                 origin=unit.origin,
+                metrics=(*protocol.metrics, *PASS_COSTS),
             )
             for unit, contender in missing.items()
             for lane in [done.lanes[contender.label]]
@@ -246,4 +249,4 @@ def _not_opened(evaluation: Evaluation, unit: Unit, contender: Contender, stop: 
         for task in protocol.tasks
         for judged in stopped(length, task, 0, stop)
     )
-    return UnitResult(rows, evaluation.facts(contender), origin=unit.origin)
+    return UnitResult(rows, evaluation.facts(contender), origin=unit.origin, metrics=protocol.metrics)

@@ -40,7 +40,7 @@ def judge(protocol: Protocol, done: Pass, lane: Lane) -> list[Judged]:
 
 def stopped(length: int, task: Task, frames: int, stop: Stop) -> list[Judged]:
     """All numbers of a task that a failure took away."""
-    return [Judged(length, frames, number) for number in nothing(task.metrics, stop.status, stop.note).numbers]
+    return [Judged(length, frames, number) for number in nothing(task.names, stop.status, stop.note).numbers]
 
 
 def _judged(length: int, task: Task, recorder: Recorder, run: tuple[Lane, int]) -> list[Judged]:

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float
 
-from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
 from ttt3r.evaluation.canonical import stable_hash
+from ttt3r.evaluation.forgetting import RECALL
 from ttt3r.evaluation.knowing_nothing import KNOWS_NOTHING
+from ttt3r.evaluation.metric import Metric
 from ttt3r.evaluation.rows import ResultRow, Status, UnitResult
 from ttt3r.evaluation.world_study import WorldStudy
-from ttt3r.evaluation.worlds import WINDOW
+from ttt3r.evaluation.worlds import SCORES, WINDOW
 
 PROTOCOL = "worlds/length"
 
@@ -19,7 +20,7 @@ def units_of(study: WorldStudy, settings: Mapping[str, str], control_of: Mapping
     """One unit for each rule and world, and for each predictor that knows nothing; every world is a scene of its own.
 
     Lengths are in units of the mean distance of the first frame's points, not metres. `recall_color` is the explained variance
-    over all questions asked after so many frames.
+    over all questions asked after so many frames. The protocol's hash is that of the worlds, their seed and the window.
 
     Args:
         study: of the rules.
@@ -27,15 +28,9 @@ def units_of(study: WorldStudy, settings: Mapping[str, str], control_of: Mapping
         control_of: for each constant that is one, the gate whose mean gain it has.
     """
     scores = study.scores
-    hashed = stable_hash((NANO_WORLD, HELD_OUT_SEED, WINDOW))
-    tables = {
-        "rotation_degrees": scores.rotation_degrees,
-        "translation_per_first_view": scores.translation,
-        "ate_per_first_view": scores.ate,
-        "depth_abs_rel/median": scores.depth_abs_rel,
-        "gain_mean": scores.gain,
-        "recall_color": _recall(study),
-    }
+    hashed = stable_hash((study.plan.world, study.plan.seed, WINDOW))
+    measured = (scores.rotation_degrees, scores.translation, scores.ate, scores.depth_abs_rel, scores.gain)
+    tables = dict(zip((*SCORES, RECALL), (*measured, _recall(study)), strict=True))
     units = []
     worlds = next(iter(scores.gain.values())).shape[1]
     knowing_nothing = [name for name in KNOWS_NOTHING if any(name in table for table in tables.values())]
@@ -49,7 +44,7 @@ def units_of(study: WorldStudy, settings: Mapping[str, str], control_of: Mapping
                 for index, length in enumerate(scores.lengths)
                 if rule in table
             )
-            units.append(UnitResult(rows, settings))
+            units.append(UnitResult(rows, settings, metrics=tuple(tables)))
     return tuple(units)
 
 
@@ -59,7 +54,7 @@ def _recall(study: WorldStudy) -> dict[str, Float[np.ndarray, "length world"]]:
     return {name: np.stack([asked.explained(name) for asked in study.asked]) for name in study.asked[0].color_error}
 
 
-def _row(hashed: str, rule: tuple[str, str], world: int, length: int, number: tuple[str, float]) -> ResultRow:
+def _row(hashed: str, rule: tuple[str, str], world: int, length: int, number: tuple[Metric, float]) -> ResultRow:
     name, control_of = rule
     metric, value = number
     fine = bool(np.isfinite(value))
@@ -72,7 +67,7 @@ def _row(hashed: str, rule: tuple[str, str], world: int, length: int, number: tu
         scene=f"world {world:03d}",
         length=length,
         frames=length,
-        metric=metric,
+        metric=metric.name,
         value=value,
         status=Status.OK if fine else Status.DEGENERATE,
         control_of=control_of,

@@ -69,23 +69,34 @@ class WorldStudy:
         scores: errors by rule, length and world.
         asked: answers of the memories, for each length.
         books: gains by rule, for each length; of the first group of worlds where there are several.
+        plan: of the worlds.
     """
 
     scores: WorldScores
     asked: tuple[RecallScores, ...]
     books: Mapping[str, tuple[GainSummary, ...]]
+    plan: WorldPlan = WorldPlan()
 
     @classmethod
     def joined(cls, parts: Sequence["WorldStudy"]) -> "WorldStudy":
         """The same rules and lengths on the worlds of all parts."""
         asked = tuple(RecallScores.joined(same) for same in zip(*(part.asked for part in parts), strict=True))
-        return cls(WorldScores.joined([part.scores for part in parts]), asked, parts[0].books)
+        return cls(WorldScores.joined([part.scores for part in parts]), asked, parts[0].books, parts[0].plan)
 
     def with_rules(self, other: "WorldStudy") -> "WorldStudy":
-        """The same worlds with the rules of another pass."""
+        """The same worlds with the rules of another pass.
+
+        Raises:
+            ValueError: if those were run on other worlds.
+        """
+        if (self.plan.world, self.plan.seed) != (other.plan.world, other.plan.seed):
+            seeds = f"seeds {self.plan.seed} and {other.plan.seed}"
+            raise ValueError(f"the rules were run on other worlds ({seeds}); run them with one WorldPlan")
         pairs = zip(self.asked, other.asked, strict=True)
         asked = tuple(own.with_memories(more) for own, more in pairs)
-        return WorldStudy(self.scores.with_rules(other.scores), asked, {**self.books, **other.books})
+        return replace(
+            self, scores=self.scores.with_rules(other.scores), asked=asked, books={**self.books, **other.books}
+        )
 
 
 def run_study(
@@ -126,7 +137,7 @@ def run_study(
 
         with torch.no_grad():
             scores, books = score_worlds(network, rules, truth, plan.lengths, reset_every=resets, on_frame=ask)
-        parts.append(WorldStudy(scores.with_mean_depth(mean_depth, truth), tuple(asked), books))
+        parts.append(WorldStudy(scores.with_mean_depth(mean_depth, truth), tuple(asked), books, plan))
     return WorldStudy.joined(parts)
 
 

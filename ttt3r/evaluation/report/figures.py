@@ -15,13 +15,13 @@ import numpy as np
 from jaxtyping import Float
 
 from ttt3r.evaluation.knowing_nothing import KNOWS_NOTHING
+from ttt3r.evaluation.metric import Metric
 from ttt3r.evaluation.palette import COLORS, GREY, RuleStyle
 from ttt3r.evaluation.plots import FAINT, INK, LEGEND, new_figure, quiet_axes
 from ttt3r.evaluation.report.aggregate import common_set
 from ttt3r.evaluation.report.arrays import UnitArrays
 from ttt3r.evaluation.report.contents import Means
-from ttt3r.evaluation.report.facts import main_cost
-from ttt3r.evaluation.report.metrics import Metric, metric_named
+from ttt3r.evaluation.report.costs import RuleCosts
 from ttt3r.evaluation.report.pairing import PairedComparison
 from ttt3r.evaluation.report.results import Slice
 from ttt3r.evaluation.report.statistics import bootstrap_interval
@@ -91,7 +91,7 @@ class Drawer:
             metric: name.
             name: of the figure.
         """
-        read, results = metric_named(metric), self.means.results.of(part)
+        read, results = self.means.results.metric(metric), self.means.results.of(part)
         drawing = new_figure(6.0, 3.8)
         axes = drawing.subplots()
         rows = [row for row in results.rows if row.metric == metric and self.means.aggregation.counts(row)]
@@ -179,7 +179,7 @@ class Drawer:
         )
         return Figure(name, f"Gain over time, {part.label}", caption, drawing)
 
-    def costs(self, part: Slice, metric: str, costs: Mapping[str, Mapping[str, float]], name: str) -> Figure:
+    def costs(self, part: Slice, metric: str, costs: Mapping[str, RuleCosts], name: str) -> Figure:
         """Cost against accuracy at the largest length: a rule at the lower left is cheap and exact.
 
         Args:
@@ -188,12 +188,12 @@ class Drawer:
             costs: by rule.
             name: of the figure.
         """
-        read, results = metric_named(metric), self.means.results.of(part)
+        read, results = self.means.results.metric(metric), self.means.results.of(part)
         drawing = new_figure(6.0, 3.8)
         axes = drawing.subplots()
         length = max(row.length for row in results.rows if row.metric == metric)
         for rule in [rule for rule in results.rules if rule in costs]:
-            at = main_cost(costs[rule]), self.means.value(part, rule, length, metric)
+            at = costs[rule].main, self.means.value(part, rule, length, metric)
             mark = "D" if rule in results.gate_of else "o"
             axes.plot(*at, mark, color=self.styles[rule].color, markersize=8, label=rule)
         axes.set_xlabel("seconds per frame")
