@@ -103,7 +103,7 @@ def _columns(rows: Sequence[ResultRow], declared: Mapping[str, Metric]) -> list[
         columns.append((metric.name, f"{heading} {here.unit}".strip()))
     names = dict.fromkeys(row.metric for row in rows)
     own = [declared[name] for name in names if name in declared and name not in built_in()]
-    return columns + [(metric.name, escape(metric.label)) for metric in own if metric.directed]
+    return columns + [(metric.name, metric.label) for metric in own if metric.directed]
 
 
 def _table(title: str, rows: Sequence[ResultRow], declared: Mapping[str, Metric]) -> Table:
@@ -113,7 +113,7 @@ def _table(title: str, rows: Sequence[ResultRow], declared: Mapping[str, Metric]
     table.add_column("rule", overflow="fold")
     columns = _columns(rows, declared)
     for heading in (*(heading for _, heading in columns), "n"):
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(escape(heading), justify="right", no_wrap=True)
     rules = list(dict.fromkeys(row.rule for row in rows))
     for length in sorted({row.length for row in rows}):
         for rule in rules:

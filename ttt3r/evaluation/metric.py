@@ -9,6 +9,8 @@ tables, figures and verdicts read it there. Nothing is read from a name.
 import enum
 from dataclasses import dataclass, replace
 
+from ttt3r.files import escaped
+
 MOST_DIGITS = 17
 """After the point; more say nothing in float64."""
 
@@ -65,7 +67,7 @@ class Metric:
     def __post_init__(self) -> None:
         if not 0 <= self.digits <= MOST_DIGITS:
             raise ValueError(f"metric {self.name!r} has digits={self.digits}; give 0 to {MOST_DIGITS}")
-        object.__setattr__(self, "heading", self.heading or self.name.replace("_", " "))
+        object.__setattr__(self, "heading", self.heading or escaped(self.name.replace("_", " ")))
         object.__setattr__(self, "quantity", self.quantity or self.name)
 
     @property

@@ -10,13 +10,14 @@ from jaxtyping import Float
 from ttt3r.data.procedural.presets import TRAINING_LENGTH
 from ttt3r.evaluation.forgetting import SCENE_AVERAGE, RecallScores
 from ttt3r.evaluation.intervals import Interval, mean_interval
+from ttt3r.evaluation.measures_depth import ABS_REL
 from ttt3r.evaluation.metric import Metric
 from ttt3r.evaluation.report.pairing import SIGNIFICANT
 from ttt3r.evaluation.report.statistics import holm, sign_flip_test
 from ttt3r.evaluation.report.tables import Cell, Column, Table
 from ttt3r.evaluation.world_plots import BINS, bin_name, table_of_recall
 from ttt3r.evaluation.world_study import AVERAGED, WorldStudy
-from ttt3r.evaluation.worlds import ATE, DEPTH, MEAN_DEPTH, NO_MOTION, ROTATION, TRANSLATION, WINDOW, WorldScores
+from ttt3r.evaluation.worlds import ATE, MEAN_DEPTH, NO_MOTION, ROTATION, TRANSLATION, WINDOW, WorldScores
 from ttt3r.files import replacing, sheet_cell
 
 
@@ -113,7 +114,7 @@ def _measured(scores: WorldScores) -> tuple[tuple[Metric, Mapping[str, Float[np.
         (ROTATION, scores.rotation_degrees),
         (TRANSLATION, scores.translation),
         (ATE, scores.ate),
-        (DEPTH, scores.depth_abs_rel),
+        (ABS_REL, scores.depth_abs_rel),
     )
 
 

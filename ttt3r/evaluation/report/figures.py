@@ -4,6 +4,7 @@ Every figure is drawn once, in the colours of a light page. For the HTML page it
 the page decides what they look like in the light and in the dark.
 """
 
+import html
 import io
 import math
 from collections.abc import Mapping, Sequence
@@ -66,7 +67,7 @@ class Figure:
         for color, name in {**names, INK: "currentColor", FAINT: "var(--faint)", "#000000": "currentColor"}.items():
             drawn = drawn.replace(color.lower(), name)
         start = drawn.index("<svg")  # what stands before it is not for a page
-        return drawn[start:].replace("<svg", f'<svg role="img" aria-label="{self.title}"', 1)
+        return drawn[start:].replace("<svg", f'<svg role="img" aria-label="{html.escape(self.title)}"', 1)
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class Drawer:
         else:
             axes.set_xticks(range(len(rules)), ["\n".join(rule.split(" ", 2)) for rule in rules])
             axes.set_xlim(-0.6, len(rules) - 0.4)
-        axes.set_ylabel(read.label)
+        axes.set_ylabel(read.label, parse_math=False)
         if read.ratio:
             axes.set_ylim(bottom=0)
         quiet_axes(axes)
@@ -197,7 +198,7 @@ class Drawer:
             mark = "D" if rule in results.gate_of else "o"
             axes.plot(*at, mark, color=self.styles[rule].color, markersize=8, label=rule)
         axes.set_xlabel("seconds per frame")
-        axes.set_ylabel(read.label)
+        axes.set_ylabel(read.label, parse_math=False)
         axes.margins(0.2)
         axes.set_xlim(left=0)
         quiet_axes(axes)
@@ -231,8 +232,8 @@ def _scatter(axes: "matplotlib.axes.Axes", one: PairedComparison, style: RuleSty
     axes.set_xlim(*ends)
     axes.set_ylim(*ends)
     axes.set_aspect("equal", adjustable="box")
-    axes.set_xlabel(_short(one.against, one.metric), fontsize=9)
-    axes.set_ylabel(_short(one.rule, one.metric), fontsize=9)
+    axes.set_xlabel(_short(one.against, one.metric), fontsize=9, parse_math=False)
+    axes.set_ylabel(_short(one.rule, one.metric), fontsize=9, parse_math=False)
     quiet_axes(axes)
 
 

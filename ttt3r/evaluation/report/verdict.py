@@ -71,6 +71,9 @@ def _verdict(evidence: Evidence, part: Slice) -> Verdict:
         ranked.reverse()
     where = f"on {part.label}" + (f" at {length} frames" if length else "")
     failed = _failures([one for one in evidence.failures if one.slice == part], metric, len(results.sequences))
+    if not metric.directed:
+        told = f"Nothing says whether a higher or a lower {metric.heading} is better, so no rule wins by it {where}."
+        return Verdict(part, False, told, failed)
     if not ranked:
         return Verdict(part, False, f"No rule has a single {metric.heading} {where}.", failed)
     nothing = {rule: evidence.means.value(part, rule, length, metric.name) for rule in results.knowing_nothing}
