@@ -4,11 +4,13 @@ import json
 import re
 import sys
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from torch.utils import _pytree as pytree
 
 from ttt3r import tree
 from ttt3r.types import Frame, Memory, Reconstruction, RuleState, Tokens
@@ -113,7 +115,7 @@ def test_a_newer_format_is_refused_with_the_cure(memory, tmp_path):
         Memory.load(tmp_path / "m")
 
 
-def state_of(module, name="Filter"):
+def state_of(module, name="Filter") -> Any:
     """A state of a user's rule, with the name and the fields of one of this package."""
     space: dict = {"__name__": module}
     kind = type(name, (RuleState,), {**space, "__module__": module, "__annotations__": {"variance": torch.Tensor}})
@@ -197,11 +199,11 @@ def test_a_reconstruction_moves_as_a_rigid_body():
 
 
 def test_torch_sees_into_the_nouns(memory):
-    doubled = torch.utils._pytree.tree_map(lambda tensor: tensor * 2, memory)
+    doubled = pytree.tree_map(lambda tensor: tensor * 2, memory)
     assert isinstance(doubled, Memory)
     assert torch.equal(doubled.state, 2 * memory.state)
     tokens = Tokens(torch.randn(2, 6, 4), (2, 3))
-    assert torch.utils._pytree.tree_leaves(tokens) == [tokens.patches]  # the grid is a setting
+    assert pytree.tree_leaves(tokens) == [tokens.patches]  # the grid is a setting
 
 
 def test_functions_of_a_memory_are_mapped_and_differentiated(memory):
@@ -220,7 +222,7 @@ def test_a_rule_state_of_ones_own_is_seen_too():
         settings: tuple[int, int] = (2, 3)
 
     state = Mine(torch.ones(2, 3))
-    again = torch.utils._pytree.tree_map(lambda tensor: tensor + 1, state)
+    again = pytree.tree_map(lambda tensor: tensor + 1, state)
     assert torch.equal(again.mean, torch.full((2, 3), 2.0))
     assert again == Mine(again.mean, (2, 3))
 

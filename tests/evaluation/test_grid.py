@@ -30,7 +30,7 @@ def test_an_axis_over_paths_with_commas(tmp_path):
     for seed, path in enumerate(paths):
         LearnedToken(channel=8, seed=seed).save(path)
     found = contenders(labels("learned_token"), axes(f"rule.weights='{paths[0]}',{paths[1]}"))
-    assert [one.rule.weights for one in found] == [str(path) for path in paths]
+    assert [vars(one.rule)["weights"] for one in found] == [str(path) for path in paths]
     assert [RuleLabel.parse(one.label).settings for one in found] == [(("weights", str(path)),) for path in paths]
 
 

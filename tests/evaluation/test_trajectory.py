@@ -24,10 +24,10 @@ from ttt3r.evaluation.trajectory import (
     last_window_error,
     moving_window,
     path_length,
-    rotation_angle,
     trajectory_errors,
     umeyama,
 )
+from ttt3r.geometry import rotation_angle
 
 
 def _cameras(poses):
@@ -99,7 +99,9 @@ def test_one_turned_camera_costs_two_steps():
 def test_rotation_angle(angle):
     rotation = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
     turn = _random(1)[0, :3, :3]
-    np.testing.assert_allclose(rotation_angle((turn @ rotation @ turn.T)[None]), [angle], atol=2e-15, rtol=1e-9)
+    np.testing.assert_allclose(
+        rotation_angle(torch.from_numpy(turn @ rotation @ turn.T)[None]), [angle], atol=2e-15, rtol=1e-9
+    )
 
 
 def _recorded_pair(recorded, name):

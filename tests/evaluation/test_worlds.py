@@ -2,6 +2,7 @@
 
 import csv
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,9 +24,11 @@ from ttt3r.evaluation.forgetting import (
 )
 from ttt3r.evaluation.intervals import mean_interval, pooled_ratio_interval, ratio_interval
 from ttt3r.evaluation.knowing_nothing import KNOWS_NOTHING
+from ttt3r.evaluation.report.writing import make_report
 from ttt3r.evaluation.world_plots import recall_intervals
 from ttt3r.evaluation.world_rows import units_of
 from ttt3r.evaluation.world_study import WorldPlan, control_rules, run_study
+from ttt3r.evaluation.world_tables import tables_of
 from ttt3r.evaluation.worlds import (
     MEAN_DEPTH,
     NO_MOTION,
@@ -236,6 +239,28 @@ def test_a_study_in_groups_is_that_of_one_group_and_its_controls_have_the_gates_
         float(away.square().sum(1).mean().sqrt())
     )
     assert rows["ttt3r", "recall_color", 5, "world 002"] == pytest.approx(whole.asked[1].explained("ttt3r")[2])
+
+
+def test_numbers_of_worlds_say_which_worlds_they_are_of_and_in_which_unit(network):
+    rules, world = some("cut3r"), replace(WORLD, rooms=(1, 2))
+    plans = [WorldPlan(2, (3,), WORLD), WorldPlan(2, (3,), WORLD, seed=1), WorldPlan(2, (3,), world)]
+    studies = [run_study(network, rules, plan) for plan in plans]
+    assert [study.plan for study in studies] == plans
+    units = [units_of(study, {}, {}) for study in studies]
+    hashes = [{row.protocol_hash for unit in some for row in unit.rows} for some in units]
+    assert len(set.union(*hashes)) == 3  # another seed, another world: other numbers
+    assert {
+        row.protocol_hash for unit in units_of(run_study(network, rules, plans[0]), {}, {}) for row in unit.rows
+    } == hashes[0]
+    with pytest.raises(ValueError, match=r"other worlds \(seeds .* and 1\)"):
+        studies[0].with_rules(studies[1])
+    labels = {metric.name: metric.label for metric in units[0][0].metrics}
+    assert labels["ate_per_first_view"] == "ATE / first view"
+    assert {row.metric for unit in units[0] for row in unit.rows} <= set(labels)
+    headings = [column.heading for table in tables_of(studies[0])[1:2] for column in table.columns]
+    assert headings == ["frames", "rule", "rotation deg", "translation / first view", "ATE / first view", "AbsRel"]
+    report = make_report(units[0])
+    assert not [column.heading for table in report.tables for column in table.columns if column.heading.endswith(" m")]
 
 
 def test_recall_is_sorted_into_bins():

@@ -104,6 +104,7 @@ def test_sequences_that_begin_at_different_frames_have_each_their_first():
         carried = last(kind(([],)), write)
         for row in range(3):
             alone = Trial(kind(([],)), tree.rows(FRAMES[row:], row, row + 1)).run()[-1].memory.rule
+            assert isinstance(alone, Steps)
             assert torch.equal(carried.asked[row : row + 1], alone.asked)
             torch.testing.assert_close(carried.step[row : row + 1], alone.step)
 

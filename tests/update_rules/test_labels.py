@@ -59,7 +59,7 @@ RESETS = [None, Never(), Every(1), Every(100), WhenFar(2.5), WhenFar(1e-7, 3)]
 class Named(GatedUpdateRule):
     """A rule of one's own with settings of many types; one of them is called `name`."""
 
-    name: str = "mine"
+    name: str = "mine"  # pyright: ignore[reportIncompatibleVariableOverride] (what is tested)
     table: Path | None = None
     sizes: tuple[int, ...] = (1, 2)
     limit: float = float("inf")

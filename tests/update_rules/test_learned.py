@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -370,8 +371,9 @@ def test_a_learned_rule_of_ones_own_is_saved_by_its_class(tmp_path):
     class LearnedToken(RULES["learned_token"]):  # pyright: ignore
         """Of the same name as the class that it comes from."""
 
-    LearnedToken(channel=8).save(tmp_path / "gate.safetensors")
-    assert LearnedToken(weights=tmp_path / "gate.safetensors").channel == 8
+    kind: Any = LearnedToken
+    kind(channel=8).save(tmp_path / "gate.safetensors")
+    assert kind(weights=tmp_path / "gate.safetensors").channel == 8
     with pytest.raises(ValueError, match="holds a LearnedToken, not a learned_token"):
         RULES["learned_token"](weights=tmp_path / "gate.safetensors")  # pyright: ignore
 

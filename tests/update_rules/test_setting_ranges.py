@@ -61,7 +61,7 @@ def test_a_setting_that_is_not_finite_is_refused(kind, name):
 
 
 def test_the_settings_of_every_rule_are_looked_at():
-    looked_at = {f"{kind.__name__}.{name}" for kind, name in (each.values for each in settings())}
+    looked_at = {each.id for each in settings()}
     assert looked_at >= {
         "KalmanGain.floor",
         "StaticView.strength",

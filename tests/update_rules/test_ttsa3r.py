@@ -83,6 +83,7 @@ def test_a_frame_that_may_not_write_changes_nothing_although_it_does_in_the_publ
     assert torch.equal(*kept)
     assert taken[4][1].eq(0).all()
     assert recorded["gain"][4].gt(0.1).all()
+    assert isinstance(before.rule, LastFrame)
     answer = RULE.gain(
         before.state, recorded["candidate"][4:5], signals(recorded)(4, before), before.rule
     )  # the gate itself is the recorded one

@@ -2,13 +2,18 @@
 
 import csv
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
+from ttt3r.evaluation.gain_task import GAIN_MEAN
+from ttt3r.evaluation.measures_depth import ABS_REL
+from ttt3r.evaluation.measures_trajectory import ATE, RPE_ROTATION, RPE_TRANSLATION
+from ttt3r.evaluation.metric import Metric
+from ttt3r.evaluation.report.metrics import built_in, declared_by, metric_named
 from ttt3r.evaluation.report.tables import Cell, Column, Table
 from ttt3r.evaluation.report.writing import ReportSettings, write_report
 from ttt3r.evaluation.result_files import Reading, read_folder
@@ -18,7 +23,8 @@ from ttt3r.files import escaped, replacing, sheet_cell
 CSV, REPORT = "rows.csv", "report"
 NAMED = 3
 """Sequences named in a line about a failure; `rows.csv` names all."""
-SHOWN = ("ate", "rpe_translation", "rpe_rotation_degrees", "depth_abs_rel/median", "gain_mean")
+SHOWN = (ATE, RPE_TRANSLATION, RPE_ROTATION, ABS_REL.variant("median"), GAIN_MEAN)
+"""What a first look needs; metrics of one's own that say which way is better stand beside them."""
 
 
 def aggregate(out: Path, console: Console, to: Path | None = None) -> int:
@@ -40,9 +46,10 @@ def show(reading: Reading, to: Path, console: Console) -> bool:
     """Print and write what was read; whether it could be written."""
     units = reading.units
     rows = [row for unit in units for row in unit.rows]
+    declared = declared_by(units)
     for protocol, digest in sorted({(row.protocol, row.protocol_hash) for row in rows}):
         own = [row for row in rows if row.protocol_hash == digest]
-        for part in _table(f"{protocol} {digest[:12]}", own).rich(console.width):
+        for part in _table(f"{protocol} {digest[:12]}", own, declared).rich(console.width):
             console.print(part)
         concerned = [unit for unit in units if any(row.protocol_hash == digest for row in unit.rows)]
         for line in (*_failures(own), *_findings(concerned)):
@@ -95,20 +102,32 @@ def report(out: Path, console: Console, to: Path | None = None) -> int:
     return 0
 
 
-def _table(title: str, rows: Sequence[ResultRow]) -> Table:
+def _columns(rows: Sequence[ResultRow], declared: Mapping[str, Metric]) -> list[tuple[str, str]]:
+    """Name and heading of each metric that is shown. There is little room: a variant has the heading of its quantity."""
+    columns = []
+    for metric in SHOWN:
+        here, plain = declared.get(metric.name, metric), metric_named(metric.quantity)
+        heading = plain.heading if here == metric else here.heading
+        columns.append((metric.name, f"{heading} {here.unit}".strip()))
+    names = dict.fromkeys(row.metric for row in rows)
+    own = [declared[name] for name in names if name in declared and name not in built_in()]
+    return columns + [(metric.name, metric.label) for metric in own if metric.directed]
+
+
+def _table(title: str, rows: Sequence[ResultRow], declared: Mapping[str, Metric]) -> Table:
     """Mean over the sequences that have a number at that length, and how many of them do."""
     groups: dict[tuple[int, str], list[ResultRow]] = {}
     for row in rows:
         groups.setdefault((row.length, row.rule), []).append(row)
-    lines = []
+    shown, lines = _columns(rows, declared), []
     rules = list(dict.fromkeys(row.rule for row in rows))
     for length in sorted({row.length for row in rows}):
         for rule in rules:
             own = groups.get((length, rule), [])
-            fine = [[row.value for row in own if row.metric == name and row.status is Status.OK] for name in SHOWN]
+            fine = [[row.value for row in own if row.metric == name and row.status is Status.OK] for name, _ in shown]
             count = f"{max(map(len, fine))}/{len({row.sequence for row in own})}"
             lines.append((Cell(str(length or "all")), Cell(rule), *map(_mean, fine), Cell(count)))
-    headings = ("ATE m", "RPE m", "RPE deg", "AbsRel", "gain", "n")
+    headings = (*(heading for _, heading in shown), "n")
     columns = (Column("frames"), Column("rule", numeric=False), *map(Column, headings))
     return Table("means", title, columns, tuple(lines), keys=2)
 

@@ -22,6 +22,9 @@ from ttt3r.cli.worlds import compare_worlds
 from ttt3r.data import Clip, Severity, open_clip
 from ttt3r.evaluation.compare import compare
 from ttt3r.evaluation.comparison import Comparison, ComparisonRow
+from ttt3r.evaluation.gain_task import GAIN_MEAN, MEMORY_AGE
+from ttt3r.evaluation.measures_depth import ABS_REL
+from ttt3r.evaluation.measures_trajectory import ATE, RPE_ROTATION, RPE_TRANSLATION
 from ttt3r.evaluation.plots import plot_gains, plot_trajectories
 from ttt3r.evaluation.report.tables import Cell, Column, Table
 from ttt3r.evaluation.world_study import WorldPlan
@@ -156,11 +159,11 @@ def _lengths(text: str) -> list[int] | None:
 
 def _table(clip: str, rows: list[ComparisonRow]) -> Table:
     """One clip: shorter prefixes first, rules in the order in which they were named, controls below their gates."""
-    headings = ("ATE m", "RPE m", "RPE deg", "AbsRel", "gain", "age")
+    measured = [metric.label for metric in (ATE, RPE_TRANSLATION, RPE_ROTATION, ABS_REL, GAIN_MEAN)]
     return Table(
         name="comparison",
         title=clip,
-        columns=(Column("frames"), Column("rule", numeric=False), *map(Column, headings)),
+        columns=(Column("frames"), Column("rule", numeric=False), *map(Column, (*measured, MEMORY_AGE.heading))),
         rows=tuple((Cell(str(row.frames)), Cell(row.rule), *_numbers(row)) for row in rows),
         keys=2,
         caption=f"one pass for all rules: {rows[0].seconds_per_frame:.3f} s a frame",

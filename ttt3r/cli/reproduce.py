@@ -17,8 +17,8 @@ from ttt3r.evaluation.contenders import Contender
 from ttt3r.evaluation.evaluator import Evaluation, evaluate
 from ttt3r.evaluation.paper import AgainstPaper, against_paper
 from ttt3r.evaluation.protocols import find_protocol
-from ttt3r.evaluation.report.results import collect
-from ttt3r.evaluation.rows import UnitResult
+from ttt3r.evaluation.report.results import Results, collect
+from ttt3r.evaluation.rows import Status, UnitResult
 from ttt3r.files import write_text
 from ttt3r.network import CUT3R, load_network
 from ttt3r.runner import choose_device
@@ -48,8 +48,9 @@ def execute(settings: Any, console: Console) -> int:
     network = load_network(settings.checkpoint, choose_device(settings.device))
     for pair in settings.data:
         units += _run(pair, settings, network)
-    beside = against_paper(collect(units)) if units else ()
-    lines = [*_of_file(checks), "", *_of_numbers(beside), "", *_of_failures(units), "", LICENCE]
+    results = collect(units) if units else None
+    beside = against_paper(results) if results else ()
+    lines = [*_of_file(checks), "", *_of_numbers(beside), "", *_of_failures(results), "", LICENCE]
     settings.out.mkdir(parents=True, exist_ok=True)
     write_text(settings.out / REPORT, "\n".join(lines) + "\n")
     console.print(escape("\n".join(lines[:-2])), highlight=False, soft_wrap=True)
@@ -87,9 +88,8 @@ def _of_numbers(beside: tuple[AgainstPaper, ...]) -> list[str]:
     )
 
 
-def _of_failures(units: list[UnitResult]) -> list[str]:
-    rows = [
-        row for unit in units for row in unit.rows if row.metric.startswith("official/") and row.status.value != "ok"
-    ]
+def _of_failures(results: Results | None) -> list[str]:
+    rows = results.rows if results else ()
+    rows = [row for row in rows if results and results.metric(row.metric).official and row.status is not Status.OK]
     found = sorted({f"- {row.status.value}: {row.sequence} ({row.rule}): {row.note}" for row in rows})
     return ["Not counted, or in part:", *found] if found else ["Every sequence was counted."]

@@ -14,6 +14,7 @@ from ttt3r.cli.comparison_folder import REPORT, clear
 from ttt3r.cli.comparison_folder import WORLDS as CSV
 from ttt3r.cli.run import frame_progress
 from ttt3r.data.procedural.presets import TRAINING_LENGTH
+from ttt3r.evaluation.forgetting import RECALL
 from ttt3r.evaluation.report.tables import Table
 from ttt3r.evaluation.report.writing import ReportSettings, write_report
 from ttt3r.evaluation.world_plots import plot_errors_by_length, plot_forgetting, plot_recall
@@ -64,7 +65,7 @@ def compare_worlds(settings: Any, lengths: list[int], console: Console) -> int:
         facts = {"network": choosing.fingerprint(settings.network), "worlds": str(settings.worlds)}
         named = {name: Control.split(name) for name in study.scores.gain}
         control_of = {name: gate for name, (control, gate) in named.items() if control is Control.EQUAL_GAIN}
-        about = ReportSettings("Rules on procedural worlds, by length", "recall_color")
+        about = ReportSettings("Rules on procedural worlds, by length", RECALL.name)
         write_report(units_of(study, facts, control_of), settings.out / REPORT, about)
         console.print(f"[bold]{settings.out}[/]: {', '.join([*made, f'{REPORT}/report.html'])}", highlight=False)
     return 1 if study.stopped else 0

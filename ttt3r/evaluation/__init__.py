@@ -47,6 +47,7 @@ from ttt3r.evaluation.measures_trajectory import StrictTrajectory as StrictTraje
 from ttt3r.evaluation.measuring import Measure as Measure
 from ttt3r.evaluation.measuring import Measured as Measured
 from ttt3r.evaluation.measuring import Measurement as Measurement
+from ttt3r.evaluation.metric import Metric as Metric
 from ttt3r.evaluation.paper import AgainstPaper as AgainstPaper
 from ttt3r.evaluation.paper import PublishedValue as PublishedValue
 from ttt3r.evaluation.paper import against_paper as against_paper
@@ -139,6 +140,7 @@ __all__ = [
     "Measured",
     "Measurement",
     "MedianScale",
+    "Metric",
     "MetricDepth",
     "NoAlignment",
     "NotFinite",

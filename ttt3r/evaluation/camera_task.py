@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from ttt3r.evaluation.measures_trajectory import Cameras, StrictTrajectory
 from ttt3r.evaluation.measuring import Measure, Measurement
+from ttt3r.evaluation.metric import Metric
 from ttt3r.evaluation.tasks import Moment, Recorder, Task
 from ttt3r.types import Outputs
 
@@ -23,9 +24,9 @@ class CameraTask(Task):
     measures: tuple[Measure[Cameras], ...] = (StrictTrajectory(),)
 
     @property
-    def metrics(self) -> tuple[str, ...]:
-        """Names of all measures."""
-        return tuple(name for measure in self.measures for name in measure.names)
+    def metrics(self) -> tuple[Metric, ...]:
+        """Those of all measures."""
+        return tuple(metric for measure in self.measures for metric in measure.metrics)
 
     @property
     def outputs(self) -> Outputs:

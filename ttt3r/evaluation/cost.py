@@ -23,8 +23,37 @@ import psutil
 import torch
 from jaxtyping import Float
 
+from ttt3r.evaluation.metric import Family, Metric
+
 WARM_UP = 10
 """Frames that do not count, as the first ones compile, allocate and fill caches."""
+
+
+def _seconds(part: str) -> Metric:
+    return Metric(f"{SECONDS.name}/{part}", part, SECONDS.unit, False, Family.COST, ratio=True, digits=4)
+
+
+def _bytes(name: str, heading: str) -> Metric:
+    return Metric(name, heading, "bytes", False, Family.COST, ratio=True, digits=0, peak=True)
+
+
+SECONDS = Metric("seconds_per_frame", "time", "s/frame", False, Family.COST, ratio=True, digits=4)
+NETWORK_SECONDS = _seconds("network")
+PEAK_MEMORY = _bytes("peak_memory_bytes", "peak memory")
+RULES_IN_PASS = Metric("rules_in_pass", "rules in pass", family=Family.COST, digits=0)
+"""How many rules share the times of a pass."""
+PASS_COSTS = (_seconds("reading"), NETWORK_SECONDS, _seconds("measuring"), RULES_IN_PASS, PEAK_MEMORY)
+"""What is known of every pass of an evaluation, see `provenance.costs_of`."""
+
+GROWTH = Metric("bytes_per_frame", "growth of memory", "bytes/frame", False, Family.COST)
+METER_COSTS = (
+    SECONDS,
+    _bytes("peak_bytes", "peak"),
+    GROWTH,
+    Metric("slowdown", "slowdown", "", False, Family.COST),
+)
+FRAMES_PER_SECOND = Metric("frames_per_second", "speed", "frames/s", True, Family.COST, ratio=True, digits=1)
+"""What papers print."""
 
 
 @dataclass(frozen=True)
@@ -49,15 +78,15 @@ class CostSummary:
     slowdown: float
 
     def as_costs(self) -> dict[str, float]:
-        """The numbers by the names under which a `UnitResult` keeps them."""
-        parts = {f"seconds_per_frame/{name}": value for name, value in self.seconds_per_frame.items()}
-        return {
-            **parts,
-            "seconds_per_frame": self.total_seconds_per_frame,
-            "peak_bytes": self.peak_bytes,
-            "bytes_per_frame": self.bytes_per_frame,
-            "slowdown": self.slowdown,
-        }
+        """The numbers by the names under which a `UnitResult` keeps them; `metrics` says how they are read."""
+        parts = {_seconds(name).name: value for name, value in self.seconds_per_frame.items()}
+        values = (self.total_seconds_per_frame, self.peak_bytes, self.bytes_per_frame, self.slowdown)
+        return parts | {metric.name: value for metric, value in zip(METER_COSTS, values, strict=True)}
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """How its numbers are read, for `UnitResult.metrics`."""
+        return (*map(_seconds, self.seconds_per_frame), *METER_COSTS)
 
 
 class CostMeter:

@@ -8,6 +8,7 @@ import numpy as np
 from ttt3r.evaluation.depth_pixels import DepthPixels, DepthSpool
 from ttt3r.evaluation.measures_depth import StrictDepth
 from ttt3r.evaluation.measuring import Measure, Measurement, nothing
+from ttt3r.evaluation.metric import Metric
 from ttt3r.evaluation.rows import Status
 from ttt3r.evaluation.tasks import Moment, Recorder, Task
 from ttt3r.types import Outputs
@@ -33,9 +34,9 @@ class DepthTask(Task):
     single: bool = False
 
     @property
-    def metrics(self) -> tuple[str, ...]:
-        """Names of all measures."""
-        return tuple(name for measure in self.measures for name in measure.names)
+    def metrics(self) -> tuple[Metric, ...]:
+        """Those of all measures."""
+        return tuple(metric for measure in self.measures for metric in measure.metrics)
 
     @property
     def outputs(self) -> Outputs:

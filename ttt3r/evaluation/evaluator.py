@@ -15,6 +15,7 @@ from ttt3r.data import Clip
 from ttt3r.evaluation.accounting import equal_gain_constant
 from ttt3r.evaluation.canonical import canonical_text, stable_hash
 from ttt3r.evaluation.contenders import Contender
+from ttt3r.evaluation.cost import PASS_COSTS
 from ttt3r.evaluation.engine import Lane, run_pass
 from ttt3r.evaluation.fingerprints import (
     code_fingerprint,
@@ -22,6 +23,7 @@ from ttt3r.evaluation.fingerprints import (
     network_fingerprint,
     sources_fingerprint,
 )
+from ttt3r.evaluation.gain_task import GAIN_MEAN, GAIN_STD
 from ttt3r.evaluation.passes import ClipRecord, clip_frames
 from ttt3r.evaluation.prefixes import judge, stopped
 from ttt3r.evaluation.protocol import Protocol
@@ -190,7 +192,7 @@ def control_of(result: UnitResult) -> ConstantRate | None:
     """`equal_gain_constant` of a rule at its largest length; `None` also where the rule was not judged there."""
     longest = max((row.length for row in result.rows), default=0)
     books = {row.metric: row.value for row in result.rows if row.length == longest}
-    return equal_gain_constant(books.get("gain_mean", math.nan), books.get("gain_std", math.nan))
+    return equal_gain_constant(books.get(GAIN_MEAN.name, math.nan), books.get(GAIN_STD.name, math.nan))
 
 
 @dataclass(frozen=True)
@@ -237,6 +239,7 @@ class _Work:
                     {**evaluation.facts(missing[unit]), **facts},
                     costs,
                     origin=unit.origin,
+                    metrics=(*protocol.metrics, *PASS_COSTS),
                 )
                 for unit, lane in lanes.items()
             }
@@ -253,6 +256,8 @@ def _not_opened(evaluation: Evaluation, missing: Mapping[Unit, Contender], stop:
     protocol = evaluation.protocol
     rows = [one for n in protocol.lengths or (0,) for task in protocol.tasks for one in stopped(n, task, 0, stop)]
     return {
-        unit: UnitResult(tuple(map(unit.row, rows)), evaluation.facts(contender), origin=unit.origin)
+        unit: UnitResult(
+            tuple(map(unit.row, rows)), evaluation.facts(contender), origin=unit.origin, metrics=protocol.metrics
+        )
         for unit, contender in missing.items()
     }

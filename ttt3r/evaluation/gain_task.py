@@ -5,9 +5,23 @@ from dataclasses import dataclass
 
 from ttt3r.evaluation.accounting import GainAccount, GainMoment, GainSummary
 from ttt3r.evaluation.measuring import Lack, Measurement, measurement
+from ttt3r.evaluation.metric import Family, Metric
 from ttt3r.evaluation.rows import Status
 from ttt3r.evaluation.tasks import Moment, Recorder, Task
 from ttt3r.types import Outputs
+
+GAIN_MEAN = Metric("gain_mean", "gain", family=Family.GAIN)
+GAIN_STD = Metric("gain_std", "gain SD", family=Family.GAIN)
+MEMORY_AGE = Metric("memory_age", "age", "frames", family=Family.GAIN, digits=1)
+GAINS = (
+    *(GAIN_MEAN, GAIN_STD),
+    Metric("gain_std_tokens", "SD tokens", family=Family.GAIN),
+    Metric("gain_std_frames", "SD frames", family=Family.GAIN),
+    MEMORY_AGE,
+    Metric("state_drift", "state drift", family=Family.GAIN, digits=2),
+    Metric("norm_ratio", "norm ratio", family=Family.GAIN, digits=2),
+)
+"""What a rule wrote. It describes the rule: none is better for writing more, or less."""
 
 
 @dataclass(frozen=True)
@@ -15,12 +29,9 @@ class GainTask(Task):
     """Mean and spread of the gain, age of what the memory holds, drift and length of the state; see `GainSummary`."""
 
     @property
-    def metrics(self) -> tuple[str, ...]:
-        """Names of the rows."""
-        return (
-            *("gain_mean", "gain_std", "gain_std_tokens", "gain_std_frames"),
-            *("memory_age", "state_drift", "norm_ratio"),
-        )
+    def metrics(self) -> tuple[Metric, ...]:
+        """See `GAINS`."""
+        return GAINS
 
     @property
     def outputs(self) -> Outputs:
@@ -58,8 +69,8 @@ class GainRecorder(Recorder):
         return (
             measurement(
                 {
-                    name: undecided if value != value else value
-                    for name, value in zip(GainTask().metrics, values, strict=True)
+                    metric.name: undecided if value != value else value
+                    for metric, value in zip(GAINS, values, strict=True)
                 },
                 frames,
             ),

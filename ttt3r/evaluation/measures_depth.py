@@ -1,6 +1,7 @@
 """How the depth of a sequence is measured: several exact alignments side by side, and the published ones."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -23,9 +24,41 @@ from ttt3r.evaluation.depth_official import (
 )
 from ttt3r.evaluation.depth_pixels import DepthPixels
 from ttt3r.evaluation.measuring import Lack, Measure, Measurement, measurement, nothing
+from ttt3r.evaluation.metric import Family, Metric
 from ttt3r.evaluation.rows import Status
 
-_COLUMNS = ("abs_rel", "sq_rel", "rmse", "log_rmse", "delta_125", "delta_125_2", "delta_125_3", "scale")
+
+def _error(name: str, heading: str, unit: str = "", digits: int = 3) -> Metric:
+    return Metric(name, heading, unit, False, Family.DEPTH, ratio=True, digits=digits)
+
+
+def _share(name: str, heading: str) -> Metric:
+    return Metric(name, heading, "", True, Family.DEPTH, digits=4)
+
+
+ABS_REL = _error("depth_abs_rel", "AbsRel", digits=4)
+_COLUMNS = (
+    ("abs_rel", ABS_REL),
+    ("sq_rel", _error("depth_sq_rel", "SqRel", "m")),
+    ("rmse", _error("depth_rmse", "RMSE", "m")),
+    ("log_rmse", _error("depth_log_rmse", "log RMSE")),
+    ("delta_125", _share("depth_delta_125", "d<1.25")),
+    ("delta_125_2", _share("depth_delta_125_2", "d<1.25^2")),
+    ("delta_125_3", _share("depth_delta_125_3", "d<1.25^3")),
+    ("scale", Metric("depth_scale", "depth scale", family=Family.DEPTH, ratio=True)),
+)
+"""Fields of `DepthErrors`, and what they are."""
+PER_PIXEL = tuple(metric for _, metric in _COLUMNS)
+_DRIFT = (
+    _error("depth_scale_log_std", "scale SD"),
+    Metric("depth_scale_log_slope", "scale slope", family=Family.DEPTH, digits=4),
+)
+PIXELS = Metric("depth_pixels", "pixels", family=Family.PIXELS, digits=0)
+
+
+def depth_metrics(alignments: Iterable[str]) -> tuple[Metric, ...]:
+    """All that is measured of pixels, after each alignment."""
+    return tuple(metric.variant(name) for name in alignments for metric in PER_PIXEL)
 
 
 @dataclass(frozen=True)
@@ -49,10 +82,14 @@ class StrictDepth(Measure[DepthPixels]):
     clip: float | None = None
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the numbers."""
-        columns = [f"depth_{column}/{name}" for name, _ in self.alignments for column in _COLUMNS]
-        return (*columns, "depth_scale_log_std", "depth_scale_log_slope", "depth_pixels")
+    def metrics(self) -> tuple[Metric, ...]:
+        """What is measured. Without an alignment, exact and published numbers are the same."""
+        exact = [
+            replace(metric, published=metric.name if alignment == MetricDepth() else "")
+            for name, alignment in self.alignments
+            for metric in depth_metrics([name])
+        ]
+        return (*exact, *_DRIFT, PIXELS)
 
     def __call__(self, sample: DepthPixels) -> Measurement:
         """The numbers of a sequence."""
@@ -65,28 +102,23 @@ class StrictDepth(Measure[DepthPixels]):
         values = dict[str, float | Lack]()
         for name, alignment in self.alignments:
             errors = pixel_errors(sample.predicted, sample.truth, alignment, self.clip)
-            values.update(_columns(errors, f"depth_{{}}/{name}"))
+            values.update(_columns(errors, name))
         values.update(_drift(sample))
-        return measurement({**values, "depth_pixels": float(count)}, _frames(sample))
+        return measurement({**values, PIXELS.name: float(count)}, _frames(sample))
 
 
-def _columns(errors: DepthErrors, form: str) -> dict[str, float | Lack]:
-    if not np.isfinite(errors.scale):
-        lack = Lack(Status.NON_FINITE, "no positive scale fits: most predictions lie behind the camera")
-        return {form.format(column): lack for column in _COLUMNS}
-    return {form.format(column): getattr(errors, column) for column in _COLUMNS}
+def _columns(errors: DepthErrors, alignment: str) -> dict[str, float | Lack]:
+    lack = Lack(Status.NON_FINITE, "no positive scale fits: most predictions lie behind the camera")
+    fits = bool(np.isfinite(errors.scale))
+    return {metric.variant(alignment).name: getattr(errors, field) if fits else lack for field, metric in _COLUMNS}
 
 
 def _drift(sample: DepthPixels) -> dict[str, float | Lack]:
     drift = scale_drift(sample)
-    values: dict[str, float | Lack] = {
-        "depth_scale_log_std": drift.log_std,
-        "depth_scale_log_slope": drift.log_slope,
-    }
+    values: tuple[float | Lack, ...] = (drift.log_std, drift.log_slope)
     if np.isfinite(drift.scales).sum() < 2:
-        short = Lack(Status.TOO_SHORT, "fewer than two frames have a scale of their own")
-        return dict.fromkeys(values, short)
-    return values
+        values = (Lack(Status.TOO_SHORT, "fewer than two frames have a scale of their own"),) * 2
+    return {metric.name: value for metric, value in zip(_DRIFT, values, strict=True)}
 
 
 def _frames(sample: DepthPixels) -> int:
@@ -114,10 +146,9 @@ class OfficialDepth(Measure[DepthPixels]):
     clip: float | None = None
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the numbers."""
-        columns = [f"official/depth_{column}/{name}" for name, _ in self.alignments for column in _COLUMNS]
-        return (*columns, "official/depth_pixels")
+    def metrics(self) -> tuple[Metric, ...]:
+        """What is measured."""
+        return tuple(one.as_published() for one in (*depth_metrics(name for name, _ in self.alignments), PIXELS))
 
     def __call__(self, sample: DepthPixels) -> Measurement:
         """The numbers of a sequence."""
@@ -126,8 +157,8 @@ class OfficialDepth(Measure[DepthPixels]):
                 self.names, Status.INVALID_TRUTH, "no pixel has a true depth; the published run counts 0 pixels"
             )
         p, g = torch.from_numpy(np.array(sample.predicted, np.float32)), torch.from_numpy(np.array(sample.truth))
-        values = dict[str, float | Lack]()
-        for name, alignment in self.alignments:
+        values = list[float]()
+        for _, alignment in self.alignments:
             errors = official_depth_errors(p, g, alignment, self.clip)
-            values.update({f"official/depth_{column}/{name}": getattr(errors, column) for column in _COLUMNS})
-        return measurement({**values, "official/depth_pixels": float(len(g))}, _frames(sample))
+            values += [getattr(errors, field) for field, _ in _COLUMNS]
+        return measurement(dict(zip(self.names, [*values, float(len(g))], strict=True)), _frames(sample))

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ttt3r.evaluation.measuring import Lack, Measure, Measurement, measurement, nothing
+from ttt3r.evaluation.metric import Family, Metric
 from ttt3r.evaluation.point_alignment import ClosestPointsAlignment, FirstCameraPoints, PointAlignment, UmeyamaPoints
 from ttt3r.evaluation.point_normals import estimated_normals, thinned
 from ttt3r.evaluation.points import THRESHOLDS, Cloud, PointErrors, SceneViews, point_errors
@@ -13,15 +14,32 @@ from ttt3r.evaluation.points_official import official_scene_errors
 from ttt3r.evaluation.rows import Status
 from ttt3r.evaluation.similarity import DegenerateTrajectory
 
+
+def _distance(name: str, heading: str) -> Metric:
+    return Metric(name, heading, "m", False, Family.POINTS, ratio=True, digits=4)
+
+
+def _share(name: str, heading: str, quantity: str = "") -> Metric:
+    return Metric(name, heading, "", True, Family.POINTS, quantity=quantity)
+
+
 _COLUMNS = (
-    "accuracy",
-    "accuracy_median",
-    "completeness",
-    "completeness_median",
-    "chamfer",
-    "normal_consistency",
-    "normal_consistency_median",
+    ("accuracy", _distance("points_accuracy", "Acc")),
+    ("accuracy_median", _distance("points_accuracy_median", "Acc median")),
+    ("completeness", _distance("points_completeness", "Comp")),
+    ("completeness_median", _distance("points_completeness_median", "Comp median")),
+    ("chamfer", _distance("points_chamfer", "Chamfer")),
+    ("normal_consistency", _share("points_normal_consistency", "NC")),
+    ("normal_consistency_median", _share("points_normal_consistency_median", "NC median")),
 )
+"""Fields of `PointErrors`, and what they are."""
+PER_POINT = tuple(metric for _, metric in _COLUMNS)
+SHARES = (
+    _share("points_precision", "precision"),
+    _share("points_recall", "recall"),
+    _share("points_f_score", "F"),
+)
+_FITNESS = _share("points_fitness", "ICP fitness")
 
 
 @dataclass(frozen=True)
@@ -48,10 +66,19 @@ class StrictPoints(Measure[SceneViews]):
     neighbours: int = 30
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the numbers."""
-        shares = [f"{share}_{limit:g}" for limit in self.thresholds for share in ("precision", "recall", "f_score")]
-        return tuple(f"points_{column}/{name}" for name, _ in self.alignments for column in (*_COLUMNS, *shares))
+    def metrics(self) -> tuple[Metric, ...]:
+        """What is measured."""
+        return tuple(metric.variant(name) for name, _ in self.alignments for metric in self._aligned)
+
+    @property
+    def _aligned(self) -> tuple[Metric, ...]:
+        """What is measured after one alignment."""
+        shares = [
+            _share(f"{share.name}_{limit:g}", f"{share.heading} {limit:g}", share.name)
+            for limit in self.thresholds
+            for share in SHARES
+        ]
+        return (*PER_POINT, *shares)
 
     def __call__(self, sample: SceneViews) -> Measurement:
         """The numbers of a scene."""
@@ -68,7 +95,7 @@ class StrictPoints(Measure[SceneViews]):
         camera, target = sample.camera_to_world.detach().cpu().double().numpy(), self._cloud(truth)
         values = dict[str, float | Lack]()
         for name, alignment in self.alignments:
-            names = [metric for metric in self.names if metric.endswith(f"/{name}")]
+            names = [metric.variant(name).name for metric in self._aligned]
             try:
                 moved = self._cloud(alignment.fit(predicted, truth, camera).points(predicted))
                 found = _numbers(point_errors(moved, target, self.thresholds))
@@ -84,7 +111,7 @@ class StrictPoints(Measure[SceneViews]):
 
 
 def _numbers(errors: PointErrors) -> list[float]:
-    columns = [getattr(errors, column) for column in _COLUMNS]
+    columns = [getattr(errors, field) for field, _ in _COLUMNS]
     return columns + [
         share for group in zip(errors.precision, errors.recall, errors.f_score, strict=True) for share in group
     ]
@@ -103,9 +130,9 @@ class OfficialPoints(Measure[SceneViews]):
     radius: float = 0.1
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the numbers."""
-        return (*(f"official/points_{column}" for column in _COLUMNS), "official/points_fitness")
+    def metrics(self) -> tuple[Metric, ...]:
+        """What is measured."""
+        return tuple(metric.as_published() for metric in (*PER_POINT, _FITNESS))
 
     def __call__(self, sample: SceneViews) -> Measurement:
         """The numbers of a scene."""
@@ -120,5 +147,5 @@ class OfficialPoints(Measure[SceneViews]):
             return nothing(self.names, Status.DEGENERATE, str(error))
         except ValueError as error:
             return nothing(self.names, Status.INVALID_TRUTH, str(error))
-        values = [*(getattr(found.errors, column) for column in _COLUMNS), found.closest.fitness]
+        values = [*(getattr(found.errors, field) for field, _ in _COLUMNS), found.closest.fitness]
         return measurement(dict(zip(self.names, values, strict=True)), len(sample.valid))

@@ -1,12 +1,14 @@
 """How the cameras of a sequence are measured: everything of the strict way, and the three published numbers."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 
 from ttt3r.evaluation.measuring import Lack, Measure, Measurement, measurement, nothing
+from ttt3r.evaluation.metric import Family, Metric
 from ttt3r.evaluation.relative import frame_pairs, relative_errors, rotation_auc, segment_errors
 from ttt3r.evaluation.rows import Status
 from ttt3r.evaluation.similarity import (
@@ -51,11 +53,29 @@ class Cameras:
             )
 
 
-_ALIGNMENTS: dict[str, TrajectoryAlignment] = {
-    "ate": Sim3Alignment(),
-    "ate/se3": SE3Alignment(),
-    "ate/scale": FirstCameraAlignment(with_scale=True),
-}
+def _error(name: str, heading: str, unit: str, digits: int) -> Metric:
+    return Metric(name, heading, unit, False, Family.TRAJECTORY, ratio=True, digits=digits)
+
+
+ATE = replace(_error("ate", "ATE", "m", 4), published="ate")
+RPE_TRANSLATION = replace(_error("rpe_translation", "RPE", "m", 4), published="rpe_translation")
+RPE_ROTATION = replace(_error("rpe_rotation_degrees", "RPE", "deg", 3), published="rpe_rotation_degrees")
+"""The three numbers of the published tables; the exact ones are the same but for rounding."""
+
+_ALIGNMENTS: tuple[tuple[Metric, TrajectoryAlignment], ...] = (
+    (ATE, Sim3Alignment()),
+    (ATE.variant("se3"), SE3Alignment()),
+    (ATE.variant("scale"), FirstCameraAlignment(with_scale=True)),
+)
+_PER_PATH = _error("ate_per_path", "ATE / path", "", 4)
+_SCALE = Metric("scale_error", "|ln scale|", "", False, Family.TRAJECTORY)
+_ABSOLUTE = (*(metric for metric, _ in _ALIGNMENTS), _PER_PATH, _SCALE)
+_RELATIVE = (RPE_TRANSLATION, RPE_ROTATION)
+_DRIFT = (_error("drift", "drift", "m", 3), _error("drift_per_metre", "drift per metre", "", 4))
+_SEGMENTS = (
+    _error("segment_translation_percent", "segments", "%", 2),
+    _error("segment_rotation_degrees_per_metre", "segments", "deg/m", 4),
+)
 
 
 @dataclass(frozen=True)
@@ -80,12 +100,16 @@ class StrictTrajectory(Measure[Cameras]):
     auc_degrees: float = 30.0
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the numbers."""
-        relative = [f"{name}{_suffix(delta)}" for delta in self.distances for name in _RELATIVE]
+    def metrics(self) -> tuple[Metric, ...]:
+        """What is measured."""
+        relative = [_at(metric, delta) for delta in self.distances for metric in _RELATIVE]
         segments = _SEGMENTS if self.segments else ()
-        auc = f"rotation_auc_{self.auc_degrees:g}"
-        return (*_ALIGNMENTS, "ate_per_path", "scale_error", *relative, auc, "drift", "drift_per_metre", *segments)
+        return (*_ABSOLUTE, *relative, self._auc, *_DRIFT, *segments)
+
+    @property
+    def _auc(self) -> Metric:
+        limit = f"{self.auc_degrees:g}"
+        return Metric(f"rotation_auc_{limit}", f"AUC {limit}", "", True, Family.TRAJECTORY, quantity="rotation_auc")
 
     def __call__(self, sample: Cameras) -> Measurement:
         """The numbers of a sequence."""
@@ -102,8 +126,8 @@ class StrictTrajectory(Measure[Cameras]):
             )
         predicted, truth = sample.predicted[known].astype(np.float64), sample.truth[known].astype(np.float64)
         values = {**_absolute(predicted, truth), **self._relative(predicted, truth, known)}
-        values[f"rotation_auc_{self.auc_degrees:g}"] = rotation_auc(predicted, truth, self.auc_degrees)
-        values["drift"], values["drift_per_metre"] = self._drift(predicted, truth)
+        values[self._auc.name] = rotation_auc(predicted, truth, self.auc_degrees)
+        values.update(_named(_DRIFT, self._drift(predicted, truth)))
         if self.segments:
             values.update(self._segments(predicted, truth))
         missing = len(sample.truth) - len(known)
@@ -123,8 +147,8 @@ class StrictTrajectory(Measure[Cameras]):
             short = Lack(Status.TOO_SHORT, f"no two true poses are {delta} frames apart")
             translation = scale if isinstance(scale, Lack) else ErrorStatistics.of(errors.translation).rmse
             rotation = ErrorStatistics.of(errors.rotation_degrees).rmse
-            for name, value in zip(_RELATIVE, (translation, rotation), strict=True):
-                values[f"{name}{_suffix(delta)}"] = value if len(pairs) else short
+            for metric, value in zip(_RELATIVE, (translation, rotation), strict=True):
+                values[_at(metric, delta).name] = value if len(pairs) else short
         return values
 
     def _drift(
@@ -151,20 +175,20 @@ class StrictTrajectory(Measure[Cameras]):
     ) -> dict[str, float | Lack]:
         scale = _scale(predicted, truth)
         if isinstance(scale, Lack):
-            return dict.fromkeys(_SEGMENTS, scale)
+            return _named(_SEGMENTS, (scale, scale))
         errors = segment_errors(predicted, truth, scale, self.segments)
         if errors.segments == 0:
             reason = f"the true path of {path_length(truth):.3g} m is shorter than every segment"
-            return dict.fromkeys(_SEGMENTS, Lack(Status.TOO_SHORT, reason))
-        return dict(zip(_SEGMENTS, (errors.translation_percent, errors.rotation_degrees_per_metre), strict=True))
+            return _named(_SEGMENTS, (lack := Lack(Status.TOO_SHORT, reason), lack))
+        return _named(_SEGMENTS, (errors.translation_percent, errors.rotation_degrees_per_metre))
 
 
-_RELATIVE = ("rpe_translation", "rpe_rotation_degrees")
-_SEGMENTS = ("segment_translation_percent", "segment_rotation_degrees_per_metre")
+def _at(metric: Metric, delta: int) -> Metric:
+    return metric if delta == 1 else metric.variant(str(delta))
 
 
-def _suffix(delta: int) -> str:
-    return "" if delta == 1 else f"/{delta}"
+def _named(metrics: Sequence[Metric], values: Sequence[float | Lack]) -> dict[str, float | Lack]:
+    return {metric.name: value for metric, value in zip(metrics, values, strict=True)}
 
 
 def _scale(predicted: Float[np.ndarray, "frame 4 4"], truth: Float[np.ndarray, "frame 4 4"]) -> float | Lack:
@@ -180,17 +204,11 @@ def _absolute(
 ) -> dict[str, float | Lack]:
     scale = _scale(predicted, truth)
     if isinstance(scale, Lack):
-        return dict.fromkeys((*_ALIGNMENTS, "ate_per_path", "scale_error"), scale)
-    values = dict[str, float | Lack]()
-    for name, alignment in _ALIGNMENTS.items():
-        errors = absolute_errors(predicted, truth, alignment.fit(predicted, truth))
-        values[name] = ErrorStatistics.of(errors).rmse
-    ate = ErrorStatistics.of(absolute_errors(predicted, truth, Sim3Alignment().fit(predicted, truth))).rmse
-    return {
-        **values,
-        "ate_per_path": ate / path_length(truth),
-        "scale_error": abs(math.log(scale)) if scale > 0 else math.nan,
-    }
+        return _named(_ABSOLUTE, [scale] * len(_ABSOLUTE))
+    errors = [absolute_errors(predicted, truth, alignment.fit(predicted, truth)) for _, alignment in _ALIGNMENTS]
+    aligned = [ErrorStatistics.of(error).rmse for error in errors]
+    log_scale = abs(math.log(scale)) if scale > 0 else math.nan
+    return _named(_ABSOLUTE, [*aligned, aligned[0] / path_length(truth), log_scale])
 
 
 @dataclass(frozen=True)
@@ -198,9 +216,9 @@ class AlignedTrajectory(Measure[Cameras]):
     """ATE and RPE between neighbours, after Sim(3): of `StrictTrajectory` what is cheap, and nothing where no Sim(3) fits."""
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the numbers."""
-        return ("ate", *_RELATIVE)
+    def metrics(self) -> tuple[Metric, ...]:
+        """What is measured."""
+        return (ATE, RPE_TRANSLATION, RPE_ROTATION)
 
     def __call__(self, sample: Cameras) -> Measurement:
         """The numbers of a sequence."""
@@ -224,9 +242,9 @@ class OfficialTrajectory(Measure[Cameras]):
     """The three published numbers, rounded to six decimals as their text files are. One bad pose drops the sequence."""
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the numbers."""
-        return ("official/ate", "official/rpe_translation", "official/rpe_rotation_degrees")
+    def metrics(self) -> tuple[Metric, ...]:
+        """What is measured."""
+        return tuple(metric.as_published() for metric in (ATE, RPE_TRANSLATION, RPE_ROTATION))
 
     def __call__(self, sample: Cameras) -> Measurement:
         """The numbers of a sequence."""

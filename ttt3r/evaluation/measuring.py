@@ -1,8 +1,7 @@
 """From a prediction to named numbers, each with its status: the strict and the published way of measuring, as objects.
 
-A measure is a frozen dataclass of settings, so that a protocol can hold, print and hash it. Failures become rows with a
-status, never exceptions: a run goes on, and its summary names them. Metric names have the variant behind a stroke,
-`ate/se3`, `depth_abs_rel/median`; the published ways begin with `official/`.
+A measure is a frozen dataclass of settings, so that a protocol can hold, print and hash it. It declares its numbers, see
+`ttt3r.evaluation.metric`. Failures become rows with a status, never exceptions: a run goes on, and its summary names them.
 """
 
 import math
@@ -14,6 +13,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from jaxtyping import Float
 
+from ttt3r.evaluation.metric import Metric
 from ttt3r.evaluation.rows import Status
 
 Sample = TypeVar("Sample", contravariant=True)
@@ -67,12 +67,26 @@ class Measurement:
 
 
 class Measure(ABC, Generic[Sample]):
-    """A way to judge one sequence. Subclasses are frozen dataclasses of settings."""
+    """A way to judge one sequence. Subclasses are frozen dataclasses of settings, and declare `metrics`.
+
+    A measure may give `names` alone: its numbers are shown, and no rule wins by them.
+    """
 
     @property
-    @abstractmethod
+    def metrics(self) -> tuple[Metric, ...]:
+        """What its numbers are, in order, the same for every sequence.
+
+        Raises:
+            TypeError: for a subclass that declares nothing.
+        """
+        if type(self).names is Measure.names:
+            raise TypeError(f"{type(self).__name__} declares no numbers; give it a property `metrics` of Metric(...)")
+        return tuple(Metric(name) for name in self.names)
+
+    @property
     def names(self) -> tuple[str, ...]:
-        """Names of the numbers, the same for every sequence."""
+        """Names of the numbers."""
+        return tuple(metric.name for metric in self.metrics)
 
     @abstractmethod
     def __call__(self, sample: Sample) -> Measurement:

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
+from ttt3r.evaluation.metric import Metric
 from ttt3r.evaluation.report.aggregate import Aggregate, Aggregation, OfficialMean, aggregates
-from ttt3r.evaluation.report.metrics import OFFICIAL, Family, Metric, metric_named
 from ttt3r.evaluation.report.results import Results, Slice
 
 PAPER, RERUN, LOG = "paper", "rerun", "log"
@@ -129,8 +129,9 @@ def against_paper(results: Results, aggregation: Aggregation = OfficialMean()) -
     """Ours, theirs and the band of others, for every number that somebody has published under the same protocol.
 
     Rules are matched by their whole label: a constant, a control, or a rule with settings of its own has no published number.
-    A metric is matched if it is computed as in the published scripts (`official/...`), or is the same either way: errors of
-    trajectories, and depth without alignment. A protocol whose name holds no number of frames is matched at its largest length.
+    A metric is matched by the name under which papers print it, as it declares (`Metric.published`): what is computed as in the
+    published scripts, and what is the same either way (errors of trajectories, depth without alignment). A protocol whose name
+    holds no number of frames is matched at its largest length.
 
     Args:
         results: see `collect`.
@@ -146,18 +147,12 @@ def against_paper(results: Results, aggregation: Aggregation = OfficialMean()) -
         stem, length = protocol_key(ours.slice.protocol, ours.length)
         if stem == ours.slice.protocol and length == longest[ours.slice]:
             length = 0
-        official = ours.metric.startswith(OFFICIAL)
-        metric = ours.metric.removeprefix(OFFICIAL)
-        found = table.get(((stem, length), ours.rule, metric), ())
-        place = (ours.slice, ours.length, ours.rule, metric)
-        if found and (official or (_same_either_way(metric) and place not in made)):
+        name = ours.declared.published
+        found = table.get(((stem, length), ours.rule, name), ()) if name else ()
+        place = (ours.slice, ours.length, ours.rule, name)
+        if found and (ours.declared.official or place not in made):
             made[place] = _beside(ours, found)
     return tuple(made.values())
-
-
-def _same_either_way(metric: str) -> bool:
-    """Whether the exact metric and the published one are the same number, but for rounding."""
-    return metric_named(metric).family is Family.TRAJECTORY or metric.endswith("/metric")
 
 
 def _beside(ours: Aggregate, found: Sequence[PublishedValue]) -> AgainstPaper:
@@ -165,7 +160,7 @@ def _beside(ours: Aggregate, found: Sequence[PublishedValue]) -> AgainstPaper:
     rest = [value for value in found if value.kind != PAPER]
     return AgainstPaper(
         ours,
-        metric_named(ours.metric),
+        ours.declared,
         authors[0] if authors else float("nan"),
         tuple(value.value for value in rest),
         tuple(dict.fromkeys(value.source for value in rest)),

@@ -11,6 +11,7 @@ from jaxtyping import Float32
 
 from ttt3r.evaluation.measures_points import StrictPoints
 from ttt3r.evaluation.measuring import Measure, Measurement, nothing
+from ttt3r.evaluation.metric import Metric
 from ttt3r.evaluation.points import SceneViews
 from ttt3r.evaluation.rows import Status
 from ttt3r.evaluation.tasks import Moment, Recorder, Task
@@ -28,9 +29,9 @@ class PointsTask(Task):
     measures: tuple[Measure[SceneViews], ...] = (StrictPoints(),)
 
     @property
-    def metrics(self) -> tuple[str, ...]:
-        """Names of all measures."""
-        return tuple(name for measure in self.measures for name in measure.names)
+    def metrics(self) -> tuple[Metric, ...]:
+        """Those of all measures."""
+        return tuple(metric for measure in self.measures for metric in measure.metrics)
 
     @property
     def outputs(self) -> Outputs:

@@ -47,7 +47,7 @@ def judge(lengths: Sequence[int], available: int, lane: Lane[ClipRecord]) -> lis
 
 def stopped(length: int, task: Task, frames: int, stop: Stop) -> list[Judged]:
     """All numbers of a task that a failure took away."""
-    return [Judged(length, frames, number) for number in nothing(task.metrics, stop.status, stop.note).numbers]
+    return [Judged(length, frames, number) for number in nothing(task.names, stop.status, stop.note).numbers]
 
 
 def _judged(length: int, task: Task, recorder: Recorder, run: tuple[Lane[ClipRecord], int]) -> list[Judged]:

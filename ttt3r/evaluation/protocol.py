@@ -10,6 +10,7 @@ from ttt3r.evaluation.camera_task import CameraTask
 from ttt3r.evaluation.canonical import stable_hash
 from ttt3r.evaluation.depth_task import DepthTask
 from ttt3r.evaluation.gain_task import GainTask
+from ttt3r.evaluation.metric import Metric
 from ttt3r.evaluation.sources import SequenceEntry, SequenceSource
 from ttt3r.evaluation.tasks import Task, outputs_of
 from ttt3r.types import Outputs
@@ -32,7 +33,7 @@ class Protocol:
         tasks: what is measured.
 
     Raises:
-        ValueError: if a length is below 2, or no task is given.
+        ValueError: if a length is below 2, no task is given, or two numbers have one name.
     """
 
     name: str
@@ -50,11 +51,24 @@ class Protocol:
         if not self.tasks:
             raise ValueError(f"protocol {self.name} measures nothing; give at least one task, e.g. CameraTask()")
         object.__setattr__(self, "lengths", tuple(sorted(set(self.lengths))))
+        for task in self.tasks:
+            if named := [metric for metric in task.metrics if not isinstance(metric, Metric)]:
+                raise ValueError(
+                    f"{type(task).__name__} names {named[0]!r} and must declare it: Metric({named[0]!r}, ...)"
+                )
+        names = [metric.name for metric in self.metrics]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"protocol {self.name} measures two numbers called {twice[0]!r}; give each its own name")
 
     @cached_property
     def hash(self) -> str:
         """SHA-256 of all settings."""
         return stable_hash(self)
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """How its numbers are read, as its tasks declare."""
+        return tuple(metric for task in self.tasks for metric in task.metrics)
 
     @property
     def frames(self) -> int | None:

@@ -5,7 +5,7 @@ import platform
 import torch
 
 from ttt3r._version import __version__
-from ttt3r.evaluation.cost import peak_bytes
+from ttt3r.evaluation.cost import PASS_COSTS, peak_bytes
 from ttt3r.evaluation.engine import Pass
 from ttt3r.evaluation.passes import ClipRecord
 from ttt3r.reconstructor import RecurrentNetwork, begin
@@ -29,14 +29,10 @@ def facts_of(network: RecurrentNetwork, done: Pass[ClipRecord]) -> dict[str, str
 
 def costs_of(done: Pass[ClipRecord]) -> dict[str, float]:
     """Seconds per frame by part, of the whole pass with all its rules, and the peak memory of the process in bytes."""
-    frames = max(1, done.available)
-    return {
-        "seconds_per_frame/reading": done.seconds.reading / frames,
-        "seconds_per_frame/network": done.seconds.network / frames,
-        "seconds_per_frame/measuring": done.seconds.measuring / frames,
-        "rules_in_pass": float(len(done.lanes)),
-        "peak_memory_bytes": peak_memory(),
-    }
+    frames, spent = max(1, done.available), done.seconds
+    seconds = [part / frames for part in (spent.reading, spent.network, spent.measuring)]
+    values = (*seconds, float(len(done.lanes)), peak_memory())
+    return {metric.name: value for metric, value in zip(PASS_COSTS, values, strict=True)}
 
 
 def forget_peak_memory() -> None:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from ttt3r.evaluation.metric import MOST_DIGITS, Family, Metric
 from ttt3r.evaluation.rows import Origin, ResultRow, Status, UnitResult
 from ttt3r.update_rules.labels import label_now
 
 FORMAT = 2
-"""Format 1 had no origin; it is still read."""
+"""Format 1 had no origin; it is still read. Files of older releases do not say how their numbers are read (`metrics`)."""
 
 
 class BrokenResult(ValueError):  # noqa: N818 (a noun of the domain)
@@ -45,6 +46,7 @@ def text_of(content: Content) -> str:
         "costs": {name: _number(value) for name, value in result.costs.items()},
         "arrays": result.arrays,
         "origin": asdict(result.origin),
+        "metrics": [{**asdict(metric), "family": metric.family.value} for metric in result.metrics],
     }
     return json.dumps(told, indent=1) + "\n"
 
@@ -72,7 +74,8 @@ def parse(text: str) -> Content:
     if any("/" in name or "\0" in name for name in together):
         raise BrokenResult("pass must hold names of files beside it")
     origin = _origin(_mapping(told, "origin")) if told["format"] == FORMAT else _origin_of_format_1(settings)
-    return Content(_word(told.get("key"), "key"), together, UnitResult(rows, settings, costs, arrays, origin))
+    metrics = _metrics(_list(told, "metrics")) if "metrics" in told else ()
+    return Content(_word(told.get("key"), "key"), together, UnitResult(rows, settings, costs, arrays, origin, metrics))
 
 
 def _row(told: Any) -> ResultRow:
@@ -90,6 +93,34 @@ def _row(told: Any) -> ResultRow:
         raise BrokenResult(f"a row does not have the rows of this version ({error})") from error
     labels = {name: label_now(told[name]) for name in ("rule", "control_of")}
     return ResultRow(**{**told, **labels, "value": _float(told["value"], "rows.value"), "status": status})
+
+
+def _metrics(told: list[Any]) -> tuple[Metric, ...]:
+    made = tuple(map(_metric, told))
+    if len({metric.name for metric in made}) < len(made):
+        raise BrokenResult("metrics declares one name twice")
+    return made
+
+
+def _metric(told: Any) -> Metric:
+    if not isinstance(told, dict) or set(told) != {field.name for field in fields(Metric)}:
+        raise BrokenResult("a metric does not have the fields of this version")
+    for name in ("name", "heading", "unit", "family", "quantity", "published"):
+        _word(told[name], f"metrics.{name}")
+    for name in ("ratio", "official", "peak"):
+        if not isinstance(told[name], bool):
+            raise BrokenResult(f"metrics.{name} is {str(told[name])[:40]!r}, expected true or false")
+    if not isinstance(told["higher_is_better"], bool | None):
+        raise BrokenResult(
+            f"metrics.higher_is_better is {str(told['higher_is_better'])[:40]!r}, expected true, false or null"
+        )
+    digits = told["digits"]
+    if not isinstance(digits, int) or isinstance(digits, bool) or not 0 <= digits <= MOST_DIGITS:
+        raise BrokenResult(f"metrics.digits is {str(digits)[:40]!r}, expected 0 to {MOST_DIGITS}")
+    try:
+        return Metric(**{**told, "family": Family(told["family"])})
+    except ValueError as error:
+        raise BrokenResult(f"a metric is of no family of this version ({error})") from error
 
 
 def _origin(told: Mapping[str, Any]) -> Origin:

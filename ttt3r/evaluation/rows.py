@@ -4,6 +4,8 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ttt3r.evaluation.metric import Metric
+
 FINDINGS = "findings"
 """The entry of `UnitResult.settings` that says what is not as it should be with the files, a line each; absent where all is."""
 
@@ -41,7 +43,7 @@ class ResultRow:
         scene: what the sequence shows; intervals are clustered by it. The sequence itself where nothing else is known.
         length: frames asked for.
         frames: frames judged; fewer where the sequence is shorter or truth was missing.
-        metric: name, e.g. `ate`, `rpe_rotation_degrees`, `depth_abs_rel/median`.
+        metric: name, e.g. `ate`, `rpe_rotation_degrees`, `depth_abs_rel/median`; `UnitResult.metrics` says how it is read.
         value: NaN unless there is a number.
         status: what became of it.
         control_of: the gate whose mean gain this constant has; empty for the rules that were asked for.
@@ -101,6 +103,8 @@ class UnitResult:
         arrays: name of the NPZ file beside, or empty. It holds `camera_to_world` and `true_camera_to_world` (frame, 4, 4),
             `gain_mean` and `gain_std` (frame), `points` (point, 3) and `colors` (point, 3, uint8) of a thinned cloud.
         origin: what it was made from.
+        metrics: how the numbers of rows and costs are read, as declared by what made them. What is not declared here is read as
+            the number of that name of this package's own measures; if there is none, it is shown and no rule wins by it.
     """
 
     rows: tuple[ResultRow, ...]
@@ -108,6 +112,7 @@ class UnitResult:
     costs: Mapping[str, float] = field(default_factory=dict)
     arrays: str = ""
     origin: Origin = Origin()
+    metrics: tuple[Metric, ...] = ()
 
     @property
     def findings(self) -> tuple[str, ...]:

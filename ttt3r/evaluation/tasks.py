@@ -1,7 +1,8 @@
 """What is measured on a sequence. A task collects, frame by frame, what its measures will judge.
 
-To add a metric, write a `Measure`; name it in a task of a protocol. To judge something new of a frame, write a `Task` whose
-recorder keeps what it needs (small or on disk, so that memory stays flat over long sequences) and answers for any prefix.
+To add a metric, write a `Measure`, which declares it; name it in a task of a protocol. To judge something new of a frame,
+write a `Task` whose recorder keeps what it needs (small or on disk, so that memory stays flat over long sequences) and answers
+for any prefix.
 """
 
 from abc import ABC, abstractmethod
@@ -15,6 +16,7 @@ from jaxtyping import Float
 from ttt3r.data import Clip, SourceFrame
 from ttt3r.evaluation.engine import Observer
 from ttt3r.evaluation.measuring import Measurement
+from ttt3r.evaluation.metric import Metric
 from ttt3r.types import Outputs, Step
 
 
@@ -52,8 +54,13 @@ class Task(ABC):
 
     @property
     @abstractmethod
-    def metrics(self) -> tuple[str, ...]:
-        """Names of what is measured, in the order of the rows."""
+    def metrics(self) -> tuple[Metric, ...]:
+        """What is measured, in the order of the rows."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of what is measured."""
+        return tuple(metric.name for metric in self.metrics)
 
     @property
     @abstractmethod

@@ -5,14 +5,15 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float
 
-from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
 from ttt3r.evaluation.canonical import stable_hash
+from ttt3r.evaluation.forgetting import RECALL
 from ttt3r.evaluation.knowing_nothing import KNOWS_NOTHING
 from ttt3r.evaluation.measuring import Measured
+from ttt3r.evaluation.metric import Metric
 from ttt3r.evaluation.rows import ResultRow, Status, UnitResult
 from ttt3r.evaluation.stops import Stop
+from ttt3r.evaluation.world_scores import SCORES, WINDOW
 from ttt3r.evaluation.world_study import WorldStudy
-from ttt3r.evaluation.worlds import WINDOW
 
 PROTOCOL = "worlds/length"
 
@@ -21,7 +22,7 @@ def units_of(study: WorldStudy, settings: Mapping[str, str], control_of: Mapping
     """One unit for each rule and world, and for each predictor that knows nothing; every world is a scene of its own.
 
     Lengths are in units of the mean distance of the first frame's points, not metres. `recall_color` is the explained variance
-    over all questions asked after so many frames.
+    over all questions asked after so many frames. The protocol's hash is that of the worlds, their seed and the window.
 
     Args:
         study: of the rules.
@@ -29,15 +30,9 @@ def units_of(study: WorldStudy, settings: Mapping[str, str], control_of: Mapping
         control_of: for each constant that is one, the gate whose mean gain it has.
     """
     scores = study.scores
-    hashed = stable_hash((NANO_WORLD, HELD_OUT_SEED, WINDOW))
-    tables = {
-        "rotation_degrees": scores.rotation_degrees,
-        "translation_per_first_view": scores.translation,
-        "ate_per_first_view": scores.ate,
-        "depth_abs_rel/median": scores.depth_abs_rel,
-        "gain_mean": scores.gain,
-        "recall_color": _recall(study),
-    }
+    hashed = stable_hash((study.plan.world, study.plan.seed, WINDOW))
+    measured = (scores.rotation_degrees, scores.translation, scores.ate, scores.depth_abs_rel, scores.gain)
+    tables = dict(zip((*SCORES, RECALL), (*measured, _recall(study)), strict=True))
     units = []
     worlds = next(iter(scores.gain.values())).shape[1]
     knowing_nothing = [name for name in KNOWS_NOTHING if any(name in table for table in tables.values())]
@@ -55,7 +50,7 @@ def units_of(study: WorldStudy, settings: Mapping[str, str], control_of: Mapping
                 for index, length in enumerate(scores.lengths)
                 if rule in table
             )
-            units.append(UnitResult(rows, settings))
+            units.append(UnitResult(rows, settings, metrics=tuple(tables)))
     return tuple(units)
 
 
@@ -65,13 +60,15 @@ def _recall(study: WorldStudy) -> dict[str, Float[np.ndarray, "length world"]]:
     return {name: np.stack([asked.explained(name) for asked in study.asked]) for name in study.asked[0].color_error}
 
 
-def _measured(metric: str, value: float, stop: Stop | None) -> Measured:
+def _measured(metric: Metric, value: float, stop: Stop | None) -> Measured:
     """A number with its status; what is missing of a rule that came to the end has a path that fixes no similarity."""
     if np.isfinite(value):
-        return Measured(metric, value)
+        return Measured(metric.name, value)
     if stop is not None:
-        return Measured(metric, value, stop.status, stop.note)
-    return Measured(metric, value, Status.DEGENERATE, "the path is a point or a line, so no similarity can be fitted")
+        return Measured(metric.name, value, stop.status, stop.note)
+    return Measured(
+        metric.name, value, Status.DEGENERATE, "the path is a point or a line, so no similarity can be fitted"
+    )
 
 
 def _row(hashed: str, rule: tuple[str, str], world: int, length: int, number: Measured) -> ResultRow:

@@ -69,26 +69,36 @@ class WorldStudy:
         asked: answers of the memories, for each length.
         books: gains by rule, for each length; of the first group of worlds where there are several.
         stopped: why a rule did not come to the end in some world, if so.
+        plan: of the worlds.
     """
 
     scores: WorldScores
     asked: tuple[RecallScores, ...]
     books: Mapping[str, tuple[GainSummary, ...]]
     stopped: Mapping[str, Stop] = field(default_factory=dict)
+    plan: WorldPlan = WorldPlan()
 
     @classmethod
     def joined(cls, parts: Sequence["WorldStudy"]) -> "WorldStudy":
         """The same rules and lengths on the worlds of all parts."""
         asked = tuple(RecallScores.joined(same) for same in zip(*(part.asked for part in parts), strict=True))
         stopped = {name: stop for part in parts for name, stop in part.stopped.items()}
-        return cls(WorldScores.joined([part.scores for part in parts]), asked, parts[0].books, stopped)
+        scores = WorldScores.joined([part.scores for part in parts])
+        return cls(scores, asked, parts[0].books, stopped, parts[0].plan)
 
     def with_rules(self, other: "WorldStudy") -> "WorldStudy":
-        """The same worlds with the rules of another pass."""
+        """The same worlds with the rules of another pass.
+
+        Raises:
+            ValueError: if those were run on other worlds.
+        """
+        if (self.plan.world, self.plan.seed) != (other.plan.world, other.plan.seed):
+            seeds = f"seeds {self.plan.seed} and {other.plan.seed}"
+            raise ValueError(f"the rules were run on other worlds ({seeds}); run them with one WorldPlan")
         pairs = zip(self.asked, other.asked, strict=True)
         asked = tuple(own.with_memories(more) for own, more in pairs)
         books, stopped = {**self.books, **other.books}, {**self.stopped, **other.stopped}
-        return WorldStudy(self.scores.with_rules(other.scores), asked, books, stopped)
+        return WorldStudy(self.scores.with_rules(other.scores), asked, books, stopped, self.plan)
 
 
 def run_study(
@@ -132,7 +142,7 @@ def run_study(
         with torch.no_grad():
             done = run_worlds(network, contenders, truth, plan.lengths, chunk, ask)
         scores = done.scores.with_mean_depth(mean_depth, truth)
-        return WorldStudy(scores, tuple(asked), done.books, done.stopped)
+        return WorldStudy(scores, tuple(asked), done.books, done.stopped, plan)
 
     return WorldStudy.joined(side_by_side(run, plan.groups, alone=device.type != "cpu"))
 

@@ -10,12 +10,15 @@ from jaxtyping import Float
 from ttt3r.data.procedural.presets import TRAINING_LENGTH
 from ttt3r.evaluation.forgetting import SCENE_AVERAGE, RecallScores
 from ttt3r.evaluation.intervals import Interval, mean_interval
+from ttt3r.evaluation.knowing_nothing import MEAN_DEPTH, NO_MOTION
+from ttt3r.evaluation.measures_depth import ABS_REL
+from ttt3r.evaluation.metric import Metric
 from ttt3r.evaluation.report.pairing import SIGNIFICANT
 from ttt3r.evaluation.report.statistics import holm, sign_flip_test
 from ttt3r.evaluation.report.tables import Cell, Column, Table
 from ttt3r.evaluation.world_plots import BINS, bin_name, table_of_recall
+from ttt3r.evaluation.world_scores import ATE, ROTATION, TRANSLATION, WINDOW, WorldScores
 from ttt3r.evaluation.world_study import WorldStudy
-from ttt3r.evaluation.worlds import MEAN_DEPTH, NO_MOTION, WINDOW, WorldScores
 from ttt3r.files import replacing, sheet_cell
 from ttt3r.update_rules.labels import Control
 
@@ -78,7 +81,7 @@ def _errors(scores: WorldScores) -> Table:
     return Table(
         name="errors",
         title=f"{worlds} held-out worlds: mean and 95 % interval",
-        columns=(*columns, *(Column(heading) for heading, _ in measured)),
+        columns=(*columns, *(Column(metric.label) for metric, _ in measured)),
         rows=tuple(rows),
         keys=2,
         caption=f"Means over the last {WINDOW} frames before each length (ATE: over all, after Sim(3)); lengths in units of "
@@ -100,7 +103,7 @@ def _paired(scores: WorldScores) -> Table:
     return Table(
         name="paired",
         title=f"Against {first} at {scores.lengths[-1]} frames, world by world",
-        columns=(Column("rule", numeric=False), *(Column(heading) for heading, _ in _measured(scores))),
+        columns=(Column("rule", numeric=False), *(Column(metric.label) for metric, _ in _measured(scores))),
         rows=tuple(rows),
         keys=1,
         caption="Mean difference and 95 % interval; below 0 is better. Bold: sure, that is, the interval leaves 0 out and the "
@@ -108,12 +111,13 @@ def _paired(scores: WorldScores) -> Table:
     )
 
 
-def _measured(scores: WorldScores) -> tuple[tuple[str, Mapping[str, Float[np.ndarray, "length world"]]], ...]:
+def _measured(scores: WorldScores) -> tuple[tuple[Metric, Mapping[str, Float[np.ndarray, "length world"]]], ...]:
+    """The errors, of which less is better."""
     return (
-        ("rotation deg", scores.rotation_degrees),
-        ("translation", scores.translation),
-        ("ATE", scores.ate),
-        ("AbsRel", scores.depth_abs_rel),
+        (ROTATION, scores.rotation_degrees),
+        (TRANSLATION, scores.translation),
+        (ATE, scores.ate),
+        (ABS_REL, scores.depth_abs_rel),
     )
 
 

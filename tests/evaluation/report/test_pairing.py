@@ -5,7 +5,7 @@ import pytest
 
 from evaluation.report.rows import row, unit, units
 from ttt3r.evaluation.report.aggregate import StrictMean
-from ttt3r.evaluation.report.metrics import Direction, core_metrics, metric_named, primary_metric
+from ttt3r.evaluation.report.metrics import core_metrics, metric_named, primary_metric
 from ttt3r.evaluation.report.pairing import Comparing, baseline_of, pairs_of
 from ttt3r.evaluation.report.results import collect
 from ttt3r.evaluation.rows import Status
@@ -100,27 +100,27 @@ def test_slices_are_not_mixed():
 
 
 @pytest.mark.parametrize(
-    ("name", "label", "direction"),
+    ("name", "label", "higher_is_better"),
     [
-        ("ate", "ATE m", Direction.LOWER),
-        ("ate/se3", "ATE se3 m", Direction.LOWER),
-        ("rpe_rotation_degrees", "RPE deg", Direction.LOWER),
-        ("depth_abs_rel/median", "AbsRel median", Direction.LOWER),
-        ("depth_delta_125/scale", "d<1.25 scale", Direction.HIGHER),
-        ("official/points_normal_consistency", "NC official", Direction.HIGHER),
-        ("points_f_score_0.05/icp", "F 0.05 icp", Direction.HIGHER),
-        ("rpe_translation/10", "RPE 10 m", Direction.LOWER),
-        ("drift", "drift m", Direction.LOWER),
-        ("state_drift", "state drift", Direction.NEITHER),
-        ("gain_std_tokens", "SD tokens", Direction.NEITHER),
-        ("something_new", "something new", Direction.NEITHER),
+        ("ate", "ATE m", False),
+        ("ate/se3", "ATE se3 m", False),
+        ("rpe_rotation_degrees", "RPE deg", False),
+        ("depth_abs_rel/median", "AbsRel median", False),
+        ("depth_delta_125/scale", "d<1.25 scale", True),
+        ("official/points_normal_consistency", "NC official", True),
+        ("points_f_score_0.05/icp", "F 0.05 icp", True),
+        ("rpe_translation/10", "RPE 10 m", False),
+        ("drift", "drift m", False),
+        ("state_drift", "state drift", None),
+        ("gain_std_tokens", "SD tokens", None),
+        ("something_new", "something new", None),
     ],
 )
-def test_names_are_read(name, label, direction):
+def test_numbers_of_this_package_are_read_as_they_are_declared(name, label, higher_is_better):
     metric = metric_named(name)
-    assert (metric.label, metric.direction) == (label, direction)
-    assert metric.better(1.0, 2.0) == (direction is Direction.LOWER)
-    assert metric.better(2.0, 1.0) == (direction is Direction.HIGHER)
+    assert (metric.label, metric.higher_is_better) == (label, higher_is_better)
+    assert metric.better(1.0, 2.0) == (higher_is_better is False)
+    assert metric.better(2.0, 1.0) == (higher_is_better is True)
     assert not metric.better(math.nan, 1.0)
 
 

@@ -11,12 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ttt3r.evaluation.report.metrics import Family, Metric, metric_named
+from ttt3r.evaluation.metric import Family, Metric
 from ttt3r.evaluation.report.results import Results, Slice, slice_of
 from ttt3r.evaluation.rows import ResultRow, Status
-
-PIXELS = ("official/depth_pixels", "depth_pixels", "depth_valid_pixels")
-"""The metrics that hold how many pixels of a sequence were judged: the official weights of depth errors. The first counts."""
 
 _COUNTED = (Status.OK, Status.TOO_SHORT)
 _DROPPED = (Status.DEGENERATE, Status.INVALID_TRUTH, Status.OUT_OF_MEMORY)
@@ -31,7 +28,7 @@ class Aggregate:
         slice: data set and protocol.
         rule: label.
         length: frames asked for.
-        metric: name.
+        declared: the metric.
         value: the mean; NaN if there is none.
         ok: sequences that were counted.
         total: sequences that were asked for.
@@ -41,11 +38,16 @@ class Aggregate:
     slice: Slice
     rule: str
     length: int
-    metric: str
+    declared: Metric
     value: float
     ok: int
     total: int
     note: str = ""
+
+    @property
+    def metric(self) -> str:
+        """Its name."""
+        return self.declared.name
 
 
 class Aggregation(abc.ABC):
@@ -143,7 +145,7 @@ class OfficialMean(Aggregation):
             return math.nan, ""
         if metric.family is Family.TRAJECTORY:
             values = [float(f"{value:.{self.pose_decimals}f}") for value in values]
-        if metric.family is Family.DEPTH and metric.name not in PIXELS:
+        if metric.family is Family.DEPTH:
             weights = [pixels.get(row.sequence, math.nan) for row in counted]
             if not all(math.isfinite(weight) for weight in weights):
                 return float(np.mean(values)), "not weighted: the numbers of pixels are not known"
@@ -165,21 +167,22 @@ def aggregates(
     """
     cells: dict[tuple[Slice, str, int, str], list[ResultRow]] = {}
     asked: dict[Slice, set[str]] = {}
-    pixels: dict[tuple[Slice, str, int], dict[str, dict[int, float]]] = {}
+    pixels: dict[tuple[Slice, str, int], dict[str, dict[bool, float]]] = {}  # the official count goes first
     for row in results.rows:
         part = slice_of(row)
         asked.setdefault(part, set()).add(row.sequence)
-        if row.metric in PIXELS:
+        if (read := results.metric(row.metric)).family is Family.PIXELS:
             known = pixels.setdefault((part, row.rule, row.length), {}).setdefault(row.sequence, {})
-            known[PIXELS.index(row.metric)] = row.value
+            known.setdefault(not read.official, row.value)
         if sequences is None or row.sequence in sequences[part, row.metric]:
             cells.setdefault((part, row.rule, row.length, row.metric), []).append(row)
     made = []
     for (part, rule, length, name), rows in cells.items():
         counts = {sequence: known[min(known)] for sequence, known in pixels.get((part, rule, length), {}).items()}
-        value, note = aggregation.mean(metric_named(name), rows, counts)
+        metric = results.metric(name)
+        value, note = aggregation.mean(metric, rows, counts)
         total = len(asked[part] if sequences is None else sequences[part, name])
-        made.append(Aggregate(part, rule, length, name, value, sum(map(aggregation.counts, rows)), total, note))
+        made.append(Aggregate(part, rule, length, metric, value, sum(map(aggregation.counts, rows)), total, note))
     return tuple(made)
 
 

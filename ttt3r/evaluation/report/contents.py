@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ttt3r.evaluation.report.aggregate import PIXELS, Aggregate, Aggregation, aggregates, common_sets
-from ttt3r.evaluation.report.metrics import Family, core_metrics, metric_named
+from ttt3r.evaluation.metric import Family, Metric
+from ttt3r.evaluation.report.aggregate import Aggregate, Aggregation, aggregates, common_sets
+from ttt3r.evaluation.report.metrics import core_metrics
 from ttt3r.evaluation.report.pair_table import FRAMES, RULE, Sure, frames_cell, sure_means
 from ttt3r.evaluation.report.pairing import PairedComparison
 from ttt3r.evaluation.report.results import Results, Slice
@@ -63,16 +64,15 @@ class Means:
         return found[0].value if found else NAN
 
 
-def _shown(means: Sequence[Aggregate], families: Sequence[Family]) -> list[str]:
-    names = dict.fromkeys(one.metric for one in means)
-    return [name for name in names if metric_named(name).family in families and name not in PIXELS]
+def _shown(means: Sequence[Aggregate], families: Sequence[Family]) -> list[Metric]:
+    return list(dict.fromkeys(one.declared for one in means if one.declared.family in families))
 
 
 RESULTS = (Family.TRAJECTORY, Family.DEPTH, Family.POINTS, Family.RECALL, Family.OTHER)
 
 
 def means_table(
-    means: Sequence[Aggregate], rules: Sequence[str], metrics: Sequence[str], name: str, title: str, sure: Sure
+    means: Sequence[Aggregate], rules: Sequence[str], metrics: Sequence[Metric], name: str, title: str, sure: Sure
 ) -> Table:
     """Means of one slice: a line for each length and rule, a column for each metric, in bold what is sure.
 
@@ -87,19 +87,19 @@ def means_table(
     by_place = {(one.length, one.rule, one.metric): one for one in means}
     rows = []
     for length in sorted({one.length for one in means}):
-        for rule in [rule for rule in rules if any((length, rule, metric) in by_place for metric in metrics)]:
-            here = [by_place.get((length, rule, metric)) for metric in metrics]
+        for rule in [rule for rule in rules if any((length, rule, metric.name) in by_place for metric in metrics)]:
+            here = [by_place.get((length, rule, metric.name)) for metric in metrics]
             cells = [
                 Cell(
                     NAN if one is None else one.value,
-                    f".{metric_named(metric).digits}f",
-                    sure=one is not None and (one.slice, length, rule, metric) in sure,
+                    f".{metric.digits}f",
+                    sure=one is not None and (one.slice, length, rule, metric.name) in sure,
                 )
                 for metric, one in zip(metrics, here, strict=True)
             ]
             rows.append((frames_cell(length), Cell(rule), Cell(_counted([one for one in here if one])), *cells))
-    columns = [Column(metric_named(metric).label, metric) for metric in metrics]
-    notes = dict.fromkeys(one.note for one in means if one.note and one.metric in metrics)
+    columns = [Column(metric.label, metric.name) for metric in metrics]
+    notes = dict.fromkeys(one.note for one in means if one.note and one.declared in metrics)
     if any("-" in row[2].text for row in rows):
         notes["ok: fewest and most, as the metrics differ"] = None
     return Table(name, title, (FRAMES, RULE, Column("ok", "ok"), *columns), tuple(rows), 2, "; ".join(notes))
@@ -107,10 +107,15 @@ def means_table(
 
 def _counted(means: Sequence[Aggregate]) -> str:
     """Sequences that were counted of those asked for; a range where the metrics differ."""
-    counts = [one.ok for one in means if metric_named(one.metric).directed] or [one.ok for one in means]
+    counts = _oks(means)
     low, high = min(counts, default=0), max(counts, default=0)
     total = max((one.total for one in means), default=0)
     return f"{low}/{total}" if low == high else f"{low}-{high}/{total}"
+
+
+def _oks(means: Sequence[Aggregate]) -> list[int]:
+    """The counts of what has a direction, or else of all."""
+    return [one.ok for one in means if one.declared.directed] or [one.ok for one in means]
 
 
 def summary_tables(means: Means, comparisons: Sequence[PairedComparison], baseline: str) -> tuple[Table, ...]:
@@ -136,7 +141,8 @@ def summary_tables(means: Means, comparisons: Sequence[PairedComparison], baseli
         rules, end = means.results.of(part).rules, "" if len(means.results.slices) == 1 else f"_{number}"
         differ = means.differ(part)
         shown = _shown([one for one in means.changing if one.slice == part], RESULTS)
-        core = core_metrics(shown)
+        core = core_metrics([metric.name for metric in shown], means.results.metric)
+        first, rest = ([one for one in shown if (one.name in core) is chosen] for chosen in (True, False))
         for rank, (chosen, words) in enumerate(kinds if differ else kinds[:1]):
             local = [one for one in chosen if one.slice == part]
             # The tests are made on the headline means, so the other set of sequences has nothing in bold.
@@ -144,9 +150,8 @@ def summary_tables(means: Means, comparisons: Sequence[PairedComparison], baseli
             caption = "; ".join(part for part in (words * differ, caption) if part)
             name = f"{'other_set' if rank else 'summary'}{end}"
             title = f"{part.label}: {means.aggregation.name} means{', the other set of sequences' if rank else ''}"
-            made.append(_captioned(means_table(local, rules, core, name, title, marked), caption))
-            if len(shown) > len(core) and rank == 0:
-                rest = [metric for metric in shown if metric not in core]
+            made.append(_captioned(means_table(local, rules, first, name, title, marked), caption))
+            if rest and rank == 0:
                 table = means_table(local, rules, rest, f"other_means{end}", f"{title}, other metrics", marked)
                 made.append(_captioned(table, caption))
     return tuple(made)
@@ -161,7 +166,7 @@ def gain_tables(means: Means) -> tuple[Table, ...]:
     """What each rule really wrote, at the largest length; controls stand behind their gates."""
     made = []
     for number, part in enumerate(means.results.slices, start=1):
-        local = [one for one in means.common if one.slice == part and metric_named(one.metric).family is Family.GAIN]
+        local = [one for one in means.common if one.slice == part and one.declared.family is Family.GAIN]
         longest = max((one.length for one in local), default=0)
         chosen = [one for one in local if one.length == longest]
         end = "" if len(means.results.slices) == 1 else f"_{number}"
@@ -176,21 +181,22 @@ def gain_tables(means: Means) -> tuple[Table, ...]:
 
 def overall_table(means: Means) -> Table:
     """Everything in one sheet, for machines: both sets of sequences, all slices, all metrics."""
-    metrics = list(dict.fromkeys(one.metric for one in means.changing))
+    metrics = list(dict.fromkeys(one.declared for one in means.changing))
     heads = ("protocol", "protocol_hash", "dataset", "set", "frames", "rule")
-    columns = [Column(head, head, head == "frames") for head in heads] + [Column(metric, metric) for metric in metrics]
+    columns = [Column(head, head, head == "frames") for head in heads]
+    columns += [Column(metric.name, metric.name) for metric in metrics]
     columns += [Column("ok", "ok"), Column("total", "total")]
     rows = []
     for name, chosen in (("common", means.common), ("changing", means.changing)):
         by_place = {(one.slice, one.length, one.rule, one.metric): one for one in chosen}
         for part, length, rule in dict.fromkeys((one.slice, one.length, one.rule) for one in chosen):
-            found = [by_place.get((part, length, rule, metric)) for metric in metrics]
+            found = [by_place.get((part, length, rule, metric.name)) for metric in metrics]
             cells = [
-                Cell(NAN if one is None else one.value, f".{metric_named(metric).digits}f")
+                Cell(NAN if one is None else one.value, f".{metric.digits}f")
                 for metric, one in zip(metrics, found, strict=True)
             ]
             there = [one for one in found if one is not None]
-            counts = [one.ok for one in there if metric_named(one.metric).directed] or [one.ok for one in there]
+            counts = _oks(there)
             keys = (part.protocol, part.protocol_hash, part.dataset, name)
             ends = (Cell(float(min(counts)), ".0f"), Cell(float(there[0].total), ".0f"))
             rows.append((*map(Cell, keys), frames_cell(length), Cell(rule), *cells, *ends))

@@ -1,70 +1,13 @@
-"""The tables beside the results: costs, what failed, what the numbers depend on, and the published values."""
+"""The tables beside the results: what failed, what the numbers depend on, and the published values."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ttt3r.evaluation.paper import AgainstPaper
 from ttt3r.evaluation.report.failing import Failure
-from ttt3r.evaluation.report.pair_table import RULE, frames_cell
-from ttt3r.evaluation.report.results import Results, rule_of
+from ttt3r.evaluation.report.pair_table import frames_cell
+from ttt3r.evaluation.report.results import Results
 from ttt3r.evaluation.report.tables import Cell, Column, Table
 from ttt3r.evaluation.rows import FINDINGS, ResultRow, Status, UnitResult
-
-BYTES = 1024**3
-TOTAL = ("seconds_per_frame", "seconds_per_frame/network")
-"""The cost that stands for a rule in words and pictures: the first of these that was measured."""
-
-
-def mean_costs(units: Sequence[UnitResult]) -> dict[str, dict[str, float]]:
-    """By rule and cost, the mean over the units that measured it; a peak is the largest one."""
-    found: dict[str, dict[str, list[float]]] = {}
-    for unit in units:
-        for rule in dict.fromkeys(rule_of(row) for row in unit.rows):
-            for name, value in unit.costs.items():
-                if math.isfinite(value):
-                    found.setdefault(rule, {}).setdefault(name, []).append(value)
-    return {
-        rule: {name: max(v) if name.startswith("peak") else math.fsum(v) / len(v) for name, v in costs.items()}
-        for rule, costs in found.items()
-    }
-
-
-def main_cost(costs: Mapping[str, float]) -> float:
-    """Seconds per frame: the first of `TOTAL` that is there; else the sum of what is called seconds; NaN without any."""
-    for name in TOTAL:
-        if name in costs:
-            return costs[name]
-    parts = [value for name, value in costs.items() if name.startswith("seconds")]
-    return math.fsum(parts) if parts else math.nan
-
-
-def cost_table(units: Sequence[UnitResult], rules: Sequence[str]) -> Table:
-    """Seconds per frame by part and peak memory, a line for each rule.
-
-    Args:
-        units: with costs.
-        rules: in the order of the lines.
-    """
-    costs = mean_costs(units)
-    names = list(dict.fromkeys(name for rule in costs.values() for name in rule))
-    rows = []
-    for rule in [rule for rule in rules if rule in costs]:
-        rows.append((Cell(rule), *(_cost(name, costs[rule].get(name, math.nan)) for name in names)))
-    caption = "seconds for each frame, means over sequences; rules that ran in one pass share its times"
-    columns = [Column(_cost_heading(name), name) for name in names]
-    return Table("costs", "Costs", (RULE, *columns), tuple(rows), 1, caption if rows else "")
-
-
-def _cost(name: str, value: float) -> Cell:
-    if "bytes" in name:
-        return Cell(value / 1024, ".1f") if "per_frame" in name else Cell(value / BYTES, ".2f")
-    return Cell(value, ".4f" if name.startswith("seconds") else ".4g")
-
-
-def _cost_heading(name: str) -> str:
-    words = name.replace("seconds_per_frame/", "s/frame ").replace("seconds_per_frame", "s/frame").replace("_", " ")
-    return words.replace("bytes", "KiB" if "per_frame" in name else "GiB")
-
 
 LONGEST = 240
 """Letters of a setting that are shown."""

@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 
-from ttt3r.evaluation.report.metrics import metric_named
 from ttt3r.evaluation.report.results import Results, Slice
 from ttt3r.evaluation.rows import Status
 
@@ -44,7 +43,7 @@ def failures(results: Results) -> tuple[Failure, ...]:
         for row in local.rows:
             have.setdefault((row.sequence, row.rule), set()).add(row.length)
             bad = row.status is not Status.OK
-            if bad or (metric_named(row.metric).directed and not math.isfinite(row.value)):
+            if bad or (results.metric(row.metric).directed and not math.isfinite(row.value)):
                 note = row.note or ("" if bad else "no number")
                 lengths, metrics = found.setdefault((part, row.sequence, row.rule, row.status, note), (set(), {}))
                 lengths.add(row.length)

@@ -4,6 +4,7 @@ Every figure is drawn once, in the colours of a light page. For the HTML page it
 the page decides what they look like in the light and in the dark.
 """
 
+import html
 import io
 import math
 from collections.abc import Mapping, Sequence
@@ -15,14 +16,14 @@ import numpy as np
 from jaxtyping import Float
 
 from ttt3r.evaluation.knowing_nothing import KNOWS_NOTHING
+from ttt3r.evaluation.metric import Metric
 from ttt3r.evaluation.palette import COLORS, GREY, RuleStyle
 from ttt3r.evaluation.pictures import new_figure, save_figure
 from ttt3r.evaluation.plots import FAINT, INK, LEGEND, quiet_axes
 from ttt3r.evaluation.report.aggregate import common_set
 from ttt3r.evaluation.report.arrays import UnitArrays
 from ttt3r.evaluation.report.contents import Means
-from ttt3r.evaluation.report.facts import main_cost
-from ttt3r.evaluation.report.metrics import Metric, metric_named
+from ttt3r.evaluation.report.costs import RuleCosts
 from ttt3r.evaluation.report.pairing import PairedComparison
 from ttt3r.evaluation.report.results import Slice
 from ttt3r.evaluation.report.statistics import bootstrap_interval
@@ -67,7 +68,7 @@ class Figure:
         for color, name in {**names, INK: "currentColor", FAINT: "var(--faint)", "#000000": "currentColor"}.items():
             drawn = drawn.replace(color.lower(), name)
         start = drawn.index("<svg")  # what stands before it is not for a page
-        return drawn[start:].replace("<svg", f'<svg role="img" aria-label="{self.title}"', 1)
+        return drawn[start:].replace("<svg", f'<svg role="img" aria-label="{html.escape(self.title)}"', 1)
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Drawer:
             metric: name.
             name: of the figure.
         """
-        read, results = metric_named(metric), self.means.results.of(part)
+        read, results = self.means.results.metric(metric), self.means.results.of(part)
         drawing = new_figure(6.0, 3.8)
         axes = drawing.subplots()
         rows = [row for row in results.rows if row.metric == metric and self.means.aggregation.counts(row)]
@@ -118,7 +119,7 @@ class Drawer:
         else:
             axes.set_xticks(range(len(rules)), ["\n".join(rule.split(" ", 2)) for rule in rules])
             axes.set_xlim(-0.6, len(rules) - 0.4)
-        axes.set_ylabel(read.label)
+        axes.set_ylabel(read.label, parse_math=False)
         if read.ratio:
             axes.set_ylim(bottom=0)
         quiet_axes(axes)
@@ -180,7 +181,7 @@ class Drawer:
         )
         return Figure(name, f"Gain over time, {part.label}", caption, drawing)
 
-    def costs(self, part: Slice, metric: str, costs: Mapping[str, Mapping[str, float]], name: str) -> Figure:
+    def costs(self, part: Slice, metric: str, costs: Mapping[str, RuleCosts], name: str) -> Figure:
         """Cost against accuracy at the largest length: a rule at the lower left is cheap and exact.
 
         Args:
@@ -189,16 +190,16 @@ class Drawer:
             costs: by rule.
             name: of the figure.
         """
-        read, results = metric_named(metric), self.means.results.of(part)
+        read, results = self.means.results.metric(metric), self.means.results.of(part)
         drawing = new_figure(6.0, 3.8)
         axes = drawing.subplots()
         length = max(row.length for row in results.rows if row.metric == metric)
         for rule in [rule for rule in results.rules if rule in costs]:
-            at = main_cost(costs[rule]), self.means.value(part, rule, length, metric)
+            at = costs[rule].main, self.means.value(part, rule, length, metric)
             mark = "D" if rule in results.gate_of else "o"
             axes.plot(*at, mark, color=self.styles[rule].color, markersize=8, label=rule)
         axes.set_xlabel("seconds per frame")
-        axes.set_ylabel(read.label)
+        axes.set_ylabel(read.label, parse_math=False)
         axes.margins(0.2)
         axes.set_xlim(left=0)
         quiet_axes(axes)
@@ -232,8 +233,8 @@ def _scatter(axes: "matplotlib.axes.Axes", one: PairedComparison, style: RuleSty
     axes.set_xlim(*ends)
     axes.set_ylim(*ends)
     axes.set_aspect("equal", adjustable="box")
-    axes.set_xlabel(_short(one.against, one.metric), fontsize=9)
-    axes.set_ylabel(_short(one.rule, one.metric), fontsize=9)
+    axes.set_xlabel(_short(one.against, one.metric), fontsize=9, parse_math=False)
+    axes.set_ylabel(_short(one.rule, one.metric), fontsize=9, parse_math=False)
     quiet_axes(axes)
 
 

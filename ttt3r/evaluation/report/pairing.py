@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Float
 
 from ttt3r.evaluation.knowing_nothing import KNOWS_NOTHING
+from ttt3r.evaluation.metric import Metric
 from ttt3r.evaluation.report.aggregate import Aggregation
-from ttt3r.evaluation.report.metrics import Metric, metric_named
 from ttt3r.evaluation.report.results import Place, Results, Slice
 from ttt3r.evaluation.report.statistics import (
     DRAWS,
@@ -168,7 +168,7 @@ class Comparing:
             raise ValueError(
                 f"rules are compared on one data set under one protocol, got {len(results.slices)}: take `results.of(slice)`"
             )
-        read, part = metric_named(metric), results.slices[0]
+        read, part = results.metric(metric), results.slices[0]
         rows = {rule: self._rows(results, metric, length, rule) for rule in pair}
         names = tuple(name for name in rows[pair[0]] if name in rows[pair[1]])
         first, second = (np.array([rows[rule][name].value for name in names], np.float64) for rule in pair)

@@ -3,11 +3,13 @@
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from ttt3r.evaluation.current import current_of
 from ttt3r.evaluation.knowing_nothing import KNOWS_NOTHING
+from ttt3r.evaluation.metric import Metric
+from ttt3r.evaluation.report.metrics import declared_by, metric_named
 from ttt3r.evaluation.rows import ResultRow, Status, UnitResult
 from ttt3r.update_rules.labels import Control
 
@@ -55,12 +57,18 @@ class Results:
         repeats: the numbers of the single runs, by place; only where there is more than one.
         rules: in the order in which they were met, each control behind its gate.
         gate_of: the gate of each control.
+        declared: by name, how numbers are read as the units say.
     """
 
     rows: tuple[ResultRow, ...]
     repeats: Mapping[Place, tuple[float, ...]]
     rules: tuple[str, ...]
     gate_of: Mapping[str, str]
+    declared: Mapping[str, Metric] = field(default_factory=dict)
+
+    def metric(self, name: str) -> Metric:
+        """How the number of that name is read; one that nobody declared has no direction."""
+        return self.declared.get(name) or metric_named(name)
 
     @cached_property
     def slices(self) -> tuple[Slice, ...]:
@@ -117,10 +125,12 @@ def collect(units: Iterable[UnitResult]) -> Results:
     counts as failed.
 
     Raises:
-        ValueError: if there is no row, or if two rows of one run give different numbers for one place.
+        ValueError: if there is no row, if two rows of one run give different numbers for one place, or if a metric is declared
+            in two ways.
     """
+    units = current_of(units).units
     found: dict[Place, dict[str, ResultRow]] = {}
-    for unit in current_of(units).units:
+    for unit in units:
         repeat = unit.settings.get(REPEAT, "")
         for row in unit.rows:
             place = Place(slice_of(row), rule_of(row), row.sequence, row.length, row.metric)
@@ -135,7 +145,7 @@ def collect(units: Iterable[UnitResult]) -> Results:
     rows = tuple(_merged(place, list(runs.values())) for place, runs in found.items())
     repeats = {place: tuple(row.value for row in runs.values()) for place, runs in found.items() if len(runs) > 1}
     gate_of = {row.rule: row.control_of for row in rows if row.control_of}
-    return Results(rows, repeats, _ordered([row.rule for row in rows], gate_of), gate_of)
+    return Results(rows, repeats, _ordered([row.rule for row in rows], gate_of), gate_of, declared_by(units))
 
 
 def _same(first: ResultRow, second: ResultRow) -> bool:

@@ -102,7 +102,7 @@ class Table:
         """Comma-separated, full precision, names of columns in the first line."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([column.name or column.heading for column in self.columns])
+        writer.writerow([sheet_cell(column.name or column.heading) for column in self.columns])
         writer.writerows([[sheet_cell(cell.plain) for cell in row] for row in self.rows])
         return text.getvalue()
 

@@ -5,18 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ttt3r.evaluation.knowing_nothing import KNOWS_NOTHING
+from ttt3r.evaluation.metric import Metric
 from ttt3r.evaluation.report.contents import Means
-from ttt3r.evaluation.report.facts import BYTES, main_cost
+from ttt3r.evaluation.report.costs import GIB, RuleCosts
 from ttt3r.evaluation.report.failing import Failure
-from ttt3r.evaluation.report.metrics import Direction, Metric, metric_named
 from ttt3r.evaluation.report.pairing import PairedComparison
 from ttt3r.evaluation.report.results import Slice
 from ttt3r.evaluation.report.statistics import EXACT_UP_TO
 from ttt3r.update_rules.labels import Control
 
 FEW_SCENES = 8
-IN_ONE_PASS = "rules_in_pass"
-"""The cost that says how many rules share the times of a pass."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ class Evidence:
     metric: str
     comparisons: tuple[PairedComparison, ...]
     failures: tuple[Failure, ...]
-    costs: Mapping[str, Mapping[str, float]]
+    costs: Mapping[str, RuleCosts]
     baseline: str
 
 
@@ -65,14 +63,18 @@ def verdicts(evidence: Evidence) -> tuple[Verdict, ...]:
 
 
 def _verdict(evidence: Evidence, part: Slice) -> Verdict:
-    results, metric = evidence.means.results.of(part), metric_named(evidence.metric)
+    results = evidence.means.results.of(part)
+    metric = results.metric(evidence.metric)
     length = max(row.length for row in results.rows if row.metric == metric.name)
     values = {rule: evidence.means.value(part, rule, length, metric.name) for rule in results.asked}
     ranked = sorted((rule for rule in values if not math.isnan(values[rule])), key=lambda rule: values[rule])
-    if metric.direction is Direction.HIGHER:
+    if metric.higher_is_better:
         ranked.reverse()
     where = f"on {part.label}" + (f" at {length} frames" if length else "")
     failed = _failures([one for one in evidence.failures if one.slice == part], metric, len(results.sequences))
+    if not metric.directed:
+        told = f"Nothing says whether a higher or a lower {metric.heading} is better, so no rule wins by it {where}."
+        return Verdict(part, False, told, failed)
     if not ranked:
         return Verdict(part, False, f"No rule has a single {metric.heading} {where}.", failed)
     nothing = {rule: evidence.means.value(part, rule, length, metric.name) for rule in results.knowing_nothing}
@@ -186,20 +188,20 @@ def _control(comparisons: Sequence[PairedComparison], part: Slice, winner: str) 
     return [f"{words}: it is not shown that the gate does more than write less."]
 
 
-def _cost(costs: Mapping[str, Mapping[str, float]], winner: str, rival: str) -> list[str]:
+def _cost(costs: Mapping[str, RuleCosts], winner: str, rival: str) -> list[str]:
     """Time and memory of the winner and its rival."""
     if winner not in costs or rival not in costs:
         return ["Costs were not measured."]
-    together = min(costs[rule].get(IN_ONE_PASS, 1.0) for rule in (winner, rival))
+    together = min(costs[rule].together for rule in (winner, rival))
     if together > 1:
-        told = f"Cost: {winner} and {rival} ran in one pass of {together:g} rules, {main_cost(costs[winner]):.3g} s a frame"
+        told = f"Cost: {winner} and {rival} ran in one pass of {together:g} rules, {costs[winner].main:.3g} s a frame"
         return [told + " for all together: their times cannot be told apart."]
-    ours, theirs = (main_cost(costs[rule]) for rule in (winner, rival))
+    ours, theirs = (costs[rule].main for rule in (winner, rival))
     if not (ours > 0 and theirs > 0):
         return ["Seconds per frame were not measured."]
     told = f"Cost: {winner} takes {ours:.3g} s a frame, {rival} {theirs:.3g} s ({100 * (ours / theirs - 1):+.1f} %)"
-    peaks = [next((v for name, v in costs[rule].items() if name.startswith("peak")), 0.0) for rule in (winner, rival)]
-    return [told + (f"; peak memory {peaks[0] / BYTES:.2f} and {peaks[1] / BYTES:.2f} GiB." if all(peaks) else ".")]
+    peaks = [costs[rule].peak_bytes / GIB for rule in (winner, rival)]
+    return [told + (f"; peak memory {peaks[0]:.2f} and {peaks[1]:.2f} GiB." if all(peaks) else ".")]
 
 
 def _failures(here: Sequence[Failure], metric: Metric, sequences: int) -> tuple[str, ...]:

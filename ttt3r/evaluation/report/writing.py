@@ -1,6 +1,6 @@
 """The entry point: from the results of units to a folder with tables, figures and one HTML page."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,19 +10,12 @@ from ttt3r.evaluation.paper import AgainstPaper, against_paper
 from ttt3r.evaluation.report.aggregate import Aggregation, StrictMean
 from ttt3r.evaluation.report.arrays import UnitArrays, read_usable_arrays
 from ttt3r.evaluation.report.contents import Means, gain_tables, overall_table, summary_tables
-from ttt3r.evaluation.report.facts import (
-    cost_table,
-    failure_table,
-    main_cost,
-    mean_costs,
-    paper_table,
-    remark_table,
-    setting_table,
-)
+from ttt3r.evaluation.report.costs import RuleCosts, cost_table, mean_costs
+from ttt3r.evaluation.report.facts import failure_table, paper_table, remark_table, setting_table
 from ttt3r.evaluation.report.failing import Failure, failures
 from ttt3r.evaluation.report.figures import Drawer, Figure
 from ttt3r.evaluation.report.files import remove_report
-from ttt3r.evaluation.report.metrics import metric_named, primary_metric
+from ttt3r.evaluation.report.metrics import primary_metric
 from ttt3r.evaluation.report.page import Page
 from ttt3r.evaluation.report.pair_table import comparison_table
 from ttt3r.evaluation.report.pairing import Comparing, PairedComparison, baseline_of
@@ -102,14 +95,14 @@ def make_report(units: Iterable[UnitResult], settings: ReportSettings = ReportSe
     """
     units = current_of(units).units
     results = collect(units)
-    primary = settings.primary or primary_metric(list(results.metrics))
+    primary = settings.primary or primary_metric(results.metrics, results.metric)
     baseline = settings.baseline or baseline_of(results)
     for name, wanted, known in (("primary", primary, results.metrics), ("baseline", baseline, results.rules)):
         if wanted not in known:
             raise ValueError(f"{name} is {wanted!r}, and the rows know only {', '.join(known)}")
     means = Means.of(results, settings.aggregation)
     comparing = Comparing(settings.aggregation, baseline, seed=settings.seed)
-    directed = [name for name in results.metrics if metric_named(name).directed and name != primary]
+    directed = [name for name in results.metrics if results.metric(name).directed and name != primary]
     comparisons = tuple(comparing.compare_all(results, name) for name in (primary, *directed))
     failed, costs = failures(results), mean_costs(units)
     against = against_paper(results) if settings.against else ()
@@ -122,20 +115,20 @@ def make_report(units: Iterable[UnitResult], settings: ReportSettings = ReportSe
         comparisons=comparisons,
         failures=failed,
         verdicts=verdicts(evidence),
-        tables=(*_tables(means, comparisons, units, baseline), *_against(against, settings.against)),
+        tables=(*_tables(means, comparisons, costs, baseline), *_against(against, settings.against)),
         facts=(failure_table(failed), remark_table(results.rows, units), setting_table(units, results)),
     )
 
 
 def _tables(
-    means: Means, comparisons: Sequence[tuple[PairedComparison, ...]], units: Sequence[UnitResult], baseline: str
+    means: Means, comparisons: Sequence[tuple[PairedComparison, ...]], costs: Mapping[str, RuleCosts], baseline: str
 ) -> tuple[Table, ...]:
     first, others = comparisons[0], [one for family in comparisons[1:] for one in family]
     heading = first[0].metric.heading if first else ""
     summary = summary_tables(means, [*first, *others], baseline)
     tables = [*summary, comparison_table(first, "comparisons", f"{heading}: rules in pairs")]
     tables.append(comparison_table(others, "other_metrics", "Other metrics: rules in pairs"))
-    return (*tables, *gain_tables(means), cost_table(units, means.results.rules))
+    return (*tables, *gain_tables(means), cost_table(costs, means.results.rules))
 
 
 def _against(found: Sequence[AgainstPaper], wanted: bool) -> tuple[Table, ...]:
@@ -207,7 +200,7 @@ def make_page(report: Report, units: Sequence[UnitResult], arrays: Sequence[Unit
         notes.append(f"No interactive view: {error}.")
     count = len({(row.dataset, row.sequence) for row in results.rows})
     subtitle = f"{len(results.asked)} rules, {count} sequences, {', '.join(part.label for part in results.slices)}; "
-    subtitle += f"{report.means.aggregation.name} means; judged by {metric_named(report.primary).heading}"
+    subtitle += f"{report.means.aggregation.name} means; judged by {results.metric(report.primary).heading}"
     return Page(
         title=report.settings.title,
         subtitle=subtitle,
@@ -233,7 +226,7 @@ def _figures(
             made.append(drawer.errors(part, report.primary, f"errors{end}"))
             if pairs := [one for one in report.comparisons[0] if one.slice == part and one.sequences]:
                 made.append(drawer.pairs(pairs, f"pairs{end}"))
-            if any(main_cost(costs[rule]) > 0 for rule in local.rules if rule in costs):
+            if any(costs[rule].main > 0 for rule in local.rules if rule in costs):
                 made.append(drawer.costs(part, report.primary, costs, f"costs{end}"))
         if any(one.slice == part and len(one.gain_mean) for one in arrays):
             made.append(drawer.gains(part, arrays, f"gains{end}"))
