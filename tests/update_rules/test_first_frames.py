@@ -78,8 +78,8 @@ class Leaving(Watching):
         return rule_state
 
 
-def last(rule, write=None):
-    carried = Trial(rule, FRAMES).run(write=write)[-1].memory.rule
+def last(rule, write=None, frames=FRAMES):
+    carried = Trial(rule, frames).run(write=write)[-1].memory.rule
     assert isinstance(carried, Steps)
     return carried
 
@@ -103,7 +103,7 @@ def test_sequences_that_begin_at_different_frames_have_each_their_first():
     for kind in (Watching, Leaving):
         carried = last(kind(([],)), write)
         for row in range(3):
-            alone = Trial(kind(([],)), tree.rows(FRAMES[row:], row, row + 1)).run()[-1].memory.rule
+            alone = last(kind(([],)), frames=tree.rows(FRAMES[row:], row, row + 1))
             assert torch.equal(carried.asked[row : row + 1], alone.asked)
             torch.testing.assert_close(carried.step[row : row + 1], alone.step)
 
@@ -153,9 +153,7 @@ def test_a_wrapper_of_ones_own_leaves_first_frames_to_what_it_wraps():
     for inner in (Momentum(), KalmanGain(), TemporalSpatial()):
         ours, theirs = Trial(Older(inner), FRAMES).run(), Trial(inner, FRAMES).run()
         assert torch.equal(ours[-1].memory.state, theirs[-1].memory.state)
-    carried = Trial(OlderWithAState(RULES["ttt3r"]()), FRAMES).run()[-1].memory.rule
-    assert isinstance(carried, Steps)
-    assert carried.asked.tolist() == [6, 6, 6]
+    assert last(OlderWithAState(RULES["ttt3r"]())).asked.tolist() == [6, 6, 6]
     check_rule(Older(Momentum()))
 
 
