@@ -200,6 +200,14 @@ def test_frames_of_any_size_that_nobody_writes_leave_no_trace(network, rule):
             assert torch.equal(tensor, expected[name]), name  # shapes included
 
 
+def test_a_frame_that_a_wrapper_does_not_write_never_reaches_the_inner_rule():
+    ages = []
+    last_of_inner = Trial(EveryNth(Watching((ages,)), 3), FRAMES).run()[-1].memory.rule
+    assert isinstance(last_of_inner, Steps)
+    assert last_of_inner.asked.tolist() == [2, 2, 2]
+    assert ages == [[0] * 3, [1] * 3]
+
+
 @every_rule
 def test_a_mask_that_resets_all_sequences_allows_another_size(network, rule):
     small, large = pictures(2), pictures(2, height=48, width=32)
