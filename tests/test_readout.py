@@ -155,14 +155,8 @@ def test_a_network_that_gives_more_than_was_asked_for_is_cut_to_it(network, monk
 
 
 def test_parts_of_a_reconstruction_are_taken_and_joined():
-    whole = Reconstruction(
-        torch.eye(4)[None],
-        torch.ones(1, 2, 3, 3),
-        torch.ones(1, 2, 3),
-        torch.ones(1, 2, 3, 3),
-        torch.ones(1, 2, 3),
-        torch.zeros(1, 2, 3, 3),
-    )
+    points, confidence = torch.ones(1, 2, 3, 3), torch.ones(1, 2, 3)
+    whole = Reconstruction(torch.eye(4)[None], points, confidence, points, confidence, color=0 * points)
     for asked in SOME:
         assert names(whole.only(asked)) == wanted(asked)
         again = whole.only(asked).joined(whole.only(Outputs.ALL & ~asked))

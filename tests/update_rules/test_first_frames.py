@@ -78,8 +78,8 @@ class Leaving(Watching):
         return rule_state
 
 
-def last(rule, write=None):
-    carried = Trial(rule, FRAMES).run(write=write)[-1].memory.rule
+def last(rule, write=None, frames=FRAMES):
+    carried = Trial(rule, frames).run(write=write)[-1].memory.rule
     assert isinstance(carried, Steps)
     return carried
 
@@ -103,8 +103,7 @@ def test_sequences_that_begin_at_different_frames_have_each_their_first():
     for kind in (Watching, Leaving):
         carried = last(kind(([],)), write)
         for row in range(3):
-            alone = Trial(kind(([],)), tree.rows(FRAMES[row:], row, row + 1)).run()[-1].memory.rule
-            assert isinstance(alone, Steps)
+            alone = last(kind(([],)), frames=tree.rows(FRAMES[row:], row, row + 1))
             assert torch.equal(carried.asked[row : row + 1], alone.asked)
             torch.testing.assert_close(carried.step[row : row + 1], alone.step)
 
@@ -154,9 +153,7 @@ def test_a_wrapper_of_ones_own_leaves_first_frames_to_what_it_wraps():
     for inner in (Momentum(), KalmanGain(), TemporalSpatial()):
         ours, theirs = Trial(Older(inner), FRAMES).run(), Trial(inner, FRAMES).run()
         assert torch.equal(ours[-1].memory.state, theirs[-1].memory.state)
-    carried = Trial(OlderWithAState(RULES["ttt3r"]()), FRAMES).run()[-1].memory.rule
-    assert isinstance(carried, Steps)
-    assert carried.asked.tolist() == [6, 6, 6]
+    assert last(OlderWithAState(RULES["ttt3r"]())).asked.tolist() == [6, 6, 6]
     check_rule(Older(Momentum()))
 
 
@@ -201,6 +198,14 @@ def test_frames_of_any_size_that_nobody_writes_leave_no_trace(network, rule):
         expected = dict(tree.named_tensors(replace(plain[count], seen=memory.seen)))
         for name, tensor in tree.named_tensors(memory):
             assert torch.equal(tensor, expected[name]), name  # shapes included
+
+
+def test_a_frame_that_a_wrapper_does_not_write_never_reaches_the_inner_rule():
+    ages = []
+    last_of_inner = Trial(EveryNth(Watching((ages,)), 3), FRAMES).run()[-1].memory.rule
+    assert isinstance(last_of_inner, Steps)
+    assert last_of_inner.asked.tolist() == [2, 2, 2]
+    assert ages == [[0] * 3, [1] * 3]
 
 
 @every_rule

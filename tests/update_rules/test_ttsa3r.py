@@ -85,7 +85,10 @@ def test_a_frame_that_may_not_write_changes_nothing_although_it_does_in_the_publ
     assert recorded["gain"][4].gt(0.1).all()
     assert isinstance(before.rule, LastFrame)
     answer = RULE.gain(
-        before.state, recorded["candidate"][4:5], signals(recorded)(4, before), before.rule
+        before.state,
+        recorded["candidate"][4:5],
+        signals(recorded)(4, before),
+        recordings.carried(before, LastFrame),
     )  # the gate itself is the recorded one
     torch.testing.assert_close(answer.value[0, :, 0], recorded["gain"][4], rtol=0, atol=1e-6)
 

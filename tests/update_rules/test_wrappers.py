@@ -1,7 +1,6 @@
 """Wrappers and combinations: the algebra that they promise."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import pytest
 import torch
@@ -199,13 +198,7 @@ def test_needs_and_attention_biases_pass_through():
     memory = replace(memory, age=torch.tensor([1, 2, 3]))
     inner = Leaning()
     plain = inner.attend(inner.init(memory.state), tokens, memory)
-    around: tuple[Any, ...] = (
-        Scale(inner),
-        Anneal(inner),
-        Recorded(inner),
-        EveryNth(inner, 1),
-        Chain((inner,)),
-    )
+    around: list[StateUpdateRule] = [Scale(inner), Anneal(inner), Recorded(inner), EveryNth(inner, 1), Chain((inner,))]
     for rule in around:
         assert rule.needs == Needs.IMAGE_ATTENTION
         (bias,) = rule.attend(rule.init(memory.state), tokens, memory)

@@ -53,7 +53,8 @@ class Suppress(GatedUpdateRule[DynamicScore]):
         layers: how many decoder layers are biased, counted from the first.
 
     Raises:
-        ValueError: if a setting is negative or not finite, or in a stream whose frames change their size without a reset.
+        ValueError: if a setting is negative or not finite, or in a stream whose written frames change their size without a
+            reset.
 
     Example:
         >>> Suppress()

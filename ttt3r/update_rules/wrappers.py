@@ -169,6 +169,8 @@ class EveryNth(Wrapper):
     ) -> Update:
         """The inner update where a frame is due, else the memory as it is."""
         due = evidence.age % self.n == 0
+        if not due.any():
+            return Update(state, rule_state, torch.zeros_like(state[..., :1]), pose_gain=0.0)
         inner = self.rule.update(state, candidate, replace(evidence, age=self._written(evidence.age)), rule_state)
         return Update(
             state=tree.select(due, inner.state, state),
