@@ -7,7 +7,6 @@ from itertools import islice
 
 import numpy as np
 from jaxtyping import Float
-from torch import Tensor
 
 from ttt3r.data import Clip, SourceFrame
 from ttt3r.data.prefetch import read_ahead
@@ -15,7 +14,7 @@ from ttt3r.evaluation.engine import Observer, Shown
 from ttt3r.evaluation.stops import stop_of_reading
 from ttt3r.evaluation.tasks import Moment, Recorder, Task, TrueDepth
 from ttt3r.reconstructor import RecurrentNetwork
-from ttt3r.types import Outputs, Step
+from ttt3r.types import Frame, Outputs, Step
 
 AHEAD = 2
 """Frames that are read with their truth while the network works on those before."""
@@ -32,9 +31,9 @@ class ClipFrame(Shown[Moment]):
     depth_error: str = ""
 
     @property
-    def frame(self) -> Tensor:
+    def frame(self) -> Frame:
         """The prepared image."""
-        return self.item.image
+        return Frame(image=self.item.image)
 
     def seen_by(self, step: Step) -> Moment:
         """The same beside the result of a rule."""
