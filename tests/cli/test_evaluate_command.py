@@ -294,9 +294,9 @@ WAITING = """
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from my_lab import MyRule
+from ttt3r.update_rules import ConstantRate
 @dataclass(frozen=True)
-class Waiting(MyRule):
+class Waiting(ConstantRate):
     def gain(self, state, candidate, evidence, rule_state):
         Path("started").touch()
         while not Path("go").exists():
