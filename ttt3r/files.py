@@ -1,11 +1,12 @@
 """Files and folders that may be written by several processes, killed at any moment, or come from other machines."""
 
+import csv
 import errno
 import os
 import re
 import secrets
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -123,6 +124,18 @@ def escaped(name: str) -> str:
         room\udcff 1
     """
     return "".join(part if part.isprintable() else part.encode("unicode_escape").decode("ascii") for part in name)
+
+
+def write_sheet(path: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """Write a CSV file as a whole, see `replacing`; numbers in full, text as `sheet_cell` has it.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(map(sheet_cell, row) for row in rows)
 
 
 def sheet_cell(value: object) -> object:

@@ -84,7 +84,27 @@ def test_what_is_refused(refused, here, room):
     assert "none of the known layouts" in refused("compare photos --network tiny-random")
     assert "no folder at nowhere" in refused("compare nowhere --network tiny-random")
     assert "two sequences are called room" in refused(COMPARE.replace("room", "room room") + " --rules cut3r")
-    assert "rule TooMuch: the gain lies in [1.5, 1.5]" in refused(f"{COMPARE} --rules cut3r,my_lab.TooMuch")
+    assert "rule TooMuch: the gain lies in [1.5, 1.5]" in refused(f"{COMPARE} --rules my_lab.TooMuch")
+    assert "chunk" in refused(f"{COMPARE} --chunk 0")
+
+
+def test_a_rule_that_fails_costs_itself_only(typed, here, room):
+    code, said, _ = typed(f"{COMPARE} --rules my_lab.Mistaken,cut3r,my_lab.TooMuch --chunk 2 --out out")
+    assert code == 1
+    said = " ".join(said.split())
+    assert "rule TooMuch: the gain lies in [1.5, 1.5]" in said
+    assert "KeyError: 'nothing here' (my_lab.py, line" in said
+    table = {row["rule"]: row for row in rows(here / "out/comparison.csv")}
+    assert float(table["cut3r"]["gain_mean"]) == 1
+    assert table["my_lab.TooMuch"]["gain_mean"] == "nan"
+    assert (here / "out/room.cut3r.txt").is_file()
+    assert not (here / "out/room.my_lab.TooMuch.txt").exists()
+    code, said, _ = typed(
+        "compare worlds --network tiny-random --device cpu --rules cut3r,my_lab.TooMuch --worlds 2 --lengths 2,3 --out worlds"
+    )
+    assert code == 1
+    assert "my_lab.TooMuch did not come to the end" in " ".join(said.split())
+    assert {row["rotation_degrees"] for row in rows(here / "worlds/worlds.csv") if "TooMuch" in row["rule"]} == {"nan"}
 
 
 def test_output_folders_that_cannot_be_used(typed, refused, here, room):

@@ -30,7 +30,7 @@ from ttt3r.guard import BadStep
 from ttt3r.network import CUT3R, CUT3RConfig
 from ttt3r.reconstructor import Reconstructor
 from ttt3r.rollout import rollout
-from ttt3r.types import Outputs, Step
+from ttt3r.types import Frame, Outputs, Step
 from ttt3r.update_rules import RULES
 from ttt3r.update_rules.base import Gain, GatedUpdateRule
 
@@ -232,8 +232,8 @@ class Image(Shown[Step]):
     image: torch.Tensor
 
     @property
-    def frame(self) -> torch.Tensor:
-        return self.image
+    def frame(self) -> Frame:
+        return Frame(image=self.image)
 
     def seen_by(self, step: Step) -> Step:
         return step

@@ -1,6 +1,5 @@
 """`ttt3r evaluate --aggregate`: what the files of an evaluation say, whichever of them are there."""
 
-import csv
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
@@ -18,7 +17,7 @@ from ttt3r.evaluation.report.tables import Cell, Column, Table
 from ttt3r.evaluation.report.writing import ReportSettings, write_report
 from ttt3r.evaluation.result_files import Reading, read_folder
 from ttt3r.evaluation.rows import ResultRow, Status, UnitResult
-from ttt3r.files import escaped, replacing, sheet_cell
+from ttt3r.files import escaped, write_sheet
 
 CSV, REPORT = "rows.csv", "report"
 NAMED = 3
@@ -169,9 +168,8 @@ def _listed(names: Collection[str]) -> str:
 def _write(rows: Sequence[ResultRow], path: Path) -> None:
     """All rows, numbers in full."""
     names = [field.name for field in fields(ResultRow)]
-    with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-        writer = csv.writer(file)
-        writer.writerow(names)
-        for row in rows:
-            items = [getattr(row, name) for name in names]
-            writer.writerow([item.value if isinstance(item, Status) else sheet_cell(item) for item in items])
+    write_sheet(path, names, ([_plain(getattr(row, name)) for name in names] for row in rows))
+
+
+def _plain(value: object) -> object:
+    return value.value if isinstance(value, Status) else value

@@ -206,3 +206,15 @@ def fingerprint(source: str) -> str:
     if len(digests) == 1:
         return digests[0].hexdigest()  # what sha256sum prints
     return hashlib.sha256(b"".join(digest.digest() for digest in digests)).hexdigest()
+
+
+def parse_lengths(text: str) -> tuple[int, ...]:
+    """The prefixes that `--lengths` names; none for an empty text.
+
+    Raises:
+        ValueError: for anything but whole numbers with commas between.
+    """
+    try:
+        return tuple(int(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        raise ValueError(f"--lengths takes whole numbers with commas between, got {text!r}; e.g. 50,100,500") from None

@@ -73,7 +73,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def execute(settings: Any, console: Console) -> int:
     """Run `ttt3r compare`."""
     rules = choosing.parse_rules(settings.rules)
-    lengths = _lengths(settings.lengths)
+    lengths = choosing.parse_lengths(settings.lengths)
     if settings.out is None:
         return _compare(settings, rules, lengths, console)
     comparison_folder.make_folder(settings.out)
@@ -88,11 +88,11 @@ def _table_of(settings: Any) -> str:
     return comparison_folder.WORLDS if settings.path == ["worlds"] else comparison_folder.CLIPS
 
 
-def _compare(settings: Any, rules: dict[str, StateUpdateRule], lengths: list[int] | None, console: Console) -> int:
+def _compare(settings: Any, rules: dict[str, StateUpdateRule], lengths: tuple[int, ...], console: Console) -> int:
     if settings.against is not None:
         return compare_with_paper(settings.path, settings.out, console)
     if settings.path == ["worlds"]:
-        return compare_worlds(settings, lengths or list(WorldPlan.lengths), console)
+        return compare_worlds(settings, lengths or WorldPlan.lengths, console)
     network = choosing.load(settings, console)
     policy, sampling = choosing.policy(settings, network), choosing.sampling(settings)
     clips = [
@@ -103,13 +103,13 @@ def _compare(settings: Any, rules: dict[str, StateUpdateRule], lengths: list[int
         if clip.name in result.truth:
             raise ValueError(f"two sequences are called {clip.name}; compare them one by one")
         with frame_progress(console) as progress, choosing.precision(settings):
-            total = min(len(clip.timestamps), max(lengths or [len(clip.timestamps)]))
+            total = min(len(clip.timestamps), max(lengths or (len(clip.timestamps),)))
             task = progress.add_task(escape(clip.name), total=2 * total if settings.controls else total)
             found = compare(
                 network,
                 rules,
                 [clip],
-                lengths=lengths,
+                lengths=lengths or None,
                 reset_every=choosing.parse_resets(rules, settings.reset_every),
                 controls=settings.controls,
                 chunk=settings.chunk,
@@ -148,13 +148,6 @@ def _report(clip: Clip, result: Comparison, console: Console) -> None:
         console.print(f"[{colour}]{finding.what.value}[/]: {escape(str(finding))}", highlight=False)
     for name, reason in clip.source.skipped:
         console.print(f"[yellow]skipped[/] {escape(f'{name}: {reason}')}", highlight=False)
-
-
-def _lengths(text: str) -> list[int] | None:
-    try:
-        return [int(part) for part in text.split(",")] if text else None
-    except ValueError:
-        raise ValueError(f"--lengths takes whole numbers with commas between, got {text!r}; e.g. 50,100,500") from None
 
 
 def _table(clip: str, rows: list[ComparisonRow]) -> Table:

@@ -114,19 +114,12 @@ def _protocol(settings: Any, network: CUT3R) -> Protocol:
     """The named protocol with what the command line changes; every change is another hash."""
     protocol = find_protocol(settings.protocol).sized(settings.size or network.config.image_size)
     if settings.lengths:
-        protocol = replace(protocol, lengths=_numbers(settings.lengths))
+        protocol = replace(protocol, lengths=choosing.parse_lengths(settings.lengths))
     if settings.sequences:
         protocol = replace(protocol, sequences=tuple(part.strip() for part in settings.sequences.split(",")))
     if settings.reset_every is not None:
         protocol = replace(protocol, reset=Every(settings.reset_every))
     return protocol
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise ValueError(f"--lengths takes whole numbers with commas between, got {text!r}; e.g. 50,100,500") from None
 
 
 def _plain(value: Any) -> Any:

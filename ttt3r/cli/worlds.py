@@ -1,7 +1,7 @@
 """`ttt3r compare worlds`: rules on held-out procedural worlds, all side by side in one pass."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from ttt3r.update_rules import Control, ResetPolicy, StateUpdateRule
 SUMMARY = "summary.md"
 
 
-def compare_worlds(settings: Any, lengths: list[int], console: Console) -> int:
+def compare_worlds(settings: Any, lengths: Sequence[int], console: Console) -> int:
     """Score the rules, ask their memories for earlier frames, print and write tables and pictures."""
     plan = WorldPlan(settings.worlds, tuple(sorted(set(lengths))))
     rules = choosing.parse_rules(settings.rules)

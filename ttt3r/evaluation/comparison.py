@@ -1,6 +1,5 @@
 """What a comparison of rules gives: the table, and the trajectories and books behind it."""
 
-import csv
 import math
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field, fields
@@ -11,7 +10,7 @@ from jaxtyping import Float
 
 from ttt3r.evaluation.accounting import GainMoment
 from ttt3r.evaluation.measuring import Measured
-from ttt3r.files import replacing, sheet_cell
+from ttt3r.files import write_sheet
 
 _SAME = (
     "ate",
@@ -119,7 +118,4 @@ class Comparison:
 
     def write_csv(self, path: str | Path) -> None:
         """The rows as CSV, numbers in full."""
-        with replacing(Path(path)) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(column.name for column in fields(ComparisonRow))
-            writer.writerows(map(sheet_cell, astuple(row)) for row in self.rows)
+        write_sheet(Path(path), (column.name for column in fields(ComparisonRow)), (astuple(row) for row in self.rows))

@@ -107,21 +107,23 @@ class DepthSpool:
         Raises:
             ValueError: outside of the context, or for another dtype than before.
         """
+        pixels = matched_pixels(predicted[None], truth[None], self.max_depth)
+        kept = evenly_spread(len(pixels[0]), self.limit)
+        self.add_pixels(pixels[0][kept], pixels[1][kept])
+
+    def add_pixels(self, predicted: Float[np.ndarray, " pixel"], truth: Float[np.ndarray, " pixel"]) -> None:
+        """Take the pixels of the next frame that are to be judged; as `add`."""
         if self._files is None:
             raise ValueError("open the spool before frames are added: with DepthSpool() as spool")
-        pixels = matched_pixels(predicted[None], truth[None], self.max_depth)
-        if self.limit is not None and len(pixels[0]) > self.limit:
-            kept = np.linspace(0, len(pixels[0]) - 1, self.limit).astype(np.int64)
-            pixels = pixels[0][kept], pixels[1][kept]
-        types = pixels[0].dtype, pixels[1].dtype
+        types = predicted.dtype, truth.dtype
         if self._ends and types != self._types:
             raise ValueError(
                 f"this frame's depths are {types[0]} and {types[1]}, those before {self._types}; use one dtype"
             )
         self._types = types
-        for file, values in zip(self._files, pixels, strict=True):
+        for file, values in zip(self._files, (predicted, truth), strict=True):
             file.write(values.tobytes())
-        self._ends.append((self._ends[-1] if self._ends else 0) + len(pixels[0]))
+        self._ends.append((self._ends[-1] if self._ends else 0) + len(truth))
 
     def pixels(self) -> DepthPixels:
         """The pixels of all frames so far, mapped from disk; valid until the spool is closed.
@@ -139,3 +141,8 @@ class DepthSpool:
             file.flush()
             maps.append(np.memmap(file, dtype=kind, mode="r"))
         return DepthPixels(maps[0], maps[1], ends)
+
+
+def evenly_spread(count: int, limit: int | None) -> slice | Int64[np.ndarray, " chosen"]:
+    """Which of so many pixels are judged: all, or `limit` of them."""
+    return slice(None) if limit is None or count <= limit else np.linspace(0, count - 1, limit).astype(np.int64)

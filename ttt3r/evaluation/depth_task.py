@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ttt3r.evaluation.depth_pixels import DepthPixels, DepthSpool
+from ttt3r.evaluation.depth import resize_depth
+from ttt3r.evaluation.depth_pixels import DepthPixels, DepthSpool, evenly_spread
 from ttt3r.evaluation.measures_depth import StrictDepth
 from ttt3r.evaluation.measuring import Measure, Measurement, nothing
 from ttt3r.evaluation.metric import Metric
@@ -45,7 +46,7 @@ class DepthTask(Task):
 
     def record(self, resources: ExitStack) -> Recorder:
         """Keeps two numbers a frame in memory, the judged pixels on disk."""
-        return _Depths(self, resources.enter_context(DepthSpool(self.max_depth, self.samples)))
+        return _Depths(self, resources.enter_context(DepthSpool()))
 
 
 class _Depths(Recorder):
@@ -53,15 +54,23 @@ class _Depths(Recorder):
         self._task, self._spool = task, spool
         self._medians: list[float] = []
         self._errors: list[str] = []
+        self._nothing = np.zeros(0, np.float32), np.zeros(0, np.float32 if task.single else np.float64)
 
     def observe(self, seen: Moment) -> None:
         self._errors.append(seen.depth_error)
-        depth = seen.step.reconstruction.depth[0].float().cpu().numpy()
-        truth = np.zeros(depth.shape) if seen.depth is None else seen.depth
-        truth = truth.astype(np.float32) if self._task.single else truth.astype(np.float64)
-        valid = truth[truth > 0]
-        self._medians.append(float(np.median(valid)) if len(valid) else np.nan)
-        self._spool.add(depth, truth)
+        if seen.true_depth is None:
+            self._medians.append(np.nan)
+            self._spool.add_pixels(*self._nothing)
+            return
+        self._medians.append(seen.true_depth.median)
+        places, metres = seen.true_depth.places, seen.true_depth.metres
+        truth = metres.ravel()[places].astype(self._nothing[1].dtype)
+        if self._task.max_depth is not None:
+            near = truth < self._task.max_depth
+            places, truth = places[near], truth[near]
+        chosen = evenly_spread(len(places), self._task.samples)
+        depth = resize_depth(seen.step.reconstruction.depth.float().cpu().numpy(), metres.shape)
+        self._spool.add_pixels(depth.ravel()[places[chosen]], truth[chosen])
 
     def measure(self, frames: int) -> tuple[Measurement, ...]:
         broken = next((error for error in self._errors[:frames] if error), "")

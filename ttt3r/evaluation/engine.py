@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
-from torch import Tensor
-
 from ttt3r.evaluation.stops import Stop, stop_of, stop_of_reading
 from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.rollout import rollout_rules
@@ -31,7 +29,7 @@ class Shown(ABC, Generic[Seen]):
 
     @property
     @abstractmethod
-    def frame(self) -> Frame | Tensor:
+    def frame(self) -> Frame:
         """What the network gets."""
 
     @abstractmethod
@@ -188,10 +186,10 @@ class _Group:
 
     def __init__(self, labels: Sequence[str]) -> None:
         self.labels = tuple(labels)
-        self.waiting: deque[Frame | Tensor] = deque()
+        self.waiting: deque[Frame] = deque()
         self.steps: Iterator[dict[str, Step]] | None = None
 
-    def frames(self) -> Iterator[Frame | Tensor]:
+    def frames(self) -> Iterator[Frame]:
         """What was handed in; where nothing is left, the rollout ends, and the next block begins another one."""
         while self.waiting:
             yield self.waiting.popleft()

@@ -7,15 +7,14 @@ from itertools import islice
 
 import numpy as np
 from jaxtyping import Float
-from torch import Tensor
 
 from ttt3r.data import Clip, SourceFrame
 from ttt3r.data.prefetch import read_ahead
 from ttt3r.evaluation.engine import Observer, Shown
 from ttt3r.evaluation.stops import stop_of_reading
-from ttt3r.evaluation.tasks import Moment, Recorder, Task
+from ttt3r.evaluation.tasks import Moment, Recorder, Task, TrueDepth
 from ttt3r.reconstructor import RecurrentNetwork
-from ttt3r.types import Outputs, Step
+from ttt3r.types import Frame, Outputs, Step
 
 AHEAD = 2
 """Frames that are read with their truth while the network works on those before."""
@@ -28,17 +27,17 @@ class ClipFrame(Shown[Moment]):
     item: SourceFrame
     clip: Clip
     camera_to_world: Float[np.ndarray, "4 4"]
-    depth: Float[np.ndarray, "true_height true_width"] | None
+    true_depth: TrueDepth | None
     depth_error: str = ""
 
     @property
-    def frame(self) -> Tensor:
+    def frame(self) -> Frame:
         """The prepared image."""
-        return self.item.image
+        return Frame(image=self.item.image)
 
     def seen_by(self, step: Step) -> Moment:
         """The same beside the result of a rule."""
-        return Moment(step, self.item, self.clip, self.camera_to_world, self.depth, self.depth_error)
+        return Moment(step, self.item, self.clip, self.camera_to_world, self.true_depth, self.depth_error)
 
 
 def clip_frames(
@@ -69,7 +68,8 @@ def _with_truth(clip: Clip, item: SourceFrame, with_depth: bool) -> ClipFrame:
     if not with_depth:
         return ClipFrame(item, clip, camera, None)
     try:
-        return ClipFrame(item, clip, camera, clip.visible_depth(item.index))
+        depth = clip.visible_depth(item.index)
+        return ClipFrame(item, clip, camera, None if depth is None else TrueDepth(depth))
     except Exception as error:
         return ClipFrame(item, clip, camera, None, stop_of_reading(error).note)
 

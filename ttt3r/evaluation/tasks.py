@@ -9,15 +9,38 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 
 from ttt3r.data import Clip, SourceFrame
 from ttt3r.evaluation.engine import Observer
 from ttt3r.evaluation.measuring import Measurement
 from ttt3r.evaluation.metric import Metric
 from ttt3r.types import Outputs, Step
+
+
+@dataclass(frozen=True)
+class TrueDepth:
+    """True depth of what a prepared frame shows; what is costly to find is found once for all rules.
+
+    Args:
+        metres: 0 where not measured.
+    """
+
+    metres: Float[np.ndarray, "true_height true_width"]
+
+    @cached_property
+    def places(self) -> Int64[np.ndarray, " pixel"]:
+        """Where it is measured, row by row: indices into the flat map."""
+        return np.flatnonzero((self.metres > 0) & (self.metres < np.inf))
+
+    @cached_property
+    def median(self) -> float:
+        """Of what is measured, metres; NaN where nothing is."""
+        values = self.metres.ravel()[self.places]
+        return float(np.median(values)) if len(values) else np.nan
 
 
 @dataclass(frozen=True)
@@ -29,7 +52,7 @@ class Moment:
         item: the prepared frame.
         clip: the sequence; row `item.index` belongs to the frame.
         camera_to_world: true camera in the world of the benchmark, metres; not finite where it is unknown.
-        depth: true depth of what the prepared frame shows, metres, 0 where not measured; `None` where there is none.
+        true_depth: of what the prepared frame shows; `None` where there is none.
         depth_error: why the depth of this frame cannot be read; empty if it can.
     """
 
@@ -37,8 +60,13 @@ class Moment:
     item: SourceFrame
     clip: Clip
     camera_to_world: Float[np.ndarray, "4 4"]
-    depth: Float[np.ndarray, "true_height true_width"] | None
+    true_depth: TrueDepth | None
     depth_error: str = ""
+
+    @property
+    def depth(self) -> Float[np.ndarray, "true_height true_width"] | None:
+        """True depth of what the prepared frame shows, metres, 0 where not measured; `None` where there is none."""
+        return None if self.true_depth is None else self.true_depth.metres
 
 
 class Recorder(Observer[Moment]):

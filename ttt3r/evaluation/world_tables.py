@@ -1,7 +1,6 @@
 """The tables of the experiment on procedural worlds: for the terminal, for Markdown, and every single number as CSV."""
 
-import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from ttt3r.evaluation.report.tables import Cell, Column, Table
 from ttt3r.evaluation.world_plots import BINS, bin_name, table_of_recall
 from ttt3r.evaluation.world_scores import ATE, ROTATION, TRANSLATION, WINDOW, WorldScores
 from ttt3r.evaluation.world_study import WorldStudy
-from ttt3r.files import replacing, sheet_cell
+from ttt3r.files import write_sheet
 from ttt3r.update_rules.labels import Control
 
 
@@ -172,29 +171,20 @@ def _cell(value: Interval) -> Cell:
 
 def write_tables(study: WorldStudy, errors: Path, answers: Path) -> None:
     """One row for each rule, length and world; and one for each memory, question and world."""
-    scores = study.scores
-    with replacing(errors) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["rule", "frames", "world", "rotation_degrees", "translation", "ate", "depth_abs_rel", "gain"])
-        tables = (scores.rotation_degrees, scores.translation, scores.ate, scores.depth_abs_rel, scores.gain)
-        for rule in dict.fromkeys(name for table in tables for name in table):
-            for row, length in enumerate(scores.lengths):
-                cells = [table[rule][row] if rule in table else None for table in tables]
-                worlds = len(next(cell for cell in cells if cell is not None))
-                for world in range(worlds):
-                    writer.writerow(
-                        [
-                            sheet_cell(rule),
-                            length,
-                            world,
-                            *("" if cell is None else float(cell[world]) for cell in cells),
-                        ]
-                    )
-    with replacing(answers) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["memory", "after", "frame", "world", "frames_since_seen", "variance", "color_error", "points"])
-        for asked in study.asked:
-            writer.writerows(map(sheet_cell, answer) for answer in _answers(asked))
+    columns = ("rule", "frames", "world", "rotation_degrees", "translation", "ate", "depth_abs_rel", "gain")
+    write_sheet(errors, columns, _numbers(study.scores))
+    columns = ("memory", "after", "frame", "world", "frames_since_seen", "variance", "color_error", "points")
+    write_sheet(answers, columns, (answer for asked in study.asked for answer in _answers(asked)))
+
+
+def _numbers(scores: WorldScores) -> Iterator[tuple[object, ...]]:
+    tables = (scores.rotation_degrees, scores.translation, scores.ate, scores.depth_abs_rel, scores.gain)
+    for rule in dict.fromkeys(name for table in tables for name in table):
+        cells = [table.get(rule) for table in tables]
+        places = np.ndindex(next(cell.shape for cell in cells if cell is not None))
+        for row, world in places:
+            numbers = ("" if cell is None else float(cell[row, world]) for cell in cells)
+            yield (rule, scores.lengths[row], world, *numbers)
 
 
 def _answers(asked: RecallScores) -> list[tuple[object, ...]]:

@@ -49,7 +49,8 @@ class TemporalSpatial(GatedUpdateRule[LastFrame]):
         threshold: movement, in shares of the mean, at which T is one half.
 
     Raises:
-        ValueError: if the threshold is negative or not finite; in a stream whose written frames change their size without a reset.
+        ValueError: if the threshold is negative or not finite; in a stream whose written frames change their size without
+            a reset.
 
     Example:
         >>> TemporalSpatial()
