@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Package: trimesh 5.2.0
-# Behaviour: colours of points go into COLOR_0 of a GLB as they are. Colours taken from pictures are sRGB, and a viewer that
-#   follows the standard takes COLOR_0 as linear, so the points look pale. The other way round, a GLB of another program
-#   is read too dark.
-# Expected: glTF 2.0 (3.7.2.1 and 3.9.2) has vertex colours as linear values. The mid grey of a picture, 128, is 55 then.
+# Behaviour: colours of points go into COLOR_0 of a GLB as they are. Colours taken from pictures are sRGB, and a
+#   viewer that follows the standard takes COLOR_0 as linear, so the points look pale. The other way round, a GLB of
+#   another program is read too dark.
+# Expected: glTF 2.0 (3.7.2.1 and 3.9.2) has vertex colours as linear values. The mid grey of a picture, 128, is 55
+#   then.
 # Seen: 128 is stored as 128 in a normalised accessor of unsigned bytes.
-# Instead: turn sRGB into linear before export to GLB (and back after reading), in float or 16 bits to keep dark tones; or
-#   export PLY, where colours are sRGB by custom.
+# Instead: turn sRGB into linear before export to GLB (and back after reading), in float or 16 bits to keep dark
+#   tones; or export PLY, where colours are sRGB by custom.
 set -euo pipefail
 
 work=$(mktemp -d)

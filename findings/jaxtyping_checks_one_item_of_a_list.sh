@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
 # Package: jaxtyping 0.3.11 with beartype 0.23.1
-# Behaviour: of a list of arrays one item is checked, drawn at random: a list with one wrong shape among ten passes nine
-#   times of ten. Axes are never compared between the items, and a dict is checked in one of its entries. When the draw
-#   hits, the error can blame something else, as the search for the culprit draws another item.
-# Expected: by the annotation each item has the shape, and "n" is one number for the whole call. beartype documents the
-#   sampling; a test that passes once is no proof.
+# Behaviour: of a list of arrays one item is checked, drawn at random: a list with one wrong shape among ten passes
+#   nine times of ten. Axes are never compared between the items, and a dict is checked in one of its entries. When
+#   the draw hits, the error can blame something else, as the search for the culprit draws another item.
+# Expected: by the annotation each item has the shape, and "n" is one number for the whole call. beartype documents
+#   the sampling; a test that passes once is no proof.
 # Seen: about 180 of 200 calls with a wrong item pass; all 200 with unequal n pass.
-# Instead: stack the list into one array with an axis more, give each array an argument of its own, or check in a loop with
-#   isinstance(item, Float[np.ndarray, "n 3"]) in a jaxtyped function.
+# Instead: stack the list into one array with an axis more, give each array an argument of its own, or check in a loop
+#   with isinstance(item, Float[np.ndarray, "n 3"]) in a jaxtyped function.
 set -euo pipefail
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
-"$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check jaxtyping==0.3.11 beartype==0.23.1 numpy==2.4.6
+"$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+  jaxtyping==0.3.11 beartype==0.23.1 numpy==2.4.6
 cd "$work"
 venv/bin/python - <<'PY'
 import sys

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Package: jsonargparse 4.53.0
-# Behaviour: an option with action="store_true" takes whatever a config file holds, without a check: the text 'false', a
-#   word, a number or a list. Every one but the empty ones counts as true in an `if`.
-# Expected: a flag is a bool. An option of type=bool is checked: 'false' in quotes becomes False and a word is refused.
+# Behaviour: an option with action="store_true" takes whatever a config file holds, without a check: the text 'false',
+#   a word, a number or a list. Every one but the empty ones counts as true in an `if`.
+# Expected: a flag is a bool. An option of type=bool is checked: 'false' in quotes becomes False and a word is
+#   refused.
 # Seen: fast: 'false' gives the text 'false' (true in an `if`); fast: hello and fast: [0] pass too.
 # Instead: declare the option with type=bool (--fast true), or action=ActionYesNo.
 set -euo pipefail

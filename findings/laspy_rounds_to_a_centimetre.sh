@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Package: laspy 2.7.0
-# Behaviour: a new LasData or laspy.create() has a scale of 0.01, so coordinates in metres are rounded to whole centimetres
-#   as they are set, and float colours of 0..1 are cut to 0 and 1, without a word.
-# Expected: LAS stores integers with a scale from the header, so a limit is no surprise; but a cloud of a room or an object
-#   turns into steps of 1 cm with nothing said.
+# Behaviour: a new LasData or laspy.create() has a scale of 0.01, so coordinates in metres are rounded to whole
+#   centimetres as they are set, and float colours of 0..1 are cut to 0 and 1, without a word.
+# Expected: LAS stores integers with a scale from the header, so a limit is no surprise; but a cloud of a room or an
+#   object turns into steps of 1 cm with nothing said.
 # Seen: an error of 5 mm for points of a room; a colour of 0.9 becomes 0.
 # Instead: set header.scales = [1e-5] * 3 and header.offsets = points.min(0) before the coordinates; give colours as
 #   (65535 * colour).astype(np.uint16).
@@ -34,6 +34,6 @@ for name, cloud in (("plain", plain), ("fine", fine)):
     errors.append(float(np.abs(laspy.read(f"{name}.las").xyz - points).max()))
 colour = int(laspy.read("plain.las").red[0])
 print("laspy", laspy.__version__, "expected an error far below 1 mm, and a bright red")
-print("seen", round(1000 * errors[0], 2), "mm by default,", round(1000 * errors[1], 4), "mm with a fine scale, red", colour)
+print("seen", round(1000 * errors[0], 2), "mm,", round(1000 * errors[1], 4), "mm with a fine scale, red", colour)
 sys.exit(0 if errors[0] > 0.004 and errors[1] < 1e-5 and colour == 0 else "changed: another default")
 PY

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Package: lightning 2.6.6 with torch 2.13.0
-# Behaviour: save_hyperparameters() puts a pathlib.Path into the checkpoint without a word, and the checkpoint cannot be
-#   read after the training: neither load_from_checkpoint nor fit(ckpt_path=...) take it.
-# Expected: what the Trainer wrote, the Trainer reads. torch.load reads only plain types since 2.6, so what cannot be read
-#   should be refused when it is saved, not when the run is over.
+# Behaviour: save_hyperparameters() puts a pathlib.Path into the checkpoint without a word, and the checkpoint cannot
+#   be read after the training: neither load_from_checkpoint nor fit(ckpt_path=...) take it.
+# Expected: what the Trainer wrote, the Trainer reads. torch.load reads only plain types since 2.6, so what cannot be
+#   read should be refused when it is saved, not when the run is over.
 # Seen: UnpicklingError, "Weights only load failed".
 # Instead: keep hyperparameters plain (str(path)), or name the class with torch.serialization.add_safe_globals before
 #   loading.

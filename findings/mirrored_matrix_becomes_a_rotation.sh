@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Package: pycolmap 4.2.1, viser 1.1.1, transforms3d 0.4.2, opencv-python-headless 5.0.0.93
-# Behaviour: all four turn a matrix that mirrors (determinant -1, for example diag(1, 1, -1) out of a wrong change of axes)
-#   into some quaternion or rotation vector without a word, each into another one; pycolmap and viser give a quaternion
-#   that has not even length 1.
-# Expected: a mirroring is no rotation, and no quaternion stands for it, so an error. SciPy's Rotation.from_matrix raises.
+# Behaviour: all four turn a matrix that mirrors (determinant -1, for example diag(1, 1, -1) out of a wrong change of
+#   axes) into some quaternion or rotation vector without a word, each into another one; pycolmap and viser give a
+#   quaternion that has not even length 1.
+# Expected: a mirroring is no rotation, and no quaternion stands for it, so an error. SciPy's Rotation.from_matrix
+#   raises.
 # Seen: the identity, or a turn by 180 degrees about one of three axes. Poses that were mirrored by mistake look
 #   plausible after that.
 # Instead: check np.linalg.det(matrix) > 0, or go through scipy.spatial.transform.Rotation.from_matrix.
@@ -12,7 +13,8 @@ set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
-"$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check pycolmap==4.2.1 viser==1.1.1 transforms3d==0.4.2 opencv-python-headless==5.0.0.93 scipy==1.17.1 numpy==2.4.6
+"$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+  pycolmap==4.2.1 viser==1.1.1 transforms3d==0.4.2 opencv-python-headless==5.0.0.93 scipy==1.17.1 numpy==2.4.6
 cd "$work"
 venv/bin/python - <<'PY'
 import sys

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Package: opencv-python-headless 5.0.0.93
 # Behaviour: cv2.fisheye.undistortPoints cuts the distorted angle at 90 degrees. With a lens that stretches the edge
-#   (positive k1) an angle of incidence far below 90 degrees has a distorted one above, and such pixels get a direction
-#   too near to the axis, without a word.
-# Expected: the model (theta_d = theta * (1 + k1 theta^2 + ...)) sets no limit for theta_d; undistortPoints is the inverse
-#   of cv2.fisheye.projectPoints.
-# Seen: right up to 1.2 rad; at 1.25, 1.3 and 1.4 rad the tangent is 2.83, 3.04 and 3.54 instead of 3.01, 3.60 and 5.80.
+#   (positive k1) an angle of incidence far below 90 degrees has a distorted one above, and such pixels get a
+#   direction too near to the axis, without a word.
+# Expected: the model (theta_d = theta * (1 + k1 theta^2 + ...)) sets no limit for theta_d; undistortPoints is the
+#   inverse of cv2.fisheye.projectPoints.
+# Seen: right up to 1.2 rad; at 1.25, 1.3 and 1.4 rad the tangent is 2.83, 3.04 and 3.54 instead of 3.01, 3.60 and
+#   5.80.
 # Instead: solve theta_d(theta) yourself with Newton's method, or use pycolmap's Camera.cam_from_img (OPENCV_FISHEYE).
 set -euo pipefail
 

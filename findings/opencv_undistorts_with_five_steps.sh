@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Package: opencv-python-headless 5.0.0.93
-# Behaviour: cv2.undistortPoints stops after 5 steps of its iteration, whatever is left, without a word. In the corners of
-#   a picture the points are off.
-# Expected: undistortPoints is the inverse of the model that projectPoints applies; with more steps it is, to 1e-9 pixels.
-# Seen: at the corner of 640 x 480 with f = 500: 0.2 pixels for a barrel distortion (-0.4, 0.2, k3 -0.05), 135 pixels for
-#   a pincushion distortion (0.3, 0.8).
+# Behaviour: cv2.undistortPoints stops after 5 steps of its iteration, whatever is left, without a word. In the
+#   corners of a picture the points are off.
+# Expected: undistortPoints is the inverse of the model that projectPoints applies; with more steps it is, to 1e-9
+#   pixels.
+# Seen: at the corner of 640 x 480 with f = 500: 0.2 pixels for a barrel distortion (-0.4, 0.2, k3 -0.05), 135 pixels
+#   for a pincushion distortion (0.3, 0.8).
 # Instead: cv2.undistortPoints(points, K, D, criteria=(3, 100, 1e-12)).
 set -euo pipefail
 

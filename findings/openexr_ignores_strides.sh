@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Package: OpenEXR 3.5.3 (the Python package)
-# Behaviour: OpenEXR.File writes the memory of an array that is not C-contiguous as it lies, under the array's shape. One
-#   channel of a picture (picture[..., 0]), a mirrored or a Fortran-ordered array is stored with wrong pixels, without
-#   a word.
+# Behaviour: OpenEXR.File writes the memory of an array that is not C-contiguous as it lies, under the array's shape.
+#   One channel of a picture (picture[..., 0]), a mirrored or a Fortran-ordered array is stored with wrong pixels,
+#   without a word.
 # Expected: the pixels of the file are the values of the array, or an error.
 # Seen: the channel [0, 3, 6, 9] of a row of RGB pixels 0..11 is read back as [0, 1, 2, 3].
 # Instead: pass np.ascontiguousarray(array) for every channel.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Package: Pillow 13.0.0
-# Behaviour: Image.fromarray takes int8 and uint32 arrays and changes their values: negative int8 become positive, uint32
-#   of 2**31 and more become negative. int16 is right.
+# Behaviour: Image.fromarray takes int8 and uint32 arrays and changes their values: negative int8 become positive,
+#   uint32 of 2**31 and more become negative. int16 is right.
 # Expected: mode I has signed 32-bit pixels, so -3 fits; what does not fit raises TypeError, as int64 does.
 # Seen: -3 becomes 253; 3000000000 becomes -1294967296.
 # Instead: array.astype(np.int32) for int8; split or scale uint32 (panoptic labels, encoded depth) yourself.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Package: Pillow 13.0.0
-# Behaviour: paste with a number fills a 16-bit picture (mode I;16) with another number: the low byte stands in both bytes.
+# Behaviour: paste with a number fills a 16-bit picture (mode I;16) with another number: the low byte stands in both
+#   bytes.
 # Expected: the documentation of Image.paste lets a colour be pasted, and says that an integer is one for single-band
 #   pictures. Image.new and putpixel set it right in the same mode.
 # Seen: paste(40000, box) gives 16448 (0x4040 instead of 0x9c40); paste(300, box) gives 11308.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Package: Pillow 13.0.0
-# Behaviour: saving a 16-bit picture (mode I;16) as WebP, with lossless=True too, or as AVIF cuts every value above 255 to
-#   255 without a word.
+# Behaviour: saving a 16-bit picture (mode I;16) as WebP, with lossless=True too, or as AVIF cuts every value above
+#   255 to 255 without a word.
 # Expected: an error, as JPEG, BMP, TGA, PCX and QOI raise for this mode ("cannot write mode I;16"), since the formats
 #   have 8 bits here.
 # Seen: depths of 1000, 30000 and 63000 mm are all 255 in the lossless WebP.
@@ -25,7 +25,8 @@ values = np.repeat(np.array([[200, 1000, 30000, 63000]], np.uint16), 8, 0).repea
 depth = Image.fromarray(values)
 print("Pillow", PIL.__version__, "expected: an error, or", np.unique(values).tolist())
 seen = {}
-for form, options in (("WEBP", {"lossless": True}), ("AVIF", {"quality": 100}), ("JPEG", {}), ("PNG", {}), ("TIFF", {})):
+forms = {"WEBP": {"lossless": True}, "AVIF": {"quality": 100}, "JPEG": {}, "PNG": {}, "TIFF": {}}
+for form, options in forms.items():
     file = io.BytesIO()
     try:
         depth.save(file, form, **options)

@@ -2,11 +2,11 @@
 # Package: Pillow 13.0.0
 # Behaviour: rotate and transform with BILINEAR or BICUBIC work on single bytes of a 16-bit picture (mode I;16, what a
 #   depth PNG opens as). The result keeps the mode and has other numbers: no value is near the right one.
-# Expected: values between those of the neighbours, as resize gives in the same mode and rotate in mode F; or an error, as
-#   other operations raise for this mode.
+# Expected: values between those of the neighbours, as resize gives in the same mode and rotate in mode F; or an
+#   error, as other operations raise for this mode.
 # Seen: depths of 24000 to 31000 mm, shifted by half a pixel, come back as about 110 to 150.
-# Instead: convert to mode F first (depth.convert("F")), or turn depth with NEAREST, which also makes no false depths at
-#   edges.
+# Instead: convert to mode F first (depth.convert("F")), or turn depth with NEAREST, which also makes no false depths
+#   at edges.
 set -euo pipefail
 
 work=$(mktemp -d)

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Package: trimesh 5.2.0 and pycolmap 4.2.1
-# Behaviour: both hold points in double precision and export PLY with float x, y, z. Georeferenced points (UTM, ECEF) lose
-#   up to 25 cm, and there is no option for more. trimesh reads a PLY with double exactly and writes it back rounded.
+# Behaviour: both hold points in double precision and export PLY with float x, y, z. Georeferenced points (UTM, ECEF)
+#   lose up to 25 cm, and there is no option for more. trimesh reads a PLY with double exactly and writes it back
+#   rounded.
 # Expected: PLY has the type double, and what is exported is what was held; or a word on what was lost.
 # Seen: errors of 0.1 to 0.25 m for points of a UTM zone 4,000 km from the equator.
 # Instead: subtract a fixed offset before export and keep it beside the file, or write double with plyfile.

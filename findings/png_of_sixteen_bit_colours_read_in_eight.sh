@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Package: Pillow 13.0.0, imageio 2.38.1 (its default reader is Pillow)
-# Behaviour: a PNG with three channels of 16 bits is opened as 8 bits: the low byte is dropped without a word. One channel
-#   of 16 bits keeps all.
+# Behaviour: a PNG with three channels of 16 bits is opened as 8 bits: the low byte is dropped without a word. One
+#   channel of 16 bits keeps all.
 # Expected: the PNG specification (ISO/IEC 15948) has 16 bits for colour too. KITTI stores optical flow in such files,
 #   (value - 32768) / 64 pixels, and others store normals.
 # Seen: imageio.v3.imread gives uint8; the flow steps are 4 pixels, so a flow of 1.5 pixels is read as 0.
@@ -11,7 +11,8 @@ set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
-"$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check pillow==13.0.0 imageio==2.38.1 opencv-python-headless==5.0.0.93 numpy==2.4.6
+"$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+  pillow==13.0.0 imageio==2.38.1 opencv-python-headless==5.0.0.93 numpy==2.4.6
 cd "$work"
 venv/bin/python - <<'PY'
 import sys

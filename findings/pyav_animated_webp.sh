@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Package: av (PyAV) 18.1.0. The same in 14.1.0 and 16.0.0.
-# Behaviour: an animated WebP opens without a word, its size is said to be 0, and decoding raises InvalidDataError, as if
-#   the file were damaged.
+# Behaviour: an animated WebP opens without a word, its size is said to be 0, and decoding raises InvalidDataError, as
+#   if the file were damaged.
 # Expected: the WebP container specification (RFC 9649) has animation (chunks ANIM and ANMF). Pillow writes and reads
 #   such a file. FFmpeg without a decoder for it should say that it is not supported, not that the data is invalid.
 # Seen: InvalidDataError: Invalid data found when processing input; a still WebP decodes.

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Package: av (PyAV) 16.0.0. The same in 14.1.0 and 15.1.0. Right in 17.0.0 and 18.1.0.
-# Behaviour: a limited-range clip that is tagged BT.709 is turned into RGB with the matrix of BT.601. Naming the colour
-#   space in reformat() changes nothing, as long as the source and the destination name the same one. A full-range frame
-#   (yuvj420p) gets the wrong matrix too.
-# Expected: the documentation of VideoReformatter.reformat says that src_colorspace=None stands for the colour space of
-#   the frame, and that a named one is used. ITU-R BT.709 gives the matrix: Kr 0.2126, Kb 0.0722.
+# Behaviour: a limited-range clip that is tagged BT.709 is turned into RGB with the matrix of BT.601. Naming the
+#   colour space in reformat() changes nothing, as long as the source and the destination name the same one. A
+#   full-range frame (yuvj420p) gets the wrong matrix too.
+# Expected: the documentation of VideoReformatter.reformat says that src_colorspace=None stands for the colour space
+#   of the frame, and that a named one is used. ITU-R BT.709 gives the matrix: Kr 0.2126, Kb 0.0722.
 # Seen: red (220, 30, 30) comes back as (201, 8, 30); BT.709 gives (217, 28, 28), which is red within rounding.
 # Instead: use PyAV 17 or newer. With an older one, name BT.709 as the source and another space as the destination
 #   (src_colorspace="ITU709", dst_colorspace="ITU601") for a limited-range clip, or convert the planes yourself.

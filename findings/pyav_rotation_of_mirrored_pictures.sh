@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Package: av (PyAV) 18.1.0. The same for JPEG in 14.1.0 and 16.0.0.
-# Behaviour: frame.rotation gives one angle for a picture that is to be mirrored and for one that is not: the mirroring
-#   is lost. Turning the pixels by that angle gives a wrong picture for 4 of the 8 EXIF orientations.
-# Expected: EXIF 2.32 defines 8 orientations; 2, 4, 5 and 7 mirror. PyAV documents rotation as the rotation component of
-#   the display matrix, in degrees, counterclockwise; nothing tells that the rest of the matrix was dropped.
-# Seen: 2 (left and right swapped) gives -180, as 3 (turned by 180); 4 (top and bottom swapped) gives 0, as 1 (upright).
+# Behaviour: frame.rotation gives one angle for a picture that is to be mirrored and for one that is not: the
+#   mirroring is lost. Turning the pixels by that angle gives a wrong picture for 4 of the 8 EXIF orientations.
+# Expected: EXIF 2.32 defines 8 orientations; 2, 4, 5 and 7 mirror. PyAV documents rotation as the rotation component
+#   of the display matrix, in degrees, counterclockwise; nothing tells that the rest of the matrix was dropped.
+# Seen: 2 (left and right swapped) gives -180, as 3 (turned by 180); 4 (top and bottom swapped) gives 0, as 1
+#   (upright).
 # Instead: apply Pillow's ImageOps.exif_transpose, which knows all eight, or work out the determinant of the display
 #   matrix.
 set -euo pipefail

@@ -3,8 +3,8 @@
 # Behaviour: looking at frame.side_data of a picture with EXIF (JPEG, PNG, WebP; every TIFF) raises ValueError, since
 #   the kind of side data that FFmpeg uses for EXIF has no name in PyAV. The other side data of the frame, such as the
 #   display matrix, cannot be reached either.
-# Expected: PyAV's documentation has frame.side_data as a container of the side data that FFmpeg attached. EXIF is what
-#   every phone and camera writes.
+# Expected: PyAV's documentation has frame.side_data as a container of the side data that FFmpeg attached. EXIF is
+#   what every phone and camera writes.
 # Seen: ValueError: 31 is not a valid Type.
 # Instead: read the orientation with Pillow (ImageOps.exif_transpose), or frame.rotation where no mirroring can occur.
 set -euo pipefail

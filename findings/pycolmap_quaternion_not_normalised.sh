@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Package: pycolmap 4.2.1. The same in 3.11.1 and 3.13.0. 3.10.0 scales the quaternion to length 1.
-# Behaviour: a text model whose quaternions are rounded to few decimals (as scripts write them) is read as it stands, and
-#   cam_from_world then has a matrix that is no rotation: distances in the camera are off by the error of the
+# Behaviour: a text model whose quaternions are rounded to few decimals (as scripts write them) is read as it stands,
+#   and cam_from_world then has a matrix that is no rotation: distances in the camera are off by the error of the
 #   quaternion's length, squared. Rotation3d(quat) does so too. No check complains.
-# Expected: COLMAP's description of images.txt says that the quaternion gives the rotation; every quaternion but zero does,
-#   and a rotation keeps distances (determinant 1).
+# Expected: COLMAP's description of images.txt says that the quaternion gives the rotation; every quaternion but zero
+#   does, and a rotation keeps distances (determinant 1).
 # Seen: 0.7 0.7 0 0 (a turn by 90 degrees, rounded) gives a determinant of 0.96 or so.
-# Instead: scale quaternions before writing (at least 9 decimals), or after reading: Rotation3d(q / np.linalg.norm(q)).
+# Instead: scale quaternions before writing (at least 9 decimals), or after reading: Rotation3d(q /
+#   np.linalg.norm(q)).
 set -euo pipefail
 
 work=$(mktemp -d)

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Package: pycolmap 4.2.1. The same in 3.10.0, 3.11.1 and 3.13.0.
-# Behaviour: an image name with a space is whole in a binary model and in what write_text writes, but read_text keeps only
-#   the part before the space. Two images of one folder "my scene/" get the same name.
-# Expected: a model written as text and read again is the same model. NAME is the last field of its line in images.txt.
+# Behaviour: an image name with a space is whole in a binary model and in what write_text writes, but read_text keeps
+#   only the part before the space. Two images of one folder "my scene/" get the same name.
+# Expected: a model written as text and read again is the same model. NAME is the last field of its line in
+#   images.txt.
 # Seen: 'my scene/1.png' and 'my scene/2.png' are both 'my' after write_text and reading.
 # Instead: keep binary models, or no spaces in file and folder names.
 set -euo pipefail

@@ -2,8 +2,8 @@
 # Package: pye57 0.4.19
 # Behaviour: write_scan_raw takes float64 coordinates and stores them in single precision. read_scan_raw gives float64
 #   back, which looks as if nothing was lost.
-# Expected: E57 (ASTM E2807) is a format for surveys and has double precision for coordinates; what is written as float64
-#   and read as float64 is the same.
+# Expected: E57 (ASTM E2807) is a format for surveys and has double precision for coordinates; what is written as
+#   float64 and read as float64 is the same.
 # Seen: points in UTM coordinates are off by up to 0.12 m or more.
 # Instead: write coordinates relative to the scanner and give the offset as translation, which stays double.
 set -euo pipefail

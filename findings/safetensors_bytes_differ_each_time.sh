@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Package: safetensors 0.8.0
-# Behaviour: the same tensors with the same metadata give other bytes at each save, as soon as the metadata has several
-#   entries: their order in the header is drawn anew each time. Tensors alone give the same bytes.
+# Behaviour: the same tensors with the same metadata give other bytes at each save, as soon as the metadata has
+#   several entries: their order in the header is drawn anew each time. Tensors alone give the same bytes.
 # Expected: the header is JSON in which the tensors are written in a fixed order, so users compare files by checksum.
 #   Nothing in the format's description says that the metadata is shuffled.
 # Seen: many different files out of 20 saves of one dictionary in one process.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Package: safetensors 0.8.0 (safetensors.numpy)
-# Behaviour: load and load_file raise a bare KeyError: 'BF16' for a file that holds one bfloat16 tensor, also if only the
-#   others are wanted: nothing of the file can be read. So it is for the 8-bit floats.
+# Behaviour: load and load_file raise a bare KeyError: 'BF16' for a file that holds one bfloat16 tensor, also if only
+#   the others are wanted: nothing of the file can be read. So it is for the 8-bit floats.
 # Expected: bfloat16 is one of the types of the format, and weights are often stored in it. An error that names the
 #   tensor and the type, or the other tensors.
 # Seen: KeyError 'BF16', KeyError 'F8_E4M3'.
@@ -11,7 +11,8 @@ set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
-"$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check safetensors==0.8.0 torch==2.13.0 numpy==2.4.6 packaging==26.3
+"$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+  safetensors==0.8.0 torch==2.13.0 numpy==2.4.6 packaging==26.3
 cd "$work"
 venv/bin/python - <<'PY'
 import sys

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Package: SciPy 1.17.1. 1.16.3 gives other shapes.
-# Behaviour: Rotation.from_euler with one axis reads a list of N angles as one rotation of N angles. One angle in a list
-#   gives a single rotation, where 1.16.3 gave a stack of one; two or more raise ValueError.
-# Expected: the documentation of 1.16 says that for a single axis an array of shape (N,) holds N rotations. Code for an
-#   orbit of cameras, from_euler("y", angles), was written by that.
+# Behaviour: Rotation.from_euler with one axis reads a list of N angles as one rotation of N angles. One angle in a
+#   list gives a single rotation, where 1.16.3 gave a stack of one; two or more raise ValueError.
+# Expected: the documentation of 1.16 says that for a single axis an array of shape (N,) holds N rotations. Code for
+#   an orbit of cameras, from_euler("y", angles), was written by that.
 # Seen: from_euler("z", [10]) has a matrix of shape (3, 3) instead of (1, 3, 3); from_euler("z", [0, 359]) raises.
 # Instead: give the angles as a column, np.asarray(angles)[:, None]: both versions take it alike.
 set -euo pipefail

@@ -2,8 +2,8 @@
 # Package: torch 2.13.0
 # Behaviour: after one write to torch.backends.cuda.matmul.fp32_precision = "tf32", reading
 #   torch.backends.cuda.matmul.allow_tf32 or torch.get_float32_matmul_precision() raises, though nothing was ever set
-#   through those. Code that saves and restores the setting (pytest's monkeypatch, a context manager) then fails, without
-#   a GPU too. After "ieee" the same read works.
+#   through those. Code that saves and restores the setting (pytest's monkeypatch, a context manager) then fails,
+#   without a GPU too. After "ieee" the same read works.
 # Expected: the CUDA notes of PyTorch advise to set through one of the two interfaces; a read changes nothing and can
 #   answer True.
 # Seen: RuntimeError, "mix of the legacy and new APIs".

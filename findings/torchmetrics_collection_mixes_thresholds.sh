@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Package: torchmetrics 1.9.0 with torch 2.13.0
-# Behaviour: a MetricCollection looks at the states of its metrics after the first update, and lets those with equal states
-#   share one from then on. Two metrics that differ in an argument only (a threshold) are often equal after an easy first
-#   batch, and both then give the result of one of them.
+# Behaviour: a MetricCollection looks at the states of its metrics after the first update, and lets those with equal
+#   states share one from then on. Two metrics that differ in an argument only (a threshold) are often equal after an
+#   easy first batch, and both then give the result of one of them.
 # Expected: a collection gives what each metric gives alone. compute_groups is documented as a saving of time.
 # Seen: BinaryAccuracy(threshold=0.9) gives 1.0 in the collection and 0.4 alone.
 # Instead: MetricCollection(..., compute_groups=False), or name the groups by hand.
@@ -11,7 +11,8 @@ set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
-"$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check torchmetrics==1.9.0 torch==2.13.0 numpy==2.4.6
+"$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+  torchmetrics==1.9.0 torch==2.13.0 numpy==2.4.6
 cd "$work"
 venv/bin/python - <<'PY'
 import sys

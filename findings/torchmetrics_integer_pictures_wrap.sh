@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Package: torchmetrics 1.9.0 with torch 2.13.0
-# Behaviour: MeanAbsoluteError and MeanSquaredError subtract and square in the type of the input. uint8 pictures and int16
-#   or int32 depths wrap around, and the result is a plausible small number.
-# Expected: the documentation of both asks for tensors and has the formula of the mean error; integers are taken without a
-#   word. The error does not depend on which of the two is the prediction.
+# Behaviour: MeanAbsoluteError and MeanSquaredError subtract and square in the type of the input. uint8 pictures and
+#   int16 or int32 depths wrap around, and the result is a plausible small number.
+# Expected: the documentation of both asks for tensors and has the formula of the mean error; integers are taken
+#   without a word. The error does not depend on which of the two is the prediction.
 # Seen: pictures of 5 and 250 have a mean absolute error of 11 or 245, by their order, and a squared error of 121
 #   instead of 60025; int32 depths that differ by 100000 have 1.4e9 instead of 1e10.
 # Instead: call .float() on both before update.
@@ -12,7 +12,8 @@ set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
-"$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check torchmetrics==1.9.0 torch==2.13.0 numpy==2.4.6
+"$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+  torchmetrics==1.9.0 torch==2.13.0 numpy==2.4.6
 cd "$work"
 venv/bin/python - <<'PY'
 import sys

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Package: trimesh 5.2.0
-# Behaviour: colours of type ushort in a PLY point cloud are cut to their low byte: a half bright point is black, and dark
-#   and bright points get the same colour.
-# Expected: PLY lets a property have any of its types, and trimesh scales colours of type float from 0..1 to 0..255; so
-#   ushort from 0..65535 to 0..255, or an error.
+# Behaviour: colours of type ushort in a PLY point cloud are cut to their low byte: a half bright point is black, and
+#   dark and bright points get the same colour.
+# Expected: PLY lets a property have any of its types, and trimesh scales colours of type float from 0..1 to 0..255;
+#   so ushort from 0..65535 to 0..255, or an error.
 # Seen: 65535, 32768, 257 become 255, 0, 1.
 # Instead: read the file with plyfile and divide by 257 before trimesh.PointCloud gets the colours.
 set -euo pipefail

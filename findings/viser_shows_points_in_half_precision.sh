@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Package: viser 1.1.1
-# Behaviour: add_point_cloud rounds points to float16 unless precision="float32" is given. At 100 m from the origin the
-#   steps are 6 cm; from 65520 m on the points are infinite and vanish. The handle gives the rounded points back.
-# Expected: other libraries keep float32 at least. The default is in the docstring, but nothing tells the size of the
+# Behaviour: add_point_cloud rounds points to float16 unless precision="float32" is given. At 100 m from the origin
+#   the steps are 6 cm; from 65520 m on the points are infinite and vanish. The handle gives the rounded points back.
+# Expected: other libraries keep float32 at least. The default stands in the signature, but nothing tells the size of the
 #   error, and no warning comes for a cloud that has visible steps.
 # Seen: errors up to 3 cm for points 100 m away, inf for UTM coordinates.
 # Instead: give precision="float32" and subtract the centre of the scene first.

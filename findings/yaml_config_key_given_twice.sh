@@ -2,10 +2,11 @@
 # Package: jsonargparse 4.53.0 with PyYAML 6.0.3
 # Behaviour: a key that stands twice in a YAML config passes without a word; the last one counts. A whole group that
 #   stands twice loses all that only its first copy said.
-# Expected: YAML 1.2.2 (3.2.1.3) says that the keys of a mapping are unique, so the file is not valid and the parser
+# Expected: YAML 1.2.2 (3.2.1.1) says that the keys of a mapping are unique, so the file is not valid and the parser
 #   that reads it should say so.
 # Seen: n: 2, n: 3 gives 3; model: {size: 8, depth: 4} and later model: {size: 16} leaves depth at its default 1.
-# Instead: read the file first with a parser that refuses it (ruamel.yaml does), and check configs in CI with yamllint.
+# Instead: read the file first with a parser that refuses it (ruamel.yaml does), and check configs in CI with
+#   yamllint.
 set -euo pipefail
 
 work=$(mktemp -d)
