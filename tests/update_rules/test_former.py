@@ -19,6 +19,7 @@ from ttt3r.update_rules import (
     RuleLabel,
     Scale,
     Schedule,
+    former,
 )
 from ttt3r.update_rules.former import is_same_rule, name_in
 
@@ -26,7 +27,7 @@ RECORDED = {
     "cut3r": "FullOverwrite()",
     "ttt3r": "ConfidenceAware(gradient=False)",
     "ttsa3r": "TemporalSpatial(threshold=1.5)",
-    "filt3r": "KalmanGain(initial=1.5, decay=1.0, q_min=0.02, q_max=0.5, sharpness=20.0, jump=3.0, smoothing=0.05, floor=0.01, noise=1.0, lowest=0.01, highest=0.99)",
+    "filt3r": "KalmanGain(initial=1.5, decay=1.0, q_min=0.02, q_max=0.5, sharpness=20.0, jump=3.0, smoothing=0.05, floor=0.01, noise=1.0, lowest=0.01, highest=0.99)",  # noqa: E501
     "memix": "MemoryMixture(rule=ConfidenceAware(gradient=False), chunks=768, share=0.921875)",
     "recal3r": "Calibrated(base=0.1, decay=0.95)",
     "constant": "ConstantRate(rate=0.3)",
@@ -36,7 +37,7 @@ RECORDED = {
     "ortho": "Ortho(news=0.5, drift=0.05, smoothing=0.95, trust=Fixed())",
     "clip": "Clip(rate=0.33, multiple=2.0, smoothing=0.99)",
     "momentum": "Momentum(rate=0.33, smoothing=0.9)",
-    "raymap3r": "StaticView(regime=Routed(degrees=2.0, first=5, last=20), pooling=PatchPooling(), rays=OfficialRays(), strength=0.9, sharpness=3.0, warmup=5, smoothing=2.0)",
+    "raymap3r": "StaticView(regime=Routed(degrees=2.0, first=5, last=20), pooling=PatchPooling(), rays=OfficialRays(), strength=0.9, sharpness=3.0, warmup=5, smoothing=2.0)",  # noqa: E501
     "pas3r": "PoseAdaptive(translation=10.0, rotation=10.0, radius=0.5, sharpness=20.0, detail=0.1)",
     "frame_change": "FrameChange(smoothing=0.9)",
     "ssr": "SelfExpressive(window=4, temperature=1.0)",
@@ -73,9 +74,10 @@ def test_settings_count_and_newer_ones_must_be_at_their_defaults():
 
 
 def test_a_class_that_has_another_name_by_now_is_the_same_rule(monkeypatch):
-    monkeypatch.setattr(ConfidenceAware, "__name__", "TTT3R")
-    assert is_same_rule(ConfidenceAware(), "ConfidenceAware(gradient=False)")
-    assert is_same_rule(Scale(ConfidenceAware(), 2.0), "Scale(rule=ConfidenceAware(gradient=False), factor=2.0)")
+    monkeypatch.setitem(former.RULES_BY_CLASS, "Former", "ttt3r")
+    assert is_same_rule(ConfidenceAware(), "Former(gradient=False)")
+    assert is_same_rule(Scale(ConfidenceAware(), 2.0), "Scale(rule=Former(gradient=False), factor=2.0)")
+    assert not is_same_rule(ConfidenceAware(True), "Former(gradient=False)")
 
 
 def test_rules_of_rules():

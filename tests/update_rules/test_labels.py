@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import re
 import shlex
 import sys
 from dataclasses import dataclass
@@ -45,10 +46,35 @@ from ttt3r.update_rules.registry import WRAPPERS, name_of
 from ttt3r.update_rules.resets import Every, Never, ResetPolicy, WhenFar
 
 ODD = [
-    "a,b.safetensors", "runs@8/gate", "gate@8", "C:\\weights\\gate.safetensors", "a:b=c", "x:rate=0.1,ttt3r@8", "it's, here",
-    "'quoted'", '"twice"', "(old)/gate", "a (1).safetensors", "a(b", "a)b", "null", "true", "1e3", "a: b", "{a}", "[a]", "#a", "~",
-    " edges ", "gate+reset=8", "control of ttt3r", "a=b", "é,ü", "line\nbreak", "tab\there,", "--flag", "@", ",", ":", "'", "$HOME",
-]  # fmt: skip
+    *("a,b.safetensors", "runs@8/gate", "gate@8", "C:\\weights\\gate.safetensors", "a:b=c", "x:rate=0.1,ttt3r@8"),
+    *(
+        "it's, here",
+        "'quoted'",
+        '"twice"',
+        "(old)/gate",
+        "a (1).safetensors",
+        "a(b",
+        "a)b",
+        "null",
+        "true",
+        "1e3",
+        "a: b",
+    ),
+    *(
+        "{a}",
+        "[a]",
+        "#a",
+        "~",
+        " edges ",
+        "gate+reset=8",
+        "control of ttt3r",
+        "a=b",
+        "é,ü",
+        "line\nbreak",
+        "tab\there,",
+    ),
+    *("--flag", "@", ",", ":", "'", "$HOME"),
+]
 RESETS = [None, Never(), Every(1), Every(100), WhenFar(2.5), WhenFar(1e-7, 3)]
 
 
@@ -158,7 +184,7 @@ def test_weights_at_any_path_make_the_rule(path, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "path", ["C:\\w\\g", "s3://a/b", "me@host:/w", "a@b/c.d", "it's", "runs/a b (1)", "a[1]", "a=b", "x:y/z"]
+    "path", ["C:\\w\\g", "s3://a/b", "me@host:/w", "a@b/c.d", "it's", "a b (1)", "a[1]", "a=b", "x:y/z"]
 )
 def test_paths_that_are_clear_need_no_quotes(path):
     assert RuleLabel.parse(f"learned_token:weights={path}").settings == (("weights", path),)
@@ -231,9 +257,8 @@ def test_what_is_no_label_is_refused_with_the_cure(text, message):
     ],
 )
 def test_what_cannot_be_made_is_refused_with_the_cure(text, message):
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match=re.escape(message)):
         RuleLabel.parse(text).make()
-    assert message in str(caught.value)
 
 
 def test_rules_within_rules_by_their_names():
