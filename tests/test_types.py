@@ -155,7 +155,7 @@ def test_a_class_of_ones_own_that_was_moved_is_found(memory, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["os:system", "os.system", "system#00000000", "ttt3r.types:Frame", "Frame", "Step", "Path", ""]
+    "name", ["os:system", "os.system", "system#00000000", "ttt3r.types:Frame", "Frame", "Path", ""]
 )
 def test_a_header_makes_nothing_but_memories_and_imports_nothing(memory, tmp_path, name):
     claim = tree.describe(memory)

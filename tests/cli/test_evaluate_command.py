@@ -349,6 +349,7 @@ def test_weights_at_odd_paths_go_through_files_of_settings_labels_results_and_re
     units = read_results(here / "out")
     assert {unit.rows[0].rule for unit in units} >= {labels[0], f"{labels[1]}@2"}
     assert {RuleLabel.parse(unit.settings["rule"]).make() is not None for unit in units} == {True}
+    assert typed("evaluate --aggregate out")[0] == 0
     assert "a,b (1).st" in (here / "out/report/report.html").read_text()
 
 

@@ -199,8 +199,9 @@ FORMER_CLASSES = {
     "AttentionRecord": "ttt3r.update_rules.attention_record:AttentionRecord",
     "Filter": "ttt3r.update_rules.filt3r:Filter",
 }
-LEARNED = "LearnedToken(\n  channel=48, hidden=64, weights='a,b@8.st'\n"
-LEARNED += "  (gate): _Gate(\n    (mlp): Linear(in_features=48)\n  )\n)"
+LEARNED = (
+    "LearnedToken(\n  channel=48, hidden=64, weights='a,b@8.st'\n  (gate): _Gate(\n    (mlp): Linear(a=48)\n  )\n)"
+)
 
 
 def make_older(folder, rule):

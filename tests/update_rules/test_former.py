@@ -19,6 +19,7 @@ from ttt3r.update_rules import (
     RuleLabel,
     Scale,
     Schedule,
+    former,
 )
 from ttt3r.update_rules.former import is_same_rule, name_in
 
@@ -75,9 +76,10 @@ def test_settings_count_and_newer_ones_must_be_at_their_defaults():
 
 
 def test_a_class_that_has_another_name_by_now_is_the_same_rule(monkeypatch):
-    monkeypatch.setattr(ConfidenceAware, "__name__", "TTT3R")
-    assert is_same_rule(ConfidenceAware(), "ConfidenceAware(gradient=False)")
-    assert is_same_rule(Scale(ConfidenceAware(), 2.0), "Scale(rule=ConfidenceAware(gradient=False), factor=2.0)")
+    monkeypatch.setitem(former.RULES_BY_CLASS, "Former", "ttt3r")
+    assert is_same_rule(ConfidenceAware(), "Former(gradient=False)")
+    assert is_same_rule(Scale(ConfidenceAware(), 2.0), "Scale(rule=Former(gradient=False), factor=2.0)")
+    assert not is_same_rule(ConfidenceAware(True), "Former(gradient=False)")
 
 
 def test_rules_of_rules():

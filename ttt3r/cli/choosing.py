@@ -1,6 +1,7 @@
 """From words on the command line to objects: rules, networks, devices, resize policies."""
 
 import hashlib
+import itertools
 from argparse import SUPPRESS, Action
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -17,7 +18,7 @@ from ttt3r.network import CUT3R, load_network
 from ttt3r.network.checkpoint import CONFIG, NANO, WEIGHTS
 from ttt3r.runner import Precision, choose_device
 from ttt3r.types import Outputs
-from ttt3r.update_rules import Control, ResetPolicy, RuleLabel, StateUpdateRule
+from ttt3r.update_rules import Control, ResetPolicy, RuleLabel, StateUpdateRule, rule_names
 
 
 class Help(DefaultHelpFormatter):
@@ -97,15 +98,19 @@ def parse_rules(text: str) -> dict[str, StateUpdateRule]:
         ValueError: for an unknown rule or setting, or if the same words stand there twice.
     """
     rules: dict[str, StateUpdateRule] = {}
-    for label in RuleLabel.parse_list(text):
+    labels = RuleLabel.parse_list(text)
+    odd = [later for label, later in itertools.pairwise(labels) if label.settings and later.name not in rule_names()]
+    for label in labels:
         if str(label) in rules:
             raise ValueError(f"rule {str(label)!r} is named twice in {text!r}")
         try:
             rules[str(label)] = label.make()
-        except ValueError as error:
-            if label.settings or "=" not in text.partition(label.name)[0]:
+        except (ValueError, FileNotFoundError) as error:
+            if not odd:
                 raise
-            raise ValueError(f"{error}; if it belongs to the value before it, put that value in quotes") from None
+            raise ValueError(
+                f"{error}; if ,{odd[0].name} is no rule but part of the value before it, put that value in quotes"
+            ) from None
     if not rules:
         raise ValueError("no rules named; give at least one, e.g. --rules cut3r,ttt3r")
     return rules

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, TypeVar
 
+from torch import nn
+
 from ttt3r.update_rules.base import StateUpdateRule
 from ttt3r.update_rules.learned import LearnedRule
 from ttt3r.update_rules.registry import RULES, WRAPPERS
@@ -45,11 +47,11 @@ def settings_of(
 
 
 def given(value: object) -> list[tuple[str, Any, Any]]:
-    """Name, value and default of every setting: the fields of a dataclass, or the arguments of a module.
+    """Name, value and default of every setting: the fields of a dataclass, or the arguments of any other rule or module.
 
     What has no default, or was not kept by the module, has `MISSING`.
     """
-    if is_dataclass(value):
+    if is_dataclass(value) and not isinstance(value, type):
         return [
             (
                 field.name,
@@ -60,6 +62,8 @@ def given(value: object) -> list[tuple[str, Any, Any]]:
             if field.init
         ]
     found = []
+    if not isinstance(value, StateUpdateRule | nn.Module):
+        return []
     for name, parameter in inspect.signature(type(value)).parameters.items():
         default = MISSING if parameter.default is parameter.empty else parameter.default
         found.append((name, vars(value).get(name, default), default))
