@@ -121,8 +121,7 @@ class Evidence:
         image_layers: queries and keys behind `image_attention` (only with `Needs.IMAGE_ATTENTION`).
         make_reconstruction: runs the heads asked for and remembers what they gave (only with `Needs.READOUT`).
         make_reread: asks the old memory for another view, read-only (only with `Needs.REREAD`).
-        image: the frame's image in [-1, 1]; `None` for a frame without one (a question, which is never written), or if the
-            network does not hand it on in its `Tokens`.
+        image: the frame's image in [-1, 1]; `None` if the network does not hand it on in its `Tokens`.
     """
 
     age: Int[Tensor, " batch"]

@@ -110,7 +110,7 @@ def make_stream(sizes: Sizes = Sizes(), device: torch.device | str = "cpu", seed
     patches = sizes.grid[0] * sizes.grid[1]
     initial, scene = normal(sizes.state, sizes.channel), normal(sizes.state, sizes.channel)
     image, camera = normal(patches, sizes.feature), torch.eye(4).expand(sizes.batch, 4, 4)
-    stretch = torch.linspace(0.8, 1.2, sizes.channel)  # learned in a network: channels are not all of one size
+    stretch = torch.linspace(0.95, 1.05, sizes.channel)  # learned in a network: channels are not all of one size
     frames: list[SyntheticFrame] = []
     for _ in range(sizes.frames):
         scene = 0.8 * scene + 0.6 * normal(sizes.state, sizes.channel)

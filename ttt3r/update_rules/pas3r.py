@@ -31,9 +31,9 @@ class PoseAdaptive(GatedUpdateRule[LastCamera]):
 
     dx (metres) and dq (angle, radians) are the motion between the cameras that the network predicts for the last frame and
     this one; R is the share of the amplitude spectrum above the spatial frequency r, so that a blurred picture counts less;
-    gray is the luma in [0, 1]. The gain is one number for all tokens. It carries the last camera. A frame without an image
-    gives 0: such a frame is a question, and is never written. A camera that stands still writes nothing, even if the scene
-    moves; and the gain rests on the very camera that drifts.
+    gray is the luma in [0, 1]. The gain is one number for all tokens. It carries the last camera. Behind a network that
+    hands no image on the gain is 0. A camera that stands still writes nothing, even if the scene moves; and the gain rests on
+    the very camera that drifts.
 
     Reference: *PAS3R*, 2026, https://arxiv.org/abs/2603.21436, from detailed notes on the paper (its code was not at hand).
     UNVERIFIED: w_1, w_2 and r are not given in the paper, nor how dq is measured. Ours: dq is the angle; weights of 10 give
