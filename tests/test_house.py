@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "ttt3r"
 
 FLOORS = {
-    1: {"_version", "types", "tree", "geometry", "files", "untrusted", "intake", "threads"},
+    1: {"_version", "types", "tree", "saved_tree", "geometry", "files", "untrusted", "intake", "threads"},
     2: {"network", "update_rules", "data", "export"},
     3: {"reconstructor", "guard", "grouping", "compilation", "resuming"},
     4: {"rollout"},

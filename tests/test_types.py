@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch.utils import _pytree as pytree
 
 from ttt3r import tree
+from ttt3r.saved_tree import describe
 from ttt3r.types import Frame, Memory, Reconstruction, RuleState, Tokens
 from ttt3r.update_rules import RULES, Recorded, Scale
 
@@ -97,7 +98,7 @@ def test_no_file_names_a_module_and_all_come_back(memory, tmp_path, name):
     assert "ttt3r" not in found["memory"]
     assert ":" not in re.sub(r'": ', "", found["memory"])
     assert same(Memory.load(tmp_path / "m"), full)
-    assert tree.describe(Memory.load(tmp_path / "m")) == tree.describe(full)
+    assert describe(Memory.load(tmp_path / "m")) == describe(full)
 
 
 def test_memories_of_older_releases_are_read_also_where_a_class_has_moved(memory, tmp_path):
@@ -110,7 +111,7 @@ def test_memories_of_older_releases_are_read_also_where_a_class_has_moved(memory
 
 
 def test_a_newer_format_is_refused_with_the_cure(memory, tmp_path):
-    save_as(tmp_path / "m", memory, tree.describe(memory), format="3")
+    save_as(tmp_path / "m", memory, describe(memory), format="3")
     with pytest.raises(ValueError, match="of format '3', which a newer release wrote; update ttt3r"):
         Memory.load(tmp_path / "m")
 
@@ -129,7 +130,7 @@ def test_classes_of_one_name_are_told_apart(memory, tmp_path):
         full.save(tmp_path / kind.__module__)
         assert kind.__module__ not in header(tmp_path / kind.__module__)["memory"]
         assert type(Memory.load(tmp_path / kind.__module__).rule) is kind
-    older = tree.describe(memory) | {"class": "ttt3r.types:Memory"}
+    older = describe(memory) | {"class": "ttt3r.types:Memory"}
     for kind in (second, first):
         older["fields"]["rule"] = {
             "class": f"{kind.__module__}:Filter",
@@ -158,7 +159,7 @@ def test_a_class_of_ones_own_that_was_moved_is_found(memory, tmp_path):
     "name", ["os:system", "os.system", "system#00000000", "ttt3r.types:Frame", "Frame", "Path", ""]
 )
 def test_a_header_makes_nothing_but_memories_and_imports_nothing(memory, tmp_path, name):
-    claim = tree.describe(memory)
+    claim = describe(memory)
     claim["fields"]["rule"] = {"class": name, "fields": {}}
     before = set(sys.modules)
     save_as(tmp_path / "m", memory, claim)

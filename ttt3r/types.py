@@ -38,6 +38,7 @@ from torch import Tensor
 from ttt3r import tree
 from ttt3r.files import replacing
 from ttt3r.geometry import transform_points
+from ttt3r.saved_tree import describe, rebuild
 from ttt3r.untrusted import parse_json, reading, shown
 
 
@@ -251,7 +252,7 @@ class Memory:
         """Write the memory to a safetensors file: replaced as a whole, so that a kill leaves the old one or the new one."""
         tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tree.named_tensors(self)}
         with replacing(Path(path)) as partial:
-            save_file(tensors, partial, metadata={"format": str(_FORMAT), "memory": json.dumps(tree.describe(self))})
+            save_file(tensors, partial, metadata={"format": str(_FORMAT), "memory": json.dumps(describe(self))})
 
     @classmethod
     def load(cls, path: str | Path, device: torch.device | str = "cpu") -> "Memory":
@@ -271,7 +272,7 @@ class Memory:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
             if facts.get("format", "1") not in ("1", str(_FORMAT)):
                 raise ValueError(f"it is of format {shown(facts['format'])}, which a newer release wrote; update ttt3r")
-            memory = tree.rebuild(parse_json(description), tensors, (cls, RuleState, *_descendants(RuleState)))
+            memory = rebuild(parse_json(description), tensors, (cls, RuleState, *_descendants(RuleState)))
             if not isinstance(memory, cls):
                 raise ValueError(f"it holds a {type(memory).__name__} and no memory")
             memory._require_sound()

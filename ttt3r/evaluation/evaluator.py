@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ttt3r.data import Clip
 from ttt3r.evaluation.accounting import equal_gain_constant
 from ttt3r.evaluation.canonical import canonical_text, stable_hash
 from ttt3r.evaluation.contenders import Contender
@@ -27,15 +26,14 @@ from ttt3r.evaluation.gain_task import GAIN_MEAN, GAIN_STD
 from ttt3r.evaluation.passes import ClipRecord, clip_frames
 from ttt3r.evaluation.prefixes import judge, stopped
 from ttt3r.evaluation.protocol import Protocol
-from ttt3r.evaluation.provenance import costs_of, facts_of, forget_peak_memory
+from ttt3r.evaluation.provenance import costs_of, facts_of, findings_of, forget_peak_memory
 from ttt3r.evaluation.result_files import ResultFolder, final
-from ttt3r.evaluation.rows import FINDINGS, Origin, UnitResult
+from ttt3r.evaluation.rows import Origin, UnitResult
 from ttt3r.evaluation.sharding import Shard
 from ttt3r.evaluation.sources import SequenceEntry
 from ttt3r.evaluation.stops import Stop, stop_of_reading
 from ttt3r.evaluation.trace import Trace
 from ttt3r.evaluation.units import Unit
-from ttt3r.files import escaped
 from ttt3r.reconstructor import RecurrentNetwork, begin
 from ttt3r.update_rules.constant import ConstantRate
 from ttt3r.update_rules.sources import rule_fingerprint
@@ -232,7 +230,7 @@ class _Work:
                 evaluation.chunk,
                 lambda frames, _: self.on_frame(clip.name, frames),
             )
-            costs, facts = costs_of(done), facts_of(self.network, done) | _findings(clip)
+            costs, facts = costs_of(done), facts_of(self.network, done) | findings_of(clip)
             results = {
                 unit: UnitResult(
                     tuple(unit.row(judged) for judged in judge(protocol.lengths, done.available, lane)),
@@ -244,11 +242,6 @@ class _Work:
                 for unit, lane in lanes.items()
             }
             return self.folder.write(results, {unit: trace.write for unit, trace in traces.items()})
-
-
-def _findings(clip: Clip) -> dict[str, str]:
-    lines = dict.fromkeys(escaped(" ".join(str(finding).split())) for finding in clip.findings)
-    return {FINDINGS: "\n".join(lines)} if lines else {}
 
 
 def _not_opened(evaluation: Evaluation, missing: Mapping[Unit, Contender], stop: Stop) -> dict[Unit, UnitResult]:

@@ -5,9 +5,12 @@ import platform
 import torch
 
 from ttt3r._version import __version__
+from ttt3r.data import Clip
 from ttt3r.evaluation.cost import PASS_COSTS, peak_bytes
 from ttt3r.evaluation.engine import Pass
 from ttt3r.evaluation.passes import ClipRecord
+from ttt3r.evaluation.rows import FINDINGS
+from ttt3r.files import escaped
 from ttt3r.reconstructor import RecurrentNetwork, begin
 from ttt3r.update_rules.frozen import Frozen
 
@@ -44,3 +47,9 @@ def forget_peak_memory() -> None:
 def peak_memory() -> float:
     """Most memory that was in use, bytes: of the GPU if there is one, else of the process since it began."""
     return peak_bytes(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def findings_of(clip: Clip) -> dict[str, str]:
+    """What the source of a sequence had to say, one finding a line."""
+    lines = dict.fromkeys(escaped(" ".join(str(finding).split())) for finding in clip.findings)
+    return {FINDINGS: "\n".join(lines)} if lines else {}
