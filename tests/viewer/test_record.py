@@ -36,4 +36,4 @@ def test_the_memory_goes_on_with_its_record(runs):
 def test_a_resumed_run_must_go_on_recording(runs, capsys):
     words = ["run", str(runs.parent / "sequence/rgb"), "--network", "tiny-random", "--min-confidence", "1"]
     assert main([*words, "--rule", "ttt3r", "--resume", "--out", str(runs / "b")]) == 2
-    assert "AttentionRecorded" in capsys.readouterr().err
+    assert "attention_recorded" in capsys.readouterr().err
