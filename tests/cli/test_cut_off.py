@@ -147,5 +147,5 @@ def test_an_older_comparison_stays_until_there_is_a_new_one(typed, refused, here
     assert typed(f"{COMPARE} cut3r")[0] == 0
     before = {path: path.read_bytes() for path in (here / "out").iterdir()}
     refused(f"{COMPARE.replace('room', 'nowhere')} cut3r --overwrite")
-    refused(f"{COMPARE} cut3r,my_lab.Mistaken --overwrite")
+    refused(f"{COMPARE} my_lab.Mistaken --overwrite")
     assert {path: path.read_bytes() for path in (here / "out").iterdir()} == before

@@ -137,6 +137,10 @@ def test_where_no_rule_is_left_the_error_of_the_first_is_raised(network, clip):
     assert compare(network, {"a": Spoiler("mistake")}, [clip], lengths=[3]).rows[0].gain_mean == 0.5
     with pytest.raises(ValueError, match="no rules to run"):
         compare(network, {}, [clip])
+    with pytest.raises(ValueError, match="chunk must be at least 1 frame, got 0"):
+        compare(network, some("cut3r"), [clip], chunk=0)
+    with pytest.raises(ValueError, match="no frame to run"):
+        compare(network, some("cut3r"), [replace(clip, source=Skipping(clip.source))])
     with pytest.raises(ValueError, match="reset policies for"):
         compare(network, some("cut3r"), [clip], reset_every={"ttt3r": 3})
 
@@ -197,6 +201,13 @@ class Counted(FrameSource):
             self.read += 1
             self.threads.add(threading.current_thread())
             yield item
+
+
+class Skipping(Counted):
+    """No frame of another source can be read, and none is asked for."""
+
+    def __iter__(self) -> Generator[SourceFrame, None, None]:
+        yield from ()
 
 
 def readers():

@@ -140,6 +140,24 @@ class CostMeter:
         )
 
 
+@dataclass
+class Seconds:
+    """Wall time of a pass by part: waiting for frames and truth, the network, and measuring."""
+
+    reading: float = 0.0
+    network: float = 0.0
+    measuring: float = 0.0
+
+    @contextmanager
+    def spent(self, part: str) -> Iterator[None]:
+        """Add what the block takes to a part."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            setattr(self, part, getattr(self, part) + time.perf_counter() - started)
+
+
 def slope(values: Float[np.ndarray, " frame"]) -> float:
     """Growth per frame, by least squares; NaN for fewer than two frames."""
     if len(values) < 2:

@@ -4,15 +4,15 @@ What differs between evaluations is what is shown (the frames of a clip, those o
 keeps of it. A rule that fails leaves the pass; the others go on; nothing is lost.
 """
 
-import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
+from ttt3r.evaluation.cost import Seconds
 from ttt3r.evaluation.stops import Stop, stop_of, stop_of_reading
 from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.rollout import rollout_rules
@@ -78,24 +78,6 @@ class Lane(Generic[Kept]):
 
 
 @dataclass
-class Seconds:
-    """Wall time of a pass by part: waiting for frames and truth, the network, and measuring."""
-
-    reading: float = 0.0
-    network: float = 0.0
-    measuring: float = 0.0
-
-    @contextmanager
-    def spent(self, part: str) -> Iterator[None]:
-        """Add what the block takes to a part."""
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            setattr(self, part, getattr(self, part) + time.perf_counter() - started)
-
-
-@dataclass
 class Pass(Generic[Kept]):
     """A pass over a stream: its rules by label, and what it cost.
 
@@ -115,10 +97,13 @@ class Pass(Generic[Kept]):
         """Refuse a pass that nothing came of.
 
         Raises:
+            ValueError: if the stream gave no frame.
             Exception: that the stream could not be read to its end; or, where no rule came to the end, that of the first.
         """
         if self.unread is not None:
             raise self.unread
+        if not self.available:
+            raise ValueError("there was no frame to run rules on; give a sequence of at least one that can be read")
         stops = [lane.stop for lane in self.lanes.values()]
         if stops[0] is not None and None not in stops:
             raise stops[0].error
@@ -148,7 +133,12 @@ def run_pass(
         outputs: which heads run.
         chunk: frames that are encoded and read out together, where no rule looks at the readout.
         on_frame: called after each frame.
+
+    Raises:
+        ValueError: for a chunk below 1.
     """
+    if chunk < 1:
+        raise ValueError(f"chunk must be at least 1 frame, got {chunk}")
     done, groups = Pass(lanes), [_Group(tuple(lanes))]
     with closing(stream):
         for block in _blocks(stream, chunk, done):
