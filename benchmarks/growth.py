@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 import ttt3r
-from ttt3r.evaluation.cost import held_bytes
+from ttt3r.evaluation.measures.cost import held_bytes
 from ttt3r.update_rules import ConfidenceAware
 
 WINDOW = 100

@@ -15,7 +15,8 @@ import torch
 import ttt3r
 from ttt3r.data.procedural import ClipTruth, sample_clips
 from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD, TRAINING_LENGTH
-from ttt3r.evaluation.forgetting import (
+from ttt3r.evaluation.metrics.intervals import mean_interval, pooled_ratio_interval, ratio_interval
+from ttt3r.evaluation.worlds.forgetting import (
     ANOTHER_SCENE,
     NOTHING_SEEN,
     SCENE_AVERAGE,
@@ -23,8 +24,7 @@ from ttt3r.evaluation.forgetting import (
     recall,
     with_controls,
 )
-from ttt3r.evaluation.intervals import mean_interval, pooled_ratio_interval, ratio_interval
-from ttt3r.evaluation.worlds import MEAN_DEPTH, NO_MOTION, WorldScores, mean_depth_image, score_worlds
+from ttt3r.evaluation.worlds.running import MEAN_DEPTH, NO_MOTION, WorldScores, mean_depth_image, score_worlds
 from ttt3r.training.losses import between_token_share, effective_rank
 from ttt3r.types import Frame, Memory
 from ttt3r.update_rules import RULES

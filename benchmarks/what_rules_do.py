@@ -20,11 +20,11 @@ import ttt3r
 from ttt3r.data.procedural import sample_clips
 from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
 from ttt3r.evaluation import GainAccount, mean_interval
-from ttt3r.evaluation.accounting import GainMoment
-from ttt3r.evaluation.intervals import Interval
-from ttt3r.evaluation.plots import COLORS, INK, new_figure, quiet_axes
+from ttt3r.evaluation.measures.gains import GainMoment
+from ttt3r.evaluation.metrics.intervals import Interval
+from ttt3r.evaluation.plots.plots import COLORS, INK, new_figure, quiet_axes
 from ttt3r.evaluation.report.statistics import holm, sign_flip_test
-from ttt3r.evaluation.world_study import WorldPlan, WorldStudy, control_rules, run_study
+from ttt3r.evaluation.worlds.study import WorldPlan, WorldStudy, control_rules, run_study
 from ttt3r.types import Frame
 from ttt3r.update_rules import RULES, Control, StateUpdateRule
 

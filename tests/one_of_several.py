@@ -11,11 +11,11 @@ import sys
 from pathlib import Path
 
 from ttt3r.data import Clip, ResizePolicy
-from ttt3r.evaluation.contenders import Contender
-from ttt3r.evaluation.distributed import Processes, evaluate_together
-from ttt3r.evaluation.evaluator import Evaluation
-from ttt3r.evaluation.protocol import Protocol
-from ttt3r.evaluation.sources import ProceduralWorlds
+from ttt3r.evaluation.engine.contenders import Contender
+from ttt3r.evaluation.engine.distributed import Processes, evaluate_together
+from ttt3r.evaluation.engine.evaluator import Evaluation
+from ttt3r.evaluation.engine.sources import ProceduralWorlds
+from ttt3r.evaluation.protocols.base import Protocol
 from ttt3r.network import CUT3R, CUT3RConfig
 from ttt3r.update_rules import RULES
 

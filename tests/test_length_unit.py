@@ -8,8 +8,8 @@ import pytest
 
 import ttt3r
 from ttt3r.cli import main
-from ttt3r.data.demo import write_demo_sequence
-from ttt3r.evaluation import plots
+from ttt3r.data.sequences.demo import write_demo_sequence
+from ttt3r.evaluation.plots import plots
 from ttt3r.export import PointSelection, RunRecord, SavedRun
 from ttt3r.network import CUT3RConfig
 from ttt3r.types import LengthUnit

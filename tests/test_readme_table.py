@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 from ttt3r.cli.main import build_parser
-from ttt3r.evaluation.world_study import WorldPlan
+from ttt3r.evaluation.worlds.study import WorldPlan
 
 ROOT = Path(__file__).parent.parent
 SAVED = ROOT / "docs" / "numbers" / "demo.md"

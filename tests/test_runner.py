@@ -14,8 +14,8 @@ from PIL import Image
 
 from ttt3r.cli import main
 from ttt3r.data import BrokenImage, CropToPatches, Prefetch, open_source
-from ttt3r.data.files import ImageFiles
-from ttt3r.data.prepared import PreparedFrames
+from ttt3r.data.frames.files import ImageFiles
+from ttt3r.data.frames.prepared import PreparedFrames
 from ttt3r.export import PointSelection, RunFolder, RunRecord, SavedRun
 from ttt3r.guard import BadStep, ChunkTooLarge
 from ttt3r.network import CUT3R, CUT3RConfig

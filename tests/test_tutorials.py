@@ -148,7 +148,9 @@ DRAWS = [*TUTORIALS, *sorted((ROOT / "docs" / "figures").glob("*.py")), *sorted(
 def test_rules_are_drawn_and_named_as_everywhere(script):
     """Colours come by the name of a rule, and a control has the name that tables give it."""
     text = script.read_text()
-    assert not re.search(r"zip\(\s*COLORS|in enumerate\(COLORS", text), "take rule_styles of ttt3r.evaluation.palette"
+    assert not re.search(r"zip\(\s*COLORS|in enumerate\(COLORS", text), (
+        "take rule_styles of ttt3r.evaluation.plots.palette"
+    )
     assert not re.search(r"\"(its control|constant of \w+|constant [0-9.]+|\w+, reset)\"", text)
     drawn = dict(re.findall(r'"(cut3r|ttt3r|frozen)".*(#[0-9A-F]{6})', text))
     assert not drawn, "a colour of its own for a rule"

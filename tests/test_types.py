@@ -54,7 +54,7 @@ OLDER = {
         "state": {"tensor": "state"},
         "pose": {"tensor": "pose"},
         "rule": {
-            "class": "ttt3r.update_rules.filt3r:Filter",
+            "class": "ttt3r.update_rules.rules.filt3r:Filter",
             "fields": {
                 "variance": {"tensor": "rule.variance"},
                 "candidate": {"tensor": "rule.candidate"},
@@ -105,7 +105,9 @@ def test_memories_of_older_releases_are_read_also_where_a_class_has_moved(memory
     full = of_rule(memory, RULES["filt3r"]())
     save_as(tmp_path / "m", full, OLDER)
     assert same(Memory.load(tmp_path / "m"), full)
-    moved = json.loads(json.dumps(OLDER).replace("ttt3r.update_rules.filt3r", "ttt3r.update_rules.elsewhere.kalman"))
+    moved = json.loads(
+        json.dumps(OLDER).replace("ttt3r.update_rules.rules.filt3r", "ttt3r.update_rules.elsewhere.kalman")
+    )
     save_as(tmp_path / "m", full, moved)
     assert same(Memory.load(tmp_path / "m"), full)
 

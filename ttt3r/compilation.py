@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ttt3r import tree
+import ttt3r.tree as tree
 from ttt3r.network import CUT3R
 from ttt3r.types import AttentionBias, Features, Frame, Memory, Needs, Outputs, Proposal, Reconstruction, Tokens
 

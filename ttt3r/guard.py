@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ttt3r import tree
+import ttt3r.tree as tree
 from ttt3r.intake import extremes, wrong_range
 from ttt3r.types import STATELESS, Memory, Step
 from ttt3r.update_rules.base import StateUpdateRule

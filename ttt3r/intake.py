@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from ttt3r import tree
+import ttt3r.tree as tree
 from ttt3r.types import Frame
 
 ROUNDING = 0.02

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from ttt3r import tree
+import ttt3r.tree as tree
 from ttt3r.intake import check_image, fitted
 from ttt3r.types import (
     STATELESS,

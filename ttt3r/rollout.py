@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from ttt3r import tree
+import ttt3r.tree as tree
 from ttt3r.data import CropToPatches, FrameSource, open_source
 from ttt3r.grouping import Frames, groups
 from ttt3r.guard import check_memory, check_step, is_shortage, shortage

@@ -35,7 +35,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ttt3r import tree
+import ttt3r.tree as tree
 from ttt3r.files import replacing
 from ttt3r.geometry import transform_points
 from ttt3r.saved_tree import describe, rebuild

@@ -25,7 +25,7 @@ import ttt3r
 from ttt3r.data.procedural import ClipTruth, sample_clips
 from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
 from ttt3r.evaluation import equal_gain_constants, mean_interval, score_worlds
-from ttt3r.evaluation.palette import rule_styles
+from ttt3r.evaluation.plots.palette import rule_styles
 from ttt3r.types import Needs, RuleState
 from ttt3r.update_rules import ConfidenceAware, Frozen, FullOverwrite, Gain, GatedUpdateRule
 from ttt3r.update_rules.evidence import Evidence

@@ -18,7 +18,7 @@ import ttt3r
 from ttt3r.data.procedural import ClipTruth, sample_clips
 from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
 from ttt3r.evaluation import Interval, mean_interval, score_worlds, trajectory_errors, umeyama
-from ttt3r.evaluation.palette import COLORS, rule_styles
+from ttt3r.evaluation.plots.palette import COLORS, rule_styles
 from ttt3r.update_rules import ConfidenceAware, ConstantRate, FullOverwrite
 
 SMOKE_TEST = os.environ.get("SMOKE_TEST") == "1"

@@ -10,7 +10,7 @@ import torch
 from make_figures import CARD, INK, LINE, SOFT, card, save
 from matplotlib.axes import Axes
 
-from ttt3r.evaluation.palette import FAST_COLORS
+from ttt3r.evaluation.plots.palette import FAST_COLORS
 from ttt3r.update_rules.fast_weights import (
     FAST_WEIGHTS,
     RecallTask,

@@ -20,8 +20,8 @@ from PIL import Image
 
 import ttt3r
 from ttt3r.data import Clip
-from ttt3r.evaluation.cloud_image import BACKGROUND, View, shaded_image
-from ttt3r.evaluation.palette import rule_styles
+from ttt3r.evaluation.plots.cloud_image import BACKGROUND, View, shaded_image
+from ttt3r.evaluation.plots.palette import rule_styles
 from ttt3r.update_rules import RULES
 
 CARD, INK, SOFT, LINE = "#FAFAF7", "#2B2F36", "#6B7280", "#C9CCD1"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from ttt3r.evaluation.plots import COLORS, INK, new_figure, quiet_axes
+from ttt3r.evaluation.plots.plots import COLORS, INK, new_figure, quiet_axes
 
 HERE = Path(__file__).parent
 CURVES = HERE.parent / "numbers" / "training.csv"

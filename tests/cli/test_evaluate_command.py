@@ -16,7 +16,7 @@ import yaml
 
 from ttt3r.cli import main
 from ttt3r.data import write_demo_sequence
-from ttt3r.evaluation.result_files import read_results
+from ttt3r.evaluation.results.files import read_results
 
 EVALUATE = "evaluate folder --root rooms --network tiny-random --size 64 --device cpu"
 

@@ -7,7 +7,7 @@ import torch
 from network.test_checkpoint import TINY, official_state
 
 from ttt3r.data import write_demo_sequence
-from ttt3r.evaluation.acceptance import check_checkpoint
+from ttt3r.evaluation.protocols.acceptance import check_checkpoint
 from ttt3r.network import CUT3R, CUT3RConfig
 
 NAME = "rgbd_dataset_freiburg3_sitting_xyz"

@@ -101,7 +101,7 @@ def test_a_rule_in_a_file_of_the_current_folder(typed, here, record):
 def test_a_rule_of_an_installed_package(typed, here, monkeypatch, record):
     monkeypatch.syspath_prepend(str(here))
     point = importlib.metadata.EntryPoint("patient", "my_lab:MyRule", "ttt3r.rules")
-    monkeypatch.setattr("ttt3r.update_rules.find.entry_points", lambda group: [point])
+    monkeypatch.setattr("ttt3r.update_rules.naming.find.entry_points", lambda group: [point])
     monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [point])
     assert typed(f"{RUN} --out out --rule patient --rule.scale 0.75")[0] == 0
     assert record(here / "out")["settings"]["rule"] == "patient:scale=0.75"

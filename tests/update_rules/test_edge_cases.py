@@ -11,8 +11,8 @@ from ttt3r.reconstructor import Reconstructor
 from ttt3r.rollout import rollout, rollout_rules
 from ttt3r.types import Frame, Memory, Outputs
 from ttt3r.update_rules import RULES, EveryNth, MemoryMixture, Sizes, StateUpdateRule, TemporalSpatial, check_rule
-from ttt3r.update_rules.law_evidence import make_stream
-from ttt3r.update_rules.law_trial import Trial, difference
+from ttt3r.update_rules.conformance.streams import make_stream
+from ttt3r.update_rules.conformance.trial import Trial, difference
 
 OURS: dict[str, StateUpdateRule] = {name: RULES[name]() for name in ("ttsa3r", "filt3r", "memix", "recal3r")}
 OURS |= {

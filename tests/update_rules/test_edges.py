@@ -11,8 +11,8 @@ from ttt3r.network import CUT3R, CUT3RConfig
 from ttt3r.rollout import rollout_rules
 from ttt3r.types import Frame, Outputs
 from ttt3r.update_rules import RULES, Sizes
-from ttt3r.update_rules.law_evidence import make_stream
-from ttt3r.update_rules.law_trial import Trial
+from ttt3r.update_rules.conformance.streams import make_stream
+from ttt3r.update_rules.conformance.trial import Trial
 
 every_rule = pytest.mark.parametrize("name", list(RULES))
 SMALL = Sizes(batch=2, frames=4, state=6)

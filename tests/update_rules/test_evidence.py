@@ -9,7 +9,7 @@ from torch.utils._pytree import tree_leaves
 
 from ttt3r.types import AttentionLayer
 from ttt3r.update_rules.evidence import AttentionEvidence, Evidence, Keys, UndeclaredNeedsError, normalised_entropy
-from ttt3r.update_rules.ttt3r import ConfidenceAware
+from ttt3r.update_rules.rules.ttt3r import ConfidenceAware
 
 SIZES = [(1, 2, 3, 7, 5, 4), (2, 3, 1, 5, 13, 3), (3, 1, 2, 1, 2, 8)]  # batch, layers, heads, queries, keys, dim
 

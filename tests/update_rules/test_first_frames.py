@@ -31,9 +31,9 @@ from ttt3r.update_rules import (
     TemporalSpatial,
     check_rule,
 )
-from ttt3r.update_rules.law_evidence import Sizes, make_stream
-from ttt3r.update_rules.law_trial import Trial
-from ttt3r.update_rules.wrappers import Wrapper
+from ttt3r.update_rules.conformance.streams import Sizes, make_stream
+from ttt3r.update_rules.conformance.trial import Trial
+from ttt3r.update_rules.wrappers.base import Wrapper
 
 FRAMES = make_stream(Sizes(frames=6))
 CARRIES = [

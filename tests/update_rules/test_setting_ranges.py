@@ -18,9 +18,9 @@ from ttt3r.update_rules import (
     StaticView,
     TemporalSpatial,
 )
-from ttt3r.update_rules.drift_trust import DriftTrust, Steep, Threshold
 from ttt3r.update_rules.fast_weights import FastWeightRule
-from ttt3r.update_rules.raymap3r_parts import Regime
+from ttt3r.update_rules.rules.ortho import DriftTrust, Steep, Threshold
+from ttt3r.update_rules.rules.raymap3r import Regime
 
 KINDS = (StateUpdateRule, ResetPolicy, Regime, DriftTrust, FastWeightRule)
 

@@ -8,15 +8,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from ttt3r.evaluation.gain_task import GAIN_MEAN
-from ttt3r.evaluation.measures_depth import ABS_REL
-from ttt3r.evaluation.measures_trajectory import ATE, RPE_ROTATION, RPE_TRANSLATION
-from ttt3r.evaluation.metric import Metric
+from ttt3r.evaluation.measures.depth import ABS_REL
+from ttt3r.evaluation.measures.metric import Metric
+from ttt3r.evaluation.measures.trajectory import ATE, RPE_ROTATION, RPE_TRANSLATION
 from ttt3r.evaluation.report.metrics import built_in, declared_by, metric_named
 from ttt3r.evaluation.report.tables import Cell, Column, Table
 from ttt3r.evaluation.report.writing import ReportSettings, write_report
-from ttt3r.evaluation.result_files import Reading, read_folder
-from ttt3r.evaluation.rows import ResultRow, Status, UnitResult
+from ttt3r.evaluation.results.files import Reading, read_folder
+from ttt3r.evaluation.results.rows import ResultRow, Status, UnitResult
+from ttt3r.evaluation.tasks.gains import GAIN_MEAN
 from ttt3r.files import escaped, write_sheet
 
 CSV, REPORT = "rows.csv", "report"

@@ -92,7 +92,7 @@ def _with_settings(text: str, given: Mapping[str, str]) -> RuleLabel:
 def parse_rules(text: str) -> dict[str, StateUpdateRule]:
     """Rules from `cut3r,ttt3r@100,constant:rate=0.1,my_lab.MyRule`, by the labels under which they stand in the tables.
 
-    What stands after `@` is read by `parse_resets`. How labels are written: `ttt3r.update_rules.labels`.
+    What stands after `@` is read by `parse_resets`. How labels are written: `ttt3r.update_rules.naming.labels`.
 
     Raises:
         ValueError: for an unknown rule or setting, or if the same words stand there twice.

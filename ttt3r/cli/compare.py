@@ -15,19 +15,20 @@ from jsonargparse import ArgumentParser
 from rich.console import Console
 from rich.markup import escape
 
-from ttt3r.cli import choosing, comparison_folder
+import ttt3r.cli.choosing as choosing
+import ttt3r.cli.comparison_folder as comparison_folder
 from ttt3r.cli.published import compare_with_paper
 from ttt3r.cli.run import frame_progress
 from ttt3r.cli.worlds import compare_worlds
 from ttt3r.data import Clip, Severity, open_clip
-from ttt3r.evaluation.compare import compare
-from ttt3r.evaluation.comparison import Comparison, ComparisonRow
-from ttt3r.evaluation.gain_task import GAIN_MEAN, MEMORY_AGE
-from ttt3r.evaluation.measures_depth import ABS_REL
-from ttt3r.evaluation.measures_trajectory import ATE, RPE_ROTATION, RPE_TRANSLATION
-from ttt3r.evaluation.plots import plot_gains, plot_trajectories
+from ttt3r.evaluation.engine.compare import compare
+from ttt3r.evaluation.engine.comparison import Comparison, ComparisonRow
+from ttt3r.evaluation.measures.depth import ABS_REL
+from ttt3r.evaluation.measures.trajectory import ATE, RPE_ROTATION, RPE_TRANSLATION
+from ttt3r.evaluation.plots.plots import plot_gains, plot_trajectories
 from ttt3r.evaluation.report.tables import Cell, Column, Table
-from ttt3r.evaluation.world_study import WorldPlan
+from ttt3r.evaluation.tasks.gains import GAIN_MEAN, MEMORY_AGE
+from ttt3r.evaluation.worlds.study import WorldPlan
 from ttt3r.export import TrajectoryWriter
 from ttt3r.files import escaped, locked, replacing
 from ttt3r.types import LengthUnit

@@ -10,7 +10,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from ttt3r.data import DATASETS, SELECTIONS, Dataset, Finding, Place, ResizePolicy, Severity
-from ttt3r.data.inspection import Inspection, inspect_sequence
+from ttt3r.data.checks.inspection import Inspection, inspect_sequence
 
 SHOWN = 5
 """So many findings of one kind are shown for a dataset."""

@@ -13,17 +13,17 @@ from jsonargparse import ArgumentParser
 from rich.console import Console
 from rich.markup import escape
 
-from ttt3r.cli import choosing
+import ttt3r.cli.choosing as choosing
 from ttt3r.cli.aggregate import aggregate, report
 from ttt3r.cli.jobs import Jobs, submit
 from ttt3r.cli.run import frame_progress
 from ttt3r.cli.strict import ConfigFile
-from ttt3r.evaluation.canonical import stable_hash
-from ttt3r.evaluation.evaluator import Evaluation, evaluate
-from ttt3r.evaluation.grid import Axis, contenders
-from ttt3r.evaluation.protocol import Protocol
-from ttt3r.evaluation.protocols import find_protocol
-from ttt3r.evaluation.sharding import Shard, launched_processes
+from ttt3r.evaluation.engine.evaluator import Evaluation, evaluate
+from ttt3r.evaluation.engine.grid import Axis, contenders
+from ttt3r.evaluation.engine.sharding import Shard, launched_processes
+from ttt3r.evaluation.protocols.base import Protocol
+from ttt3r.evaluation.protocols.table import find_protocol
+from ttt3r.evaluation.results.canonical import stable_hash
 from ttt3r.files import escaped, replacing
 from ttt3r.network import CUT3R, load_network
 from ttt3r.update_rules import RuleLabel
@@ -154,7 +154,10 @@ def _run_here(settings: Any, evaluation: Evaluation, network: CUT3R, console: Co
 
 def _run_together(settings: Any, evaluation: Evaluation, network: CUT3R, console: Console) -> bool:
     """In the processes of a launcher, or in some that Lightning starts; whether this is the first of them."""
-    from ttt3r.evaluation.distributed import Processes, evaluate_together  # Lightning is loaded by those who need it
+    from ttt3r.evaluation.engine.distributed import (  # Lightning is loaded by those who need it
+        Processes,
+        evaluate_together,
+    )
 
     accelerator = {"auto": "auto", "cpu": "cpu", "mps": "mps"}.get(settings.device, "gpu")
     launched = launched_processes()

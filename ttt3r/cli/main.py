@@ -16,8 +16,17 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from rich.console import Console
 from rich.markup import escape
 
+import ttt3r.cli.compare as compare
+import ttt3r.cli.convert as convert
+import ttt3r.cli.data as data
+import ttt3r.cli.doctor as doctor
+import ttt3r.cli.evaluate as evaluate
+import ttt3r.cli.reproduce as reproduce
+import ttt3r.cli.rules as rules
+import ttt3r.cli.run as run
+import ttt3r.cli.train as train
+import ttt3r.cli.view as view
 from ttt3r import __version__
-from ttt3r.cli import compare, convert, data, doctor, evaluate, reproduce, rules, run, train, view
 from ttt3r.cli.bounds import as_typed, bound_of, check_numbers
 from ttt3r.cli.choosing import Help, with_whole_rule
 from ttt3r.cli.strict import config_first, nearest, refuse_repeats

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from ttt3r.cli import choosing
+import ttt3r.cli.choosing as choosing
 from ttt3r.cli.run_output import draw, pictures_are_missing
 from ttt3r.compilation import Compiled
 from ttt3r.data import CropToPatches, FrameSource, Prefetch, open_source
@@ -25,7 +25,7 @@ from ttt3r.resuming import check_same_frames, is_at_its_end
 from ttt3r.runner import RunOptions, run
 from ttt3r.types import Memory
 from ttt3r.update_rules import AttentionRecorded, RuleLabel, StateUpdateRule
-from ttt3r.update_rules.former import is_same_rule
+from ttt3r.update_rules.naming.former import is_same_rule
 from ttt3r.update_rules.sources import rule_fingerprint
 
 RULE = "the rule (its source, what it imports, or its weights)"

@@ -5,7 +5,7 @@ import importlib.util
 from rich.console import Console
 from rich.markup import escape
 
-from ttt3r.evaluation.plots import plot_point_cloud, plot_trajectories
+from ttt3r.evaluation.plots.plots import plot_point_cloud, plot_trajectories
 from ttt3r.export import RunFolder, read_intrinsics, read_trajectory
 from ttt3r.export.derived import DERIVED
 

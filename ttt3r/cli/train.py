@@ -12,10 +12,10 @@ import torch
 from jsonargparse import ArgumentParser
 from rich.console import Console
 
-from ttt3r.cli import choosing
+import ttt3r.cli.choosing as choosing
 from ttt3r.network import CUT3RConfig, load_network
 from ttt3r.update_rules import RuleLabel, StateUpdateRule
-from ttt3r.update_rules.registry import name_of
+from ttt3r.update_rules.naming.registry import name_of
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -9,18 +9,18 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from ttt3r.cli import choosing
+import ttt3r.cli.choosing as choosing
 from ttt3r.cli.comparison_folder import REPORT, clear
 from ttt3r.cli.comparison_folder import WORLDS as CSV
 from ttt3r.cli.run import frame_progress
 from ttt3r.data.procedural.presets import TRAINING_LENGTH
-from ttt3r.evaluation.forgetting import RECALL
 from ttt3r.evaluation.report.tables import Table
 from ttt3r.evaluation.report.writing import ReportSettings, write_report
-from ttt3r.evaluation.world_plots import plot_errors_by_length, plot_forgetting, plot_recall
-from ttt3r.evaluation.world_rows import units_of
-from ttt3r.evaluation.world_study import WorldPlan, WorldStudy, control_rules, run_study
-from ttt3r.evaluation.world_tables import tables_of, write_tables
+from ttt3r.evaluation.worlds.forgetting import RECALL
+from ttt3r.evaluation.worlds.plots import plot_errors_by_length, plot_forgetting, plot_recall
+from ttt3r.evaluation.worlds.rows import units_of
+from ttt3r.evaluation.worlds.study import WorldPlan, WorldStudy, control_rules, run_study
+from ttt3r.evaluation.worlds.tables import tables_of, write_tables
 from ttt3r.files import write_text
 from ttt3r.network.config import RayForm
 from ttt3r.reconstructor import RecurrentNetwork

@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ttt3r.data.animation import ANIMATION_SUFFIXES, MAYBE_ANIMATED, AnimationFile, is_animated
-from ttt3r.data.clip import Clip
-from ttt3r.data.dataset import find_sequences, open_recording
-from ttt3r.data.files import ImageFiles, has_images, images_in, images_matching, refuse_mixture
-from ttt3r.data.images import HEIC_SUFFIXES, IMAGE_SUFFIXES, ResizePolicy, leads_nowhere
-from ttt3r.data.layout import Layout
-from ttt3r.data.layouts import LAYOUTS
-from ttt3r.data.prepared import PreparedFrames
-from ttt3r.data.source import FrameReader, FrameSource, Sampling
-from ttt3r.data.video import VIDEO_SUFFIXES, VideoFile
-from ttt3r.data.webcam import Webcam
+from ttt3r.data.frames.animation import ANIMATION_SUFFIXES, MAYBE_ANIMATED, AnimationFile, is_animated
+from ttt3r.data.frames.files import ImageFiles, has_images, images_in, images_matching, refuse_mixture
+from ttt3r.data.frames.images import HEIC_SUFFIXES, IMAGE_SUFFIXES, ResizePolicy, leads_nowhere
+from ttt3r.data.frames.prepared import PreparedFrames
+from ttt3r.data.frames.source import FrameReader, FrameSource, Sampling
+from ttt3r.data.frames.video import VIDEO_SUFFIXES, VideoFile
+from ttt3r.data.frames.webcam import Webcam
+from ttt3r.data.sequences.clip import Clip
+from ttt3r.data.sequences.dataset import find_sequences, open_recording
+from ttt3r.data.sequences.layout import Layout
+from ttt3r.data.sequences.layouts import LAYOUTS
 from ttt3r.files import RUN_RECORD, is_run
 
 

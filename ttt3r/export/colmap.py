@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from ttt3r import geometry
+import ttt3r.geometry as geometry
 from ttt3r.export.intrinsics import Pinhole
 from ttt3r.export.points import PointCloud
 from ttt3r.files import replacing

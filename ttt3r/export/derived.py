@@ -3,7 +3,7 @@
 import importlib.util
 from pathlib import Path
 
-from ttt3r.export import folder_files
+import ttt3r.export.folder_files as folder_files
 from ttt3r.export.colmap import FILES, ColmapView, write_colmap
 from ttt3r.export.intrinsics import Pinhole, read_intrinsics
 from ttt3r.export.point_files import write_glb, write_ply

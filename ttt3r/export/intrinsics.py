@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from ttt3r import geometry
+import ttt3r.geometry as geometry
 from ttt3r.export.rows import RowFile
 from ttt3r.untrusted import read_table, reading, real, whole
 

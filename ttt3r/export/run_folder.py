@@ -22,8 +22,9 @@ from typing import Any
 
 import torch
 
-from ttt3r import geometry
-from ttt3r.export import folder_files, token_gains
+import ttt3r.export.folder_files as folder_files
+import ttt3r.export.token_gains as token_gains
+import ttt3r.geometry as geometry
 from ttt3r.export.depth import write_depth
 from ttt3r.export.derived import DERIVED, missing, write_derived
 from ttt3r.export.frame_record import FrameRecord

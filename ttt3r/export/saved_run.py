@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 from PIL import Image
 
-from ttt3r.export import folder_files, token_gains
+import ttt3r.export.folder_files as folder_files
+import ttt3r.export.token_gains as token_gains
 from ttt3r.export.intrinsics import MOST_PIXELS, Pinhole, read_intrinsics
 from ttt3r.export.points import PointCloud
 from ttt3r.export.run_record import FILE, RunRecord, RunStatus

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ttt3r import geometry
+import ttt3r.geometry as geometry
 from ttt3r.export.rows import RowFile
 from ttt3r.files import read_text
 from ttt3r.types import LengthUnit

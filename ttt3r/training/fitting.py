@@ -20,8 +20,8 @@ from ttt3r.training.precision import ScaledHalf
 from ttt3r.training.recipe import Recipe
 from ttt3r.types import LengthUnit
 from ttt3r.update_rules.base import StateUpdateRule, parts
-from ttt3r.update_rules.former import is_same_rule
-from ttt3r.update_rules.labels import RuleLabel
+from ttt3r.update_rules.naming.former import is_same_rule
+from ttt3r.update_rules.naming.labels import RuleLabel
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from ttt3r.network import CUT3R, CUT3RConfig, save_network
 from ttt3r.reconstructor import Reconstructor
 from ttt3r.training.module import TrainingModule
 from ttt3r.update_rules.base import modules
-from ttt3r.update_rules.learned import LearnedRule
+from ttt3r.update_rules.learned.base import LearnedRule
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 NETWORK, RULE = "network", "rule.safetensors"

@@ -14,7 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim.lr_scheduler import CosineAnnealingLR, SequentialLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from ttt3r import tree
+import ttt3r.tree as tree
 from ttt3r.data.procedural import ClipBatch, ClipTruth
 from ttt3r.guard import BadStep
 from ttt3r.network import CUT3R

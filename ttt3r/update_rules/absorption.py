@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
-from ttt3r import tree
+import ttt3r.tree as tree
 from ttt3r.types import Memory, Proposal, RuleState
 from ttt3r.update_rules.base import StateUpdateRule, Update, blend, effective_gain
 from ttt3r.update_rules.evidence import Evidence

@@ -6,11 +6,11 @@ from dataclasses import dataclass, fields, is_dataclass
 
 import torch
 
-from ttt3r import tree
+import ttt3r.tree as tree
 from ttt3r.types import Needs
 from ttt3r.update_rules.base import StateUpdateRule, modules, parts
-from ttt3r.update_rules.combinations import Combination
-from ttt3r.update_rules.wrappers import Wrapper
+from ttt3r.update_rules.wrappers.base import Wrapper
+from ttt3r.update_rules.wrappers.combinations import Combination
 
 FULL_SIZE = 768
 """State tokens, and channels, of the official network."""

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int, UInt8
 
-from ttt3r import geometry
+import ttt3r.geometry as geometry
 from ttt3r.export import PointCloud, SavedRun, TokenGains
 from ttt3r.viewer.colors import painted_over, ramp
 from ttt3r.viewer.settings import Coloring, ViewSettings

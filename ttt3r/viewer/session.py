@@ -4,7 +4,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ttt3r.viewer import serving
+import ttt3r.viewer.serving as serving
 from ttt3r.viewer.panel import Panel
 from ttt3r.viewer.stage import Stage
 

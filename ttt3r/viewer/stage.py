@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from ttt3r.export import RunStatus, SavedRun, find_runs
 from ttt3r.update_rules import AttentionRecorded, RuleLabel
-from ttt3r.update_rules.former import name_in
+from ttt3r.update_rules.naming.former import name_in
 from ttt3r.viewer.colors import RUN_COLORS
 from ttt3r.viewer.scene import RunScene
 from ttt3r.viewer.settings import Layout, ViewSettings

@@ -17,7 +17,7 @@ from ttt3r.evaluation.report.aggregate import (
 )
 from ttt3r.evaluation.report.failing import failures
 from ttt3r.evaluation.report.results import collect
-from ttt3r.evaluation.rows import Status
+from ttt3r.evaluation.results.rows import Status
 
 
 def one(results, aggregation: Aggregation = StrictMean(), metric="ate", sequences=None):

@@ -6,7 +6,7 @@ import pytest
 
 from evaluation.report.rows import NAN, row, unit, units
 from ttt3r.evaluation.report.writing import ReportSettings, make_report
-from ttt3r.evaluation.rows import Status, UnitResult
+from ttt3r.evaluation.results.rows import Status, UnitResult
 
 
 def verdict(made, **settings):

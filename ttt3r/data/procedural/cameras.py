@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from ttt3r import tree
+import ttt3r.tree as tree
 from ttt3r.data.procedural.config import WorldConfig
 from ttt3r.data.procedural.motion import Motion, onwards, pace
 from ttt3r.data.procedural.scenes import Scenes

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ttt3r.data.clip import Clip
-from ttt3r.data.memory import DepthInMemory, FramesInMemory
+from ttt3r.data.frames.memory import DepthInMemory, FramesInMemory
 from ttt3r.data.procedural.clips import ClipBatch
+from ttt3r.data.sequences.clip import Clip
 from ttt3r.files import read_text
 from ttt3r.geometry import camera_to_pose_encoding
 

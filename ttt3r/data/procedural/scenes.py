@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from ttt3r import tree
+import ttt3r.tree as tree
 from ttt3r.data.procedural.config import Textures, WorldConfig
 from ttt3r.data.procedural.draws import Draws
 from ttt3r.data.procedural.furniture import Blocks, Site, furnish

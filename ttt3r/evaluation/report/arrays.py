@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from ttt3r.evaluation.report.results import Slice, rule_of, slice_of
-from ttt3r.evaluation.rows import UnitResult
+from ttt3r.evaluation.results.rows import UnitResult
 from ttt3r.untrusted import ArrayForm, reason_of
 from ttt3r.untrusted import read_arrays as read_arrays_of
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ttt3r.evaluation.metric import Family, Metric
+from ttt3r.evaluation.measures.metric import Family, Metric
 from ttt3r.evaluation.report.aggregate import Aggregate, Aggregation, aggregates, common_sets
 from ttt3r.evaluation.report.metrics import core_metrics
 from ttt3r.evaluation.report.pair_table import FRAMES, RULE, Sure, frames_cell, sure_means

@@ -4,13 +4,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ttt3r.evaluation.cost import GROWTH, NETWORK_SECONDS, PEAK_MEMORY, RULES_IN_PASS, SECONDS
-from ttt3r.evaluation.metric import Metric
+from ttt3r.evaluation.measures.cost import GROWTH, NETWORK_SECONDS, PEAK_MEMORY, RULES_IN_PASS, SECONDS
+from ttt3r.evaluation.measures.metric import Metric
 from ttt3r.evaluation.report.metrics import declared_by, metric_named
 from ttt3r.evaluation.report.pair_table import RULE
 from ttt3r.evaluation.report.results import rule_of
 from ttt3r.evaluation.report.tables import Cell, Column, Table
-from ttt3r.evaluation.rows import UnitResult
+from ttt3r.evaluation.results.rows import UnitResult
 
 GIB, KIB = 1024**3, 1024
 

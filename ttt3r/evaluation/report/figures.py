@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from ttt3r.evaluation.knowing_nothing import KNOWS_NOTHING
-from ttt3r.evaluation.metric import Metric
-from ttt3r.evaluation.palette import COLORS, GREY, RuleStyle
-from ttt3r.evaluation.pictures import new_figure, save_figure
-from ttt3r.evaluation.plots import FAINT, INK, LEGEND, quiet_axes
+from ttt3r.evaluation.measures.metric import Metric
+from ttt3r.evaluation.plots.palette import COLORS, GREY, RuleStyle
+from ttt3r.evaluation.plots.pictures import new_figure, save_figure
+from ttt3r.evaluation.plots.plots import FAINT, INK, LEGEND, quiet_axes
 from ttt3r.evaluation.report.aggregate import common_set
 from ttt3r.evaluation.report.arrays import UnitArrays
 from ttt3r.evaluation.report.contents import Means
@@ -27,6 +26,7 @@ from ttt3r.evaluation.report.costs import RuleCosts
 from ttt3r.evaluation.report.pairing import PairedComparison
 from ttt3r.evaluation.report.results import Slice
 from ttt3r.evaluation.report.statistics import bootstrap_interval
+from ttt3r.evaluation.worlds.knowing_nothing import KNOWS_NOTHING
 
 if TYPE_CHECKING:
     import matplotlib.axes

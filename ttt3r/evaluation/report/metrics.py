@@ -3,15 +3,15 @@
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from ttt3r.evaluation.cost import FRAMES_PER_SECOND, METER_COSTS, PASS_COSTS
-from ttt3r.evaluation.forgetting import RECALL
-from ttt3r.evaluation.measures_depth import PER_PIXEL, OfficialDepth, depth_metrics
-from ttt3r.evaluation.measures_points import PER_POINT, SHARES
-from ttt3r.evaluation.measures_trajectory import StrictTrajectory
-from ttt3r.evaluation.metric import Family, Metric
-from ttt3r.evaluation.protocols import PROTOCOLS
-from ttt3r.evaluation.rows import UnitResult
-from ttt3r.evaluation.world_scores import SCORES
+from ttt3r.evaluation.measures.cost import FRAMES_PER_SECOND, METER_COSTS, PASS_COSTS
+from ttt3r.evaluation.measures.depth import PER_PIXEL, OfficialDepth, depth_metrics
+from ttt3r.evaluation.measures.metric import Family, Metric
+from ttt3r.evaluation.measures.points import PER_POINT, SHARES
+from ttt3r.evaluation.measures.trajectory import StrictTrajectory
+from ttt3r.evaluation.protocols.table import PROTOCOLS
+from ttt3r.evaluation.results.rows import UnitResult
+from ttt3r.evaluation.worlds.forgetting import RECALL
+from ttt3r.evaluation.worlds.scores import SCORES
 
 OLDER = (
     Metric("alignment_scale", "scale", family=Family.TRAJECTORY),

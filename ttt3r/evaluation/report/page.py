@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-from ttt3r.evaluation.palette import COLORS, DARK, DARK_GREY, GREY, RuleStyle
+from ttt3r.evaluation.plots.palette import COLORS, DARK, DARK_GREY, GREY, RuleStyle
 from ttt3r.evaluation.report.figures import Figure
 from ttt3r.evaluation.report.scenes import Scene
 from ttt3r.evaluation.report.tables import Table

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from ttt3r.evaluation.knowing_nothing import KNOWS_NOTHING
-from ttt3r.evaluation.metric import Metric
+from ttt3r.evaluation.measures.metric import Metric
 from ttt3r.evaluation.report.aggregate import Aggregation
 from ttt3r.evaluation.report.results import Place, Results, Slice
 from ttt3r.evaluation.report.statistics import (
@@ -28,8 +27,9 @@ from ttt3r.evaluation.report.statistics import (
     noise_floor,
     sign_flip_test,
 )
-from ttt3r.evaluation.rows import ResultRow
-from ttt3r.update_rules.cut3r import FullOverwrite
+from ttt3r.evaluation.results.rows import ResultRow
+from ttt3r.evaluation.worlds.knowing_nothing import KNOWS_NOTHING
+from ttt3r.update_rules.rules.cut3r import FullOverwrite
 
 SIGNIFICANT = 0.05
 

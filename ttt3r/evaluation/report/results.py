@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from ttt3r.evaluation.current import current_of
-from ttt3r.evaluation.knowing_nothing import KNOWS_NOTHING
-from ttt3r.evaluation.metric import Metric
+from ttt3r.evaluation.measures.metric import Metric
 from ttt3r.evaluation.report.metrics import declared_by, metric_named
-from ttt3r.evaluation.rows import ResultRow, Status, UnitResult
-from ttt3r.update_rules.labels import Control
+from ttt3r.evaluation.results.current import current_of
+from ttt3r.evaluation.results.rows import ResultRow, Status, UnitResult
+from ttt3r.evaluation.worlds.knowing_nothing import KNOWS_NOTHING
+from ttt3r.update_rules.naming.labels import Control
 
 REPEAT = "repeat"
 """The entry of `UnitResult.settings` that tells runs of one unit apart, e.g. `0`, `1`; absent where nothing is repeated."""

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from ttt3r.evaluation.palette import RuleStyle
+from ttt3r.evaluation.metrics.trajectory.errors import DegenerateTrajectory, umeyama
+from ttt3r.evaluation.plots.palette import RuleStyle
 from ttt3r.evaluation.report.arrays import UnitArrays
 from ttt3r.evaluation.report.results import Results, Slice
-from ttt3r.evaluation.trajectory import DegenerateTrajectory, umeyama
 
 MOST_SEQUENCES = 6
 MOST_RULES = 7

@@ -4,15 +4,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ttt3r.evaluation.knowing_nothing import KNOWS_NOTHING
-from ttt3r.evaluation.metric import Metric
+from ttt3r.evaluation.measures.metric import Metric
 from ttt3r.evaluation.report.contents import Means
 from ttt3r.evaluation.report.costs import GIB, RuleCosts
 from ttt3r.evaluation.report.failing import Failure
 from ttt3r.evaluation.report.pairing import PairedComparison
 from ttt3r.evaluation.report.results import Slice
 from ttt3r.evaluation.report.statistics import EXACT_UP_TO
-from ttt3r.update_rules.labels import Control
+from ttt3r.evaluation.worlds.knowing_nothing import KNOWS_NOTHING
+from ttt3r.update_rules.naming.labels import Control
 
 FEW_SCENES = 8
 

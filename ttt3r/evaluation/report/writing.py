@@ -4,9 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ttt3r.evaluation.current import current_of
-from ttt3r.evaluation.palette import rule_styles
-from ttt3r.evaluation.paper import AgainstPaper, against_paper
+from ttt3r.evaluation.plots.palette import rule_styles
+from ttt3r.evaluation.protocols.paper import AgainstPaper, against_paper
 from ttt3r.evaluation.report.aggregate import Aggregation, StrictMean
 from ttt3r.evaluation.report.arrays import UnitArrays, read_usable_arrays
 from ttt3r.evaluation.report.contents import Means, gain_tables, overall_table, summary_tables
@@ -23,7 +22,8 @@ from ttt3r.evaluation.report.results import Results, collect
 from ttt3r.evaluation.report.scenes import Scene, make_scenes, plotly_script
 from ttt3r.evaluation.report.tables import Table
 from ttt3r.evaluation.report.verdict import Evidence, Verdict, verdicts
-from ttt3r.evaluation.rows import UnitResult
+from ttt3r.evaluation.results.current import current_of
+from ttt3r.evaluation.results.rows import UnitResult
 from ttt3r.files import locked, write_text
 
 

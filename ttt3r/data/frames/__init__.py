@@ -1,0 +1,1 @@
+"""Streams of frames: image files, animations, videos, cameras, memory; prepared as the networks expect."""

@@ -1,0 +1,1 @@
+"""Sequences with ground truth: what they are, what is wrong with them, and which frames are taken."""

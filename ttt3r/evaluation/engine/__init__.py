@@ -1,0 +1,1 @@
+"""Rules over sequences: one pass, all rules side by side, what is done is kept."""

@@ -1,0 +1,58 @@
+"""A rule as it takes part in an evaluation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from ttt3r.evaluation.protocols.base import Protocol
+from ttt3r.update_rules.base import StateUpdateRule
+from ttt3r.update_rules.naming.labels import Control, RuleLabel
+from ttt3r.update_rules.resets import ResetPolicy, as_policy
+from ttt3r.update_rules.rules.constant import ConstantRate
+
+Resets = int | ResetPolicy | Mapping[str, int | ResetPolicy | None] | None
+"""When memories restart: one policy for all rules, or one for each by name."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A rule as it takes part: with its label in the tables, and its own reset policy if it has one.
+
+    Args:
+        label: unique within an evaluation, e.g. `ttt3r` or `constant:rate=0.1`.
+        rule: with settings.
+        reset: `None` for the protocol's.
+        control_of: label of the gate whose mean gain this constant has; empty for a rule that was asked for.
+    """
+
+    label: str
+    rule: StateUpdateRule
+    reset: ResetPolicy | None = None
+    control_of: str = ""
+
+    @property
+    def rule_text(self) -> str:
+        """The rule with its settings as text, whatever its label."""
+        return str(RuleLabel.of(self.rule))
+
+    def reset_in(self, protocol: Protocol) -> ResetPolicy:
+        """The policy that counts."""
+        return protocol.reset if self.reset is None else self.reset
+
+    def control(self, constant: ConstantRate) -> "Contender":
+        """The constant of this gate's mean gain: called after the gate, and restarted as it is."""
+        return replace(self, label=Control.EQUAL_GAIN.of(self.label), rule=constant, control_of=self.label)
+
+
+def contenders_of(rules: Mapping[str, StateUpdateRule], reset_every: Resets) -> tuple[Contender, ...]:
+    """Rules by name, each with its reset policy.
+
+    Raises:
+        ValueError: if there is no rule, or a policy is of none of them.
+    """
+    if not rules:
+        raise ValueError("no rules to run; give at least one, e.g. {'ttt3r': ConfidenceAware()}")
+    if not isinstance(reset_every, Mapping):
+        return tuple(Contender(name, rule, as_policy(reset_every)) for name, rule in rules.items())
+    if unknown := set(reset_every) - set(rules):
+        raise ValueError(f"reset policies for {sorted(unknown)}, but the rules are {sorted(rules)}")
+    return tuple(Contender(name, rule, as_policy(reset_every.get(name))) for name, rule in rules.items())

@@ -1,0 +1,1 @@
+"""Arrays in, numbers out: the field's errors of trajectories, depth and points."""

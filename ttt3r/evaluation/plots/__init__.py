@@ -1,0 +1,1 @@
+"""Pictures of results, in one colour for each rule."""

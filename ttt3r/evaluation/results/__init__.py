@@ -1,0 +1,1 @@
+"""Results as rows, on disk and back, and what each depends on."""

@@ -1,0 +1,1 @@
+"""What of a stream is collected, frame by frame, for the measures."""

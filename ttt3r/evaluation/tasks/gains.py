@@ -1,0 +1,77 @@
+"""How much a rule really writes: the books of its gain, frame by frame."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from ttt3r.evaluation.measures.base import Lack, Measurement, measurement
+from ttt3r.evaluation.measures.gains import GainAccount, GainMoment, GainSummary
+from ttt3r.evaluation.measures.metric import Family, Metric
+from ttt3r.evaluation.results.rows import Status
+from ttt3r.evaluation.tasks.base import Moment, Recorder, Task
+from ttt3r.types import Outputs
+
+GAIN_MEAN = Metric("gain_mean", "gain", family=Family.GAIN)
+GAIN_STD = Metric("gain_std", "gain SD", family=Family.GAIN)
+MEMORY_AGE = Metric("memory_age", "age", "frames", family=Family.GAIN, digits=1)
+GAINS = (
+    *(GAIN_MEAN, GAIN_STD),
+    Metric("gain_std_tokens", "SD tokens", family=Family.GAIN),
+    Metric("gain_std_frames", "SD frames", family=Family.GAIN),
+    MEMORY_AGE,
+    Metric("state_drift", "state drift", family=Family.GAIN, digits=2),
+    Metric("norm_ratio", "norm ratio", family=Family.GAIN, digits=2),
+)
+"""What a rule wrote. It describes the rule: none is better for writing more, or less."""
+
+
+@dataclass(frozen=True)
+class GainTask(Task):
+    """Mean and spread of the gain, age of what the memory holds, drift and length of the state; see `GainSummary`."""
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """See `GAINS`."""
+        return GAINS
+
+    @property
+    def outputs(self) -> Outputs:
+        """No head is needed."""
+        return Outputs.NOTHING
+
+    def record(self, resources: ExitStack) -> "GainRecorder":
+        """Keeps a few numbers a frame."""
+        return GainRecorder()
+
+
+class GainRecorder(Recorder):
+    """Keeps each frame, and the summary after it; see `GainTask`."""
+
+    def __init__(self) -> None:
+        self._account = GainAccount()
+        self.summaries: list[GainSummary] = []
+        self.moments: list[GainMoment] = []
+
+    def observe(self, seen: Moment) -> None:
+        """Take one frame."""
+        self._account = self._account.including(seen.step)
+        assert self._account.moment is not None  # the step was entered
+        self.summaries.append(self._account.summary)
+        self.moments.append(self._account.moment)
+
+    def measure(self, frames: int) -> tuple[Measurement, ...]:
+        """What each measure says of the first frames."""
+        books = self.summaries[frames - 1]
+        values = (
+            *(books.gain_mean, books.gain_std, books.gain_std_tokens, books.gain_std_frames),
+            *(books.memory_age, books.drift, books.norm_ratio),
+        )
+        undecided = Lack(Status.TOO_SHORT, "there was no frame in which the rule decided")
+        return (
+            measurement(
+                {
+                    metric.name: undecided if value != value else value
+                    for metric, value in zip(GAINS, values, strict=True)
+                },
+                frames,
+            ),
+        )

@@ -1,0 +1,1 @@
+"""The experiment on procedural worlds: errors against length, and what the memory still knows."""

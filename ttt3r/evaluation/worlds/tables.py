@@ -1,0 +1,199 @@
+"""The tables of the experiment on procedural worlds: for the terminal, for Markdown, and every single number as CSV."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from ttt3r.data.procedural.presets import TRAINING_LENGTH
+from ttt3r.evaluation.measures.depth import ABS_REL
+from ttt3r.evaluation.measures.metric import Metric
+from ttt3r.evaluation.metrics.intervals import Interval, mean_interval
+from ttt3r.evaluation.report.pairing import SIGNIFICANT
+from ttt3r.evaluation.report.statistics import holm, sign_flip_test
+from ttt3r.evaluation.report.tables import Cell, Column, Table
+from ttt3r.evaluation.worlds.forgetting import SCENE_AVERAGE, RecallScores
+from ttt3r.evaluation.worlds.knowing_nothing import MEAN_DEPTH, NO_MOTION
+from ttt3r.evaluation.worlds.plots import BINS, bin_name, table_of_recall
+from ttt3r.evaluation.worlds.scores import ATE, ROTATION, TRANSLATION, WINDOW, WorldScores
+from ttt3r.evaluation.worlds.study import WorldStudy
+from ttt3r.files import write_sheet
+from ttt3r.update_rules.naming.labels import Control
+
+
+def tables_of(study: WorldStudy) -> tuple[Table, ...]:
+    """At a glance; errors by length; differences with the first rule at the largest length; recall; books of the gains."""
+    tables = [summary_table(study), _errors(study.scores)]
+    if len(study.scores.gain) > 1:
+        tables.append(_paired(study.scores))
+    if study.asked:
+        tables.append(_recalled(study))
+    return (*tables, _gains(study))
+
+
+def summary_table(study: WorldStudy) -> Table:
+    """Rotations at up to four lengths, and what memories recall: a line for each rule, and for what knows nothing."""
+    scores = study.scores
+    lengths = list(scores.lengths if len(scores.lengths) <= 4 else (*scores.lengths[:3], scores.lengths[-1]))
+    bins = BINS[:3] if study.asked else ()
+    recalled = table_of_recall(study.asked) if study.asked else {}
+    turned = scores.rotation_degrees
+    rows = []
+    further = (Control.TOKEN_MEAN,)  # in the tables below
+    rules = [name for name in scores.gain if name != "1/t" and Control.split(name)[0] not in further]
+    for rule in [*rules, NO_MOTION, SCENE_AVERAGE]:
+        rotation = [mean_interval(turned[rule][scores.lengths.index(n)]) if rule in turned else None for n in lengths]
+        recall = [recalled[rule][place] if rule in recalled else None for place in range(len(bins))]
+        cells = [*(_short(one, 0) for one in rotation), *(_short(one, 2) for one in recall)]
+        rows.append((Cell(rule), *cells))
+    headings = [f"rotation deg after {lengths[0]}", *(str(length) for length in lengths[1:])]
+    headings += ["recall of what is in view", *(f"{bin_name(*ends)} frames after" for ends in bins[1:])][: len(bins)]
+    worlds = next(iter(scores.gain.values())).shape[1]
+    return Table(
+        name="summary",
+        title=f"At a glance: {worlds} held-out houses, mean and 95 % interval",
+        columns=(Column("rule", numeric=False), *map(Column, headings)),
+        rows=tuple(rows),
+        keys=1,
+        caption="Rotation: error in degrees, not aligned, over the last frames before each length. Recall: explained variance "
+        "of the colours of earlier views; 1 is perfect, 0 the view's mean colour.",
+    )
+
+
+def _short(value: Interval | None, digits: int) -> Cell:
+    if value is None or np.isnan(value.mean):
+        return Cell("-")
+    return Cell(f"{value.mean:.{digits}f}±{value.half:.{digits}f}")
+
+
+def _errors(scores: WorldScores) -> Table:
+    worlds = next(iter(scores.gain.values())).shape[1]
+    columns = (Column("frames"), Column("rule", numeric=False))
+    measured = _measured(scores)
+    rows = []
+    for row, length in enumerate(scores.lengths):
+        for rule in [*scores.gain, NO_MOTION, MEAN_DEPTH]:
+            cells = [_cell(mean_interval(table[rule][row])) if rule in table else Cell("-") for _, table in measured]
+            if any(cell.value != "-" for cell in cells):
+                rows.append((Cell(str(length)), Cell(rule), *cells))
+    return Table(
+        name="errors",
+        title=f"{worlds} held-out worlds: mean and 95 % interval",
+        columns=(*columns, *(Column(metric.label) for metric, _ in measured)),
+        rows=tuple(rows),
+        keys=2,
+        caption=f"Means over the last {WINDOW} frames before each length (ATE: over all, after Sim(3)); lengths in units of "
+        f"the first view's mean distance; trained on at most {TRAINING_LENGTH} frames.",
+    )
+
+
+def _paired(scores: WorldScores) -> Table:
+    """Every rule against the first, world by world, at the largest length."""
+    first, *others = scores.gain
+    others += [NO_MOTION, MEAN_DEPTH]
+    columns = []
+    for _, table in _measured(scores):
+        rules = [rule for rule in others if rule in table]
+        cells = _sure_cells([table[rule][-1] - table[first][-1] for rule in rules])
+        columns.append(dict(zip(rules, cells, strict=True)))
+    rows = [(Cell(rule), *(column.get(rule, Cell("-")) for column in columns)) for rule in others]
+    rows = [row for row in rows if any(cell.value != "-" for cell in row[1:])]
+    return Table(
+        name="paired",
+        title=f"Against {first} at {scores.lengths[-1]} frames, world by world",
+        columns=(Column("rule", numeric=False), *(Column(metric.label) for metric, _ in _measured(scores))),
+        rows=tuple(rows),
+        keys=1,
+        caption="Mean difference and 95 % interval; below 0 is better. Bold: sure, that is, the interval leaves 0 out and the "
+        "sign-flip test gives p of at most 0.05 after Holm's correction over the column.",
+    )
+
+
+def _measured(scores: WorldScores) -> tuple[tuple[Metric, Mapping[str, Float[np.ndarray, "length world"]]], ...]:
+    """The errors, of which less is better."""
+    return (
+        (ROTATION, scores.rotation_degrees),
+        (TRANSLATION, scores.translation),
+        (ATE, scores.ate),
+        (ABS_REL, scores.depth_abs_rel),
+    )
+
+
+def _sure_cells(differences: Sequence[Float[np.ndarray, " world"]]) -> list[Cell]:
+    """Mean differences with their intervals, bold where they are sure as one family."""
+    finite = [values[np.isfinite(values)] for values in differences]
+    tested = [sign_flip_test(v, [str(i) for i in range(len(v))]).p if len(v) else float("nan") for v in finite]
+    found = [mean_interval(values) for values in finite]
+    corrected = holm(tested)
+    return [
+        Cell(str(one), sure=one.excludes_zero and p <= SIGNIFICANT) for one, p in zip(found, corrected, strict=True)
+    ]
+
+
+def _recalled(study: WorldStudy) -> Table:
+    rows = [
+        (Cell(name), *(Cell("-" if np.isnan(cell.mean) else f"{cell.mean:.2f}±{cell.half:.2f}") for cell in cells))
+        for name, cells in table_of_recall(study.asked).items()
+    ]
+    return Table(
+        name="recall",
+        title="Recall: asked for an earlier frame by its rays",
+        columns=(Column("memory", numeric=False), *(Column(bin_name(*ends)) for ends in BINS)),
+        rows=tuple(rows),
+        keys=1,
+        caption="Explained variance of its colours, by frames since the view was last seen; sums over worlds are divided.",
+    )
+
+
+def _gains(study: WorldStudy) -> Table:
+    rows = []
+    for rule, books in study.books.items():
+        last = books[-1]
+        mean = study.scores.gain[rule][-1].mean()
+        numbers = (mean, last.gain_std_tokens, last.gain_std_frames, last.memory_age, last.norm_ratio)
+        rows.append((Cell(rule), *(Cell(float(number), ".3f") for number in numbers)))
+    headings = ("gain", "SD tokens", "SD frames", "memory age", "norm ratio")
+    return Table(
+        name="gains",
+        title=f"What the rules do, over {study.scores.lengths[-1]} frames",
+        columns=(Column("rule", numeric=False), *(Column(heading) for heading in headings)),
+        rows=tuple(rows),
+        keys=1,
+        caption="Gain over tokens, worlds and frames; its spread within a frame and between frames (first worlds); mean age of "
+        "what the memory holds, frames; length of the state over that of the candidate.",
+    )
+
+
+def _cell(value: Interval) -> Cell:
+    return Cell(str(value))
+
+
+def write_tables(study: WorldStudy, errors: Path, answers: Path) -> None:
+    """One row for each rule, length and world; and one for each memory, question and world."""
+    columns = ("rule", "frames", "world", "rotation_degrees", "translation", "ate", "depth_abs_rel", "gain")
+    write_sheet(errors, columns, _numbers(study.scores))
+    columns = ("memory", "after", "frame", "world", "frames_since_seen", "variance", "color_error", "points")
+    write_sheet(answers, columns, (answer for asked in study.asked for answer in _answers(asked)))
+
+
+def _numbers(scores: WorldScores) -> Iterator[tuple[object, ...]]:
+    tables = (scores.rotation_degrees, scores.translation, scores.ate, scores.depth_abs_rel, scores.gain)
+    for rule in dict.fromkeys(name for table in tables for name in table):
+        cells = [table.get(rule) for table in tables]
+        places = np.ndindex(next(cell.shape for cell in cells if cell is not None))
+        for row, world in places:
+            numbers = ("" if cell is None else float(cell[row, world]) for cell in cells)
+            yield (rule, scores.lengths[row], world, *numbers)
+
+
+def _answers(asked: RecallScores) -> list[tuple[object, ...]]:
+    rows = []
+    for name, error in asked.color_error.items():
+        for row, frame in enumerate(asked.frames):
+            for world, value in enumerate(error[row]):
+                numbers = (asked.variance[row, world], value, asked.points[name][row, world])
+                rows.append(
+                    (name, asked.asked_after, frame, world, int(asked.unseen[row, world]), *map(float, numbers))
+                )
+    return rows

@@ -1,0 +1,1 @@
+"""Rules around other rules: scaled, scheduled, recorded, combined."""
