@@ -19,7 +19,7 @@ import torch
 
 import ttt3r
 from ttt3r.evaluation.measures.cost import held_bytes
-from ttt3r.update_rules import ConfidenceAware
+from ttt3r.update_rules import TTT3R
 
 WINDOW = 100
 
@@ -27,7 +27,7 @@ WINDOW = 100
 def stream(network: ttt3r.CUT3R, memory: ttt3r.Memory | None, frames: int) -> tuple[list[float], ttt3r.Memory]:
     """Seconds of each frame, and the memory at the end."""
     images = [torch.rand(1, 3, 48, 64, generator=torch.Generator().manual_seed(i)) * 2 - 1 for i in range(16)]
-    model, seconds, last = ttt3r.Reconstructor(network, ConfidenceAware()), [], memory
+    model, seconds, last = ttt3r.Reconstructor(network, TTT3R()), [], memory
     feed = (images[i % 16] for i in range(frames))
     started = time.perf_counter()
     for step in ttt3r.rollout(model, feed, memory=memory):

@@ -31,15 +31,15 @@ from ttt3r.compilation import Compiled
 from ttt3r.network import CUT3R, CUT3RConfig, load_network
 from ttt3r.runner import Precision, choose_device
 from ttt3r.types import Memory, Outputs
-from ttt3r.update_rules import ConfidenceAware, ConstantRate, FullOverwrite, KalmanGain, StateUpdateRule
+from ttt3r.update_rules import FILT3R, TTT3R, ConstantRate, FullOverwrite, StateUpdateRule
 
 Run = Callable[[list[torch.Tensor]], None]
 POINTS = Outputs.CAMERA | Outputs.POINTS_CAMERA
 FOUR: Mapping[str, StateUpdateRule] = {
     "cut3r": FullOverwrite(),
-    "ttt3r": ConfidenceAware(),
+    "ttt3r": TTT3R(),
     "constant": ConstantRate(0.3),
-    "filt3r": KalmanGain(),
+    "filt3r": FILT3R(),
 }
 
 
@@ -128,7 +128,7 @@ def plain(network: CUT3R, patches: int, device: torch.device) -> Run:
 
 def variants(eager: Way, compiled: Way | None, frames: int, patches: int) -> tuple[Variant, ...]:
     """What is compared. Four passes of the baseline are four times one, and are not run."""
-    ttt3r_rule, twin = {"ttt3r": ConfidenceAware()}, "plain twin, all outputs"
+    ttt3r_rule, twin = {"ttt3r": TTT3R()}, "plain twin, all outputs"
     works: list[tuple[str, Callable[[Way], Run], int, int]] = [
         ("all outputs", lambda way: way.streaming(ttt3r_rule, Outputs.ALL), 1, 1),
         ("cameras and points", lambda way: way.streaming(ttt3r_rule, POINTS), 1, 1),

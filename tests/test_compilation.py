@@ -17,14 +17,14 @@ import torch
 from ttt3r import Outputs, Reconstructor, rollout
 from ttt3r.compilation import Compiled
 from ttt3r.network import CUT3R, CUT3RConfig, LinearConfig
-from ttt3r.update_rules import ConfidenceAware
+from ttt3r.update_rules import TTT3R
 
 device, backend = "{device}", "{backend}"
 config = replace(CUT3RConfig.tiny(), encoder_depth=1, head=LinearConfig())
 network = CUT3R.random(config, seed=1).to(device)
 frames = torch.rand(4, 1, 3, 32, 48, generator=torch.Generator().manual_seed(0)).to(device) * 2 - 1
 found = [
-    list(rollout(Reconstructor(one, ConfidenceAware()), frames, outputs=Outputs.CAMERA | Outputs.POINTS_CAMERA))
+    list(rollout(Reconstructor(one, TTT3R()), frames, outputs=Outputs.CAMERA | Outputs.POINTS_CAMERA))
     for one in (network, Compiled(network, backend=backend))
 ]
 for plain, compiled in zip(*found, strict=True):

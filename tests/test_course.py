@@ -109,7 +109,7 @@ def test_a_rule_that_fails_is_told_where(grade):
         ("import os; os._exit(3)", "ended with code 3"),
         ("import os; os.kill(os.getpid(), 11)", "ended with code -11"),
         ("print('hello')", "no rule is defined here"),
-        ("from ttt3r.update_rules import ConfidenceAware", "no rule is defined here"),
+        ("from ttt3r.update_rules import TTT3R", "no rule is defined here"),
         (GOOD.replace("most: float = 0.5", "most: float"), "cannot be made"),
     ],
 )

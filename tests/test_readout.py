@@ -12,7 +12,7 @@ from ttt3r.network import CUT3R, CUT3RConfig
 from ttt3r.reconstructor import Reading, Reconstructor
 from ttt3r.rollout import rollout
 from ttt3r.types import Frame, Needs, Outputs, Reconstruction
-from ttt3r.update_rules import Gain, GatedUpdateRule, PoseAdaptive, Scale, StaticView
+from ttt3r.update_rules import PAS3R, Gain, GatedUpdateRule, RayMap3R, Scale
 
 FIELDS = {
     Outputs.CAMERA: {"camera_to_world"},
@@ -132,14 +132,14 @@ def test_each_head_runs_once_for_a_rule_and_the_readout_after_it(network, heads)
 
 
 def test_a_second_look_runs_the_point_head_twice_a_frame_and_not_a_third_time(network, heads):
-    rule = StaticView()
+    rule = RayMap3R()
     list(rollout(Reconstructor(network, rule), images(4), outputs=Outputs.ALL))
     assert heads["points_camera"] == 1 + 3 * 2  # nothing is compared at a first frame
     assert heads["camera"] == heads["points_world"] == heads["color"] == 4
 
 
 def test_a_wrapped_rule_shares_the_readout(network, heads):
-    list(rollout(Reconstructor(network, Scale(PoseAdaptive(), 0.5)), images(3), outputs=Outputs.CAMERA))
+    list(rollout(Reconstructor(network, Scale(PAS3R(), 0.5)), images(3), outputs=Outputs.CAMERA))
     assert heads == {"camera": 3}
 
 

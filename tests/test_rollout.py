@@ -20,7 +20,7 @@ from ttt3r.reconstructor import Reconstructor
 from ttt3r.rollout import rollout, rollout_rules
 from ttt3r.tree import named_tensors
 from ttt3r.types import Features, Frame, Memory, Needs, Outputs, Proposal, Reconstruction, Tokens
-from ttt3r.update_rules import RULES, ConfidenceAware, ConstantRate, GainRecord, Momentum, Recorded
+from ttt3r.update_rules import RULES, TTT3R, ConstantRate, GainRecord, Momentum, Recorded
 from ttt3r.update_rules.base import Gain, GatedUpdateRule
 from ttt3r.update_rules.resets import Every, ResetPolicy, WhenFar
 
@@ -351,7 +351,7 @@ from ttt3r.network import CUT3R, CUT3RConfig
 from ttt3r.reconstructor import Reconstructor
 from ttt3r.rollout import rollout
 from ttt3r.types import Outputs
-from ttt3r.update_rules import RULES, ConfidenceAware, ConstantRate, GainRecord, Momentum, Recorded
+from ttt3r.update_rules import RULES, TTT3R, ConstantRate, GainRecord, Momentum, Recorded
 torch.set_num_threads(1)
 model = Reconstructor(CUT3R.random(CUT3RConfig.tiny()), RULES["ttt3r"]())
 stream = (torch.zeros(1, 3, 16, 16) for _ in range(2000))
@@ -481,14 +481,14 @@ def test_a_restarted_memory_is_not_asked_in_the_world_of_the_stream(network):
 
 
 def test_recorded_gains_travel_through_a_rollout(network):
-    steps = list(rollout(Reconstructor(network, Recorded(ConfidenceAware())), images(3)))
+    steps = list(rollout(Reconstructor(network, Recorded(TTT3R())), images(3)))
     record = steps[-1].memory.rule
     assert isinstance(record, GainRecord)
     torch.testing.assert_close(record.mean, torch.stack([step.gain for step in steps[1:]]).mean(dim=0)[..., 0])
 
 
 def test_what_is_no_rule_is_refused_at_once(network):
-    for wrong in ("ttt3r", ConfidenceAware):
+    for wrong in ("ttt3r", TTT3R):
         with pytest.raises(TypeError, match=r"rule"):
             Reconstructor(network, wrong)  # pyright: ignore[reportArgumentType]
 
@@ -582,7 +582,7 @@ def test_a_path_or_a_source_is_a_stream(network, tmp_path):
 
 
 def test_a_memory_of_another_network_or_rule_is_refused(network):
-    frames, model = images(2), Reconstructor(network, ConfidenceAware())
+    frames, model = images(2), Reconstructor(network, TTT3R())
     good = model.begin(1)
     assert len(list(rollout(model, frames, memory=good))) == 2
     for change, words in (

@@ -22,7 +22,7 @@ from ttt3r.network import CUT3R, CUT3RConfig
 from ttt3r.reconstructor import Reconstructor
 from ttt3r.runner import RunOptions, fitting_chunk, run
 from ttt3r.types import Outputs
-from ttt3r.update_rules import ConfidenceAware
+from ttt3r.update_rules import TTT3R
 
 SIZE = 64
 POINTS = PointSelection(min_confidence=0.0, budget=500)
@@ -30,7 +30,7 @@ POINTS = PointSelection(min_confidence=0.0, budget=500)
 
 @pytest.fixture(scope="module")
 def model():
-    return Reconstructor(CUT3R.random(CUT3RConfig.tiny(), seed=1), ConfidenceAware())
+    return Reconstructor(CUT3R.random(CUT3RConfig.tiny(), seed=1), TTT3R())
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ def test_a_nan_stops_at_its_frame_and_the_mended_run_goes_on(model, photos, tmp_
     out = tmp_path / "out"
     with monkeypatch.context() as patch:
         patch.setattr(model.network, "encode", poisoned)
-        with pytest.raises(BadStep, match=r"frame 6, rule ConfidenceAware: the result is not finite"):
+        with pytest.raises(BadStep, match=r"frame 6, rule TTT3R: the result is not finite"):
             go(model, photos, out, chunk=chunk)
     found = record(out)
     assert (found["status"], found["frames"]) == ("failed", 6)

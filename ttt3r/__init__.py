@@ -1,7 +1,7 @@
 """ttt3r: recurrent 3D memory with plug-in state update rules.
 
     import ttt3r
-    model = ttt3r.Reconstructor(ttt3r.load_network("cut3r.pth"), ttt3r.update_rules.ConfidenceAware())
+    model = ttt3r.Reconstructor(ttt3r.load_network("cut3r.pth"), ttt3r.update_rules.TTT3R())
     for step in ttt3r.rollout(model, frames):
         step.reconstruction, step.memory, step.gain
 

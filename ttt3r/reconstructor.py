@@ -181,7 +181,7 @@ class Reconstructor(nn.Module):
 
     Examples:
         >>> import torch, ttt3r
-        >>> model = ttt3r.Reconstructor(ttt3r.load_network("tiny-random"), ttt3r.update_rules.ConfidenceAware())
+        >>> model = ttt3r.Reconstructor(ttt3r.load_network("tiny-random"), ttt3r.update_rules.TTT3R())
         >>> memory = model.begin(batch=1)
         >>> with torch.no_grad():
         ...     step = model.step(ttt3r.Frame(torch.zeros(1, 3, 48, 64)), memory)
@@ -192,7 +192,7 @@ class Reconstructor(nn.Module):
     def __init__(self, network: RecurrentNetwork, rule: StateUpdateRule) -> None:
         super().__init__()
         if not isinstance(rule, StateUpdateRule):
-            raise TypeError(f"a Reconstructor needs a rule object such as ConfidenceAware(), got {rule!r}")
+            raise TypeError(f"a Reconstructor needs a rule object such as TTT3R(), got {rule!r}")
         self.network = network
         self.rule = rule
         # Learned rules inside wrappers are found here, so that .to(), optimisers and state_dict see them.

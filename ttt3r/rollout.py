@@ -59,7 +59,7 @@ def rollout(
 
     Examples:
         >>> import torch, ttt3r
-        >>> model = ttt3r.Reconstructor(ttt3r.load_network("tiny-random"), ttt3r.update_rules.ConfidenceAware())
+        >>> model = ttt3r.Reconstructor(ttt3r.load_network("tiny-random"), ttt3r.update_rules.TTT3R())
         >>> frames = torch.zeros(5, 1, 3, 48, 64)
         >>> [step.index for step in ttt3r.rollout(model, frames, outputs=ttt3r.Outputs.CAMERA)]
         [0, 1, 2, 3, 4]
@@ -241,7 +241,7 @@ def _contenders(
     rules: Mapping[str, StateUpdateRule], reset_every: int | ResetPolicy | Mapping[str, int | ResetPolicy | None] | None
 ) -> dict[str, _Contender]:
     if not rules:
-        raise ValueError("no rules to run; give at least one, e.g. {'ttt3r': ConfidenceAware()}")
+        raise ValueError("no rules to run; give at least one, e.g. {'ttt3r': TTT3R()}")
     if not isinstance(reset_every, Mapping):
         return {name: _Contender(rule, as_policy(reset_every)) for name, rule in rules.items()}
     if unknown := set(reset_every) - set(rules):

@@ -25,7 +25,7 @@ from ttt3r.data.procedural import ClipTruth, sample_clips, write_tum
 from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
 from ttt3r.evaluation import plot_point_cloud
 from ttt3r.geometry import rotation_degrees
-from ttt3r.update_rules import ConfidenceAware, ConstantRate, Frozen, FullOverwrite, blend
+from ttt3r.update_rules import TTT3R, ConstantRate, Frozen, FullOverwrite, blend
 
 SMOKE_TEST = os.environ.get("SMOKE_TEST") == "1"
 folder = Path(tempfile.mkdtemp(prefix="ttt3r_tutorial_"))
@@ -50,7 +50,7 @@ print(len(frames), "frames of", tuple(frames[0].shape), "= (batch, rgb, height, 
 # the frame, and the gain, that is, how much of the proposed change each state token took.
 
 # %%
-model = ttt3r.Reconstructor(network, ConfidenceAware())
+model = ttt3r.Reconstructor(network, TTT3R())
 steps = list(ttt3r.rollout(model, frames))
 last = steps[-1]
 print("camera to world", tuple(last.reconstruction.camera_to_world.shape))
@@ -117,7 +117,7 @@ assert torch.allclose(memory.state, last.memory.state, atol=1e-5)
 # with its own memory. How far does each memory move at the last frame?
 
 # %%
-rules = {"cut3r": FullOverwrite(), "ttt3r": ConfidenceAware(), "constant": ConstantRate(0.1), "frozen": Frozen()}
+rules = {"cut3r": FullOverwrite(), "ttt3r": TTT3R(), "constant": ConstantRate(0.1), "frozen": Frozen()}
 passes = list(ttt3r.rollout_rules(network, rules, frames, outputs=ttt3r.Outputs.CAMERA))
 for name in rules:
     moved = (passes[-1][name].memory.state - passes[-2][name].memory.state).norm().item()

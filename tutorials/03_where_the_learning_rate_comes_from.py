@@ -21,7 +21,7 @@ import ttt3r
 from ttt3r.data.procedural import ClipTruth, sample_clips
 from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
 from ttt3r.types import AttentionLayer, Needs
-from ttt3r.update_rules import ConfidenceAware
+from ttt3r.update_rules import TTT3R
 from ttt3r.update_rules.evidence import AttentionEvidence, Keys
 
 network = ttt3r.load_network("nano")
@@ -34,7 +34,7 @@ truth = ClipTruth.of(sample_clips(NANO_WORLD, batch=2, frames=6, seed=HELD_OUT_S
 # the queries and keys of the state's cross-attention if it is asked to keep them.
 
 # %%
-model = ttt3r.Reconstructor(network, ConfidenceAware())
+model = ttt3r.Reconstructor(network, TTT3R())
 steps = list(ttt3r.rollout(model, truth.image))
 memory = steps[-2].memory
 with torch.no_grad():

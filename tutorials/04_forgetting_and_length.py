@@ -25,7 +25,7 @@ from ttt3r.evaluation.plots.palette import rule_styles
 from ttt3r.evaluation.worlds.forgetting import questions_after, recall, with_controls
 from ttt3r.evaluation.worlds.knowing_nothing import KNOWS_NOTHING
 from ttt3r.evaluation.worlds.plots import BINS, bin_name, recall_intervals
-from ttt3r.update_rules import ConfidenceAware, ConstantRate, Frozen, FullOverwrite, TokenMean
+from ttt3r.update_rules import TTT3R, ConstantRate, Frozen, FullOverwrite, TokenMean
 
 SMOKE_TEST = os.environ.get("SMOKE_TEST") == "1"
 WORLDS, LENGTHS = (2, (4, 8)) if SMOKE_TEST else (12, (4, 8, 16, 32, 64))
@@ -53,7 +53,7 @@ plt.show()
 # %%
 rules = {
     "cut3r": FullOverwrite(),
-    "ttt3r": ConfidenceAware(),
+    "ttt3r": TTT3R(),
     "constant:rate=0.3": ConstantRate(0.3),
     "frozen": Frozen(),
     "cut3r@8": FullOverwrite(),
@@ -192,7 +192,7 @@ plt.show()
 
 # %%
 controls = {"control of ttt3r": equal_gain_constants({"ttt3r": books["ttt3r"][-1]})["ttt3r"]}
-controls["token mean of ttt3r"] = TokenMean(ConfidenceAware())
+controls["token mean of ttt3r"] = TokenMean(TTT3R())
 with torch.no_grad():
     controlled, _ = score_worlds(network, controls, truth, LENGTHS)
 print("mean gain of ttt3r:", round(books["ttt3r"][-1].gain_mean, 3), "->", controls["control of ttt3r"])

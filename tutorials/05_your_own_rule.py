@@ -27,7 +27,7 @@ from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
 from ttt3r.evaluation import equal_gain_constants, mean_interval, score_worlds
 from ttt3r.evaluation.plots.palette import rule_styles
 from ttt3r.types import Needs, RuleState
-from ttt3r.update_rules import ConfidenceAware, Frozen, FullOverwrite, Gain, GatedUpdateRule
+from ttt3r.update_rules import TTT3R, Frozen, FullOverwrite, Gain, GatedUpdateRule
 from ttt3r.update_rules.evidence import Evidence
 
 SMOKE_TEST = os.environ.get("SMOKE_TEST") == "1"
@@ -108,7 +108,7 @@ except AssertionError as broken:
 # %% figure="Rotation error against length of the own rule, its control and others, and the gain of the own rule per frame"
 network = ttt3r.load_network("nano")
 truth = ClipTruth.of(sample_clips(NANO_WORLD, batch=WORLDS, frames=max(LENGTHS), seed=HELD_OUT_SEED))
-rules = {"cut3r": FullOverwrite(), "ttt3r": ConfidenceAware(), "frozen": Frozen(), "surprised": Surprised()}
+rules = {"cut3r": FullOverwrite(), "ttt3r": TTT3R(), "frozen": Frozen(), "surprised": Surprised()}
 with torch.no_grad():
     scores, books = score_worlds(network, rules, truth, LENGTHS)
     control = {"control of surprised": equal_gain_constants({"surprised": books["surprised"][-1]})["surprised"]}
@@ -247,7 +247,7 @@ def check_AtMost(answer) -> str:
         ttt3r.check_rule(answer())
     except AssertionError as broken:
         return "not yet: " + " ".join(str(broken).split())
-    seen = list(ttt3r.rollout_rules(network, {"yours": answer(), "ttt3r": ConfidenceAware()}, truth.image[:2, :2]))
+    seen = list(ttt3r.rollout_rules(network, {"yours": answer(), "ttt3r": TTT3R()}, truth.image[:2, :2]))
     expected = seen[1]["ttt3r"].gain.clamp(max=0.4)
     away = (seen[1]["yours"].gain - expected).abs().max().item()
     return "right" if away < 1e-4 else f"not yet: it should be the gate, cut at 0.4; a token is {away:.2f} away"

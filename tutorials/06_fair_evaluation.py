@@ -19,7 +19,7 @@ from ttt3r.data.procedural import ClipTruth, sample_clips
 from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
 from ttt3r.evaluation import Interval, mean_interval, score_worlds, trajectory_errors, umeyama
 from ttt3r.evaluation.plots.palette import COLORS, rule_styles
-from ttt3r.update_rules import ConfidenceAware, ConstantRate, FullOverwrite
+from ttt3r.update_rules import TTT3R, ConstantRate, FullOverwrite
 
 SMOKE_TEST = os.environ.get("SMOKE_TEST") == "1"
 random = np.random.default_rng(0)
@@ -98,7 +98,7 @@ for n in (10, 20, 40, 60):
 worlds, length = (3, 4) if SMOKE_TEST else (12, 16)
 network = ttt3r.load_network("nano")
 truth = ClipTruth.of(sample_clips(NANO_WORLD, batch=worlds, frames=length, seed=HELD_OUT_SEED))
-rules = {"cut3r": FullOverwrite(), "ttt3r": ConfidenceAware(), "constant:rate=0.1": ConstantRate(0.1)}
+rules = {"cut3r": FullOverwrite(), "ttt3r": TTT3R(), "constant:rate=0.1": ConstantRate(0.1)}
 with torch.no_grad():
     scores, _ = score_worlds(network, rules, truth, [length])
 errors = {name: scores.rotation_degrees[name][0] for name in rules}

@@ -56,7 +56,7 @@ def draw(page: Page, session: Session, folder: Path) -> None:
     controls = session.panel.controls
     controls.point_size.value = 2 * float(controls.point_size.value)
     controls.step.value = STEP
-    controls.run.value = "ttt3r (ConfidenceAware)"
+    controls.run.value = "ttt3r (TTT3R)"
     save(page, folder / "view.png")
     controls.layout.value = str(Layout.SINGLE)
     controls.coloring.value = str(Coloring.GAIN)

@@ -361,7 +361,7 @@ def test_results_of_an_older_release_stay_readable(typed, here, rooms):
         content = json.loads(path.read_text())
         for row in content["rows"]:
             row["rule"] = row["rule"].replace("@2", "+reset=2")
-        content["settings"]["rule"] = '{"class":"ConfidenceAware","gradient":false}'
+        content["settings"]["rule"] = '{"class":"TTT3R","gradient":false}'
         path.write_text(json.dumps(content))
     assert typed("evaluate --aggregate out")[0] == 0
     assert {row["rule"] for row in rows(here / "out/rows.csv")} == {"cut3r@2", "ttt3r@2"}

@@ -20,7 +20,7 @@ from ttt3r.network import CUT3R, CUT3RConfig, save_network
 from ttt3r.update_rules import LearnedToken
 
 FILTER = (
-    "KalmanGain(initial=1.5, decay=1.0, q_min=0.02, q_max=0.5, sharpness=20.0, jump=3.0, smoothing=0.05, floor=0.01, "
+    "FILT3R(initial=1.5, decay=1.0, q_min=0.02, q_max=0.5, sharpness=20.0, jump=3.0, smoothing=0.05, floor=0.01, "
     "noise=1.0, lowest=0.01, highest=0.99)"
 )
 RUN = "run photos --network tiny-random --size 64 --device cpu --out out"
@@ -224,8 +224,8 @@ def make_older(folder, rule):
 @pytest.mark.parametrize(
     ("rule", "former", "other"),
     [
-        ("ttt3r", "ConfidenceAware(gradient=False)", "ttt3r:gradient=true"),
-        ("ttt3r --record-gains", "AttentionRecorded(rule=ConfidenceAware(gradient=False))", "frozen"),
+        ("ttt3r", "TTT3R(gradient=False)", "ttt3r:gradient=true"),
+        ("ttt3r --record-gains", "AttentionRecorded(rule=TTT3R(gradient=False))", "frozen"),
         ("filt3r", FILTER, "filt3r:decay=0.5"),
         ("learned_token --rule.weights a,b@8.st", LEARNED, "learned_token"),
         ("my_lab.MyRule --rule.scale=0.5", "MyRule(scale=0.5)", "my_lab.MyRule"),

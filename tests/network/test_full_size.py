@@ -10,7 +10,7 @@ from ttt3r.network import CUT3R, CheckpointWarning, CUT3RConfig, load_network
 from ttt3r.network.official import official_name, official_shapes
 from ttt3r.reconstructor import Reconstructor
 from ttt3r.rollout import rollout
-from ttt3r.update_rules import ConfidenceAware
+from ttt3r.update_rules import TTT3R
 
 ARCHITECTURE = (
     "ARCroco3DStereo(ARCroco3DStereoConfig(freeze='encoder', state_size=768, state_pe='2d', pos_embed='RoPE100', "
@@ -40,7 +40,7 @@ def test_a_full_size_checkpoint_loads_and_runs_on_a_real_video(shared, tmp_path)
     assert torch.equal(network.state_dict()["decoder.state_blocks.11.mlp.fc2.weight"], expected)
     video = shared / "data/video/lady-running.mp4"
     source = open_source(video, policy=CropToPatches(512), sampling=Sampling(stride=10, stop=30))
-    steps = list(rollout(Reconstructor(network, ConfidenceAware()), (frame.image for frame in source)))
+    steps = list(rollout(Reconstructor(network, TTT3R()), (frame.image for frame in source)))
     assert len(steps) == 3
     assert steps[2].reconstruction.points_world.shape == (1, 288, 512, 3)
     assert steps[2].memory.state.shape == (1, 768, 768)

@@ -17,7 +17,7 @@ from ttt3r.network.rope import Grid, RotaryTable, rotary_table, rotate
 from ttt3r.reconstructor import Reconstructor
 from ttt3r.rollout import rollout, rollout_rules
 from ttt3r.types import AttentionBias, AttentionLayer, Frame, Outputs, Stream
-from ttt3r.update_rules import ConfidenceAware, FullOverwrite
+from ttt3r.update_rules import TTT3R, FullOverwrite
 
 
 def plain_rotation(x, positions, base):
@@ -171,8 +171,8 @@ def test_an_attention_bias_acts_on_its_own_rule_only():
 
     network = CUT3R.random(CUT3RConfig.tiny(), seed=1)
     frames = list(torch.rand(3, 1, 3, 32, 48) * 2 - 1)
-    both = list(rollout_rules(network, {"blind": Blind(), "ttt3r": ConfidenceAware()}, frames))
-    for name, rule in (("blind", Blind()), ("ttt3r", ConfidenceAware())):
+    both = list(rollout_rules(network, {"blind": Blind(), "ttt3r": TTT3R()}, frames))
+    for name, rule in (("blind", Blind()), ("ttt3r", TTT3R())):
         alone = list(rollout(Reconstructor(network, rule), frames))
         for joint, single in zip(both, alone, strict=True):
             torch.testing.assert_close(joint[name].memory.state, single.memory.state, atol=2e-5, rtol=2e-5)
@@ -206,8 +206,8 @@ def test_a_random_network_is_the_same_for_the_same_seed_and_leaves_the_generator
 def test_half_precision_stays_near_full(dtype):
     network = CUT3R.random(CUT3RConfig.tiny(), seed=1)
     frames = list(torch.rand(3, 1, 3, 32, 48) * 2 - 1)
-    full = list(rollout(Reconstructor(network, ConfidenceAware()), frames, outputs=Outputs.CAMERA))
+    full = list(rollout(Reconstructor(network, TTT3R()), frames, outputs=Outputs.CAMERA))
     with torch.autocast("cpu", dtype):
-        half = list(rollout(Reconstructor(network, ConfidenceAware()), frames, outputs=Outputs.CAMERA))
+        half = list(rollout(Reconstructor(network, TTT3R()), frames, outputs=Outputs.CAMERA))
     difference = (half[-1].memory.state.float() - full[-1].memory.state).abs().max()
     assert float(difference) < 0.2

@@ -9,7 +9,7 @@ from ttt3r import Frame, Outputs, Reconstructor, rollout
 from ttt3r.network import CUT3R, CUT3RConfig, LinearConfig, UNetConfig, load_network, save_network
 from ttt3r.rollout import rollout_rules
 from ttt3r.tree import named_tensors
-from ttt3r.update_rules import ConfidenceAware, FullOverwrite
+from ttt3r.update_rules import TTT3R, FullOverwrite
 
 CONFIG = replace(CUT3RConfig.tiny(), patch=8, head=UNetConfig((8, 12, 16)))
 POINTS = Outputs.POINTS_CAMERA | Outputs.POINTS_WORLD
@@ -66,10 +66,10 @@ def test_a_question_without_an_image_is_answered_from_the_tokens(network, frames
 
 @torch.no_grad()
 def test_sequences_of_a_batch_chunks_and_rules_do_not_mix(network, frames):
-    streamed = list(rollout(Reconstructor(network, ConfidenceAware()), frames))
-    alone = list(rollout(Reconstructor(network, ConfidenceAware()), frames[:, 1:]))
-    chunked = list(rollout(Reconstructor(network, ConfidenceAware()), frames, chunk=3))
-    together = list(rollout_rules(network, {"cut3r": FullOverwrite(), "ttt3r": ConfidenceAware()}, frames))
+    streamed = list(rollout(Reconstructor(network, TTT3R()), frames))
+    alone = list(rollout(Reconstructor(network, TTT3R()), frames[:, 1:]))
+    chunked = list(rollout(Reconstructor(network, TTT3R()), frames, chunk=3))
+    together = list(rollout_rules(network, {"cut3r": FullOverwrite(), "ttt3r": TTT3R()}, frames))
     for one, single, many, both in zip(streamed, alone, chunked, together, strict=True):
         expected = one.reconstruction.points_world
         for found in (many.reconstruction.points_world, both["ttt3r"].reconstruction.points_world):

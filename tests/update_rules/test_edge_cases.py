@@ -10,14 +10,14 @@ from ttt3r.network import CUT3R, CUT3RConfig
 from ttt3r.reconstructor import Reconstructor
 from ttt3r.rollout import rollout, rollout_rules
 from ttt3r.types import Frame, Memory, Outputs
-from ttt3r.update_rules import RULES, EveryNth, MemoryMixture, Sizes, StateUpdateRule, TemporalSpatial, check_rule
+from ttt3r.update_rules import RULES, TTSA3R, EveryNth, MeMix, Sizes, StateUpdateRule, check_rule
 from ttt3r.update_rules.conformance.streams import make_stream
 from ttt3r.update_rules.conformance.trial import Trial, difference
 
 OURS: dict[str, StateUpdateRule] = {name: RULES[name]() for name in ("ttsa3r", "filt3r", "memix", "recal3r")}
 OURS |= {
-    "memix over ttsa3r": MemoryMixture(TemporalSpatial(), chunks=4, share=0.5),
-    "every second ttsa3r": EveryNth(TemporalSpatial(), 2),
+    "memix over ttsa3r": MeMix(TTSA3R(), chunks=4, share=0.5),
+    "every second ttsa3r": EveryNth(TTSA3R(), 2),
 }
 every_rule = pytest.mark.parametrize("rule", OURS.values(), ids=list(OURS))
 

@@ -9,7 +9,7 @@ from torch.utils._pytree import tree_leaves
 
 from ttt3r.types import AttentionLayer
 from ttt3r.update_rules.evidence import AttentionEvidence, Evidence, Keys, UndeclaredNeedsError, normalised_entropy
-from ttt3r.update_rules.rules.ttt3r import ConfidenceAware
+from ttt3r.update_rules.rules.ttt3r import TTT3R
 
 SIZES = [(1, 2, 3, 7, 5, 4), (2, 3, 1, 5, 13, 3), (3, 1, 2, 1, 2, 8)]  # batch, layers, heads, queries, keys, dim
 
@@ -137,7 +137,7 @@ def test_the_gate_of_ttt3r_makes_no_map_of_state_times_keys(dtype):
     evidence = Evidence(torch.ones(1, dtype=torch.long), tokens, tokens, tokens, lambda: tokens, layers.layers)
     state = torch.zeros(1, states, 8)
     with LargestTensor() as largest:
-        gain = ConfidenceAware().gain(state, state, evidence, ConfidenceAware().init(state)).value
+        gain = TTT3R().gain(state, state, evidence, TTT3R().init(state)).value
     assert largest.numel <= heads * keys * dim  # the tokens of one layer; one map of one head would be states * keys
     plain = torch.sigmoid(
         plain_logits(AttentionEvidence(layers.layers), Keys.ALL).float().mean(dim=(1, 2, 4))[..., None]

@@ -9,8 +9,8 @@ import torch
 from ttt3r.types import AttentionBias, Needs, Stream
 from ttt3r.update_rules import (
     RULES,
+    TTT3R,
     Chain,
-    ConfidenceAware,
     ConstantRate,
     GatedUpdateRule,
     LearnedToken,
@@ -36,7 +36,7 @@ def test_wrapped_rules_count_with_what_is_inside():
     facts = rule_facts(rule)
     assert facts.carried == 4 * 768 * 4 + 8
     assert facts.weights == 768 * 64 + 64 + 768 * 64 + 64 + 1
-    assert not rule_facts(Chain((ConfidenceAware(), ConstantRate()))).biases
+    assert not rule_facts(Chain((TTT3R(), ConstantRate()))).biases
 
 
 def test_asking_does_not_size_a_learned_rule():

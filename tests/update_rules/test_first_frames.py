@@ -12,15 +12,16 @@ from ttt3r.reconstructor import Reconstructor
 from ttt3r.rollout import rollout
 from ttt3r.types import Frame, Outputs, RuleState
 from ttt3r.update_rules import (
+    FILT3R,
     RULES,
+    TTSA3R,
     Anneal,
     AttentionRecorded,
     Chain,
     EveryNth,
     Gain,
     GatedUpdateRule,
-    KalmanGain,
-    MemoryMixture,
+    MeMix,
     Momentum,
     NormRestored,
     Product,
@@ -28,7 +29,6 @@ from ttt3r.update_rules import (
     Scale,
     Schedule,
     Suppress,
-    TemporalSpatial,
     check_rule,
 )
 from ttt3r.update_rules.conformance.streams import Sizes, make_stream
@@ -37,12 +37,12 @@ from ttt3r.update_rules.wrappers.base import Wrapper
 
 FRAMES = make_stream(Sizes(frames=6))
 CARRIES = [
-    AttentionRecorded(TemporalSpatial()),
+    AttentionRecorded(TTSA3R()),
     Recorded(Scale(Suppress(), 0.5)),
-    Product((TemporalSpatial(), Suppress())),
-    Chain((TemporalSpatial(), KalmanGain(), Momentum())),
-    Schedule((Suppress(), AttentionRecorded(MemoryMixture(TemporalSpatial()))), starts=(2,)),
-    EveryNth(NormRestored(TemporalSpatial()), 2),
+    Product((TTSA3R(), Suppress())),
+    Chain((TTSA3R(), FILT3R(), Momentum())),
+    Schedule((Suppress(), AttentionRecorded(MeMix(TTSA3R()))), starts=(2,)),
+    EveryNth(NormRestored(TTSA3R()), 2),
 ]
 EVERY = [*(rule() for rule in RULES.values()), *CARRIES]
 every_rule = pytest.mark.parametrize("rule", EVERY, ids=[*RULES, *(repr(rule)[:50] for rule in CARRIES)])
@@ -150,7 +150,7 @@ class OlderWithAState(Wrapper):
 
 
 def test_a_wrapper_of_ones_own_leaves_first_frames_to_what_it_wraps():
-    for inner in (Momentum(), KalmanGain(), TemporalSpatial()):
+    for inner in (Momentum(), FILT3R(), TTSA3R()):
         ours, theirs = Trial(Older(inner), FRAMES).run(), Trial(inner, FRAMES).run()
         assert torch.equal(ours[-1].memory.state, theirs[-1].memory.state)
     assert last(OlderWithAState(RULES["ttt3r"]())).asked.tolist() == [6, 6, 6]

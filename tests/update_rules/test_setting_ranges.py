@@ -9,14 +9,14 @@ import pytest
 
 import ttt3r.update_rules
 from ttt3r.update_rules import (
+    FILT3R,
+    PAS3R,
+    TTSA3R,
     ConstantRate,
-    KalmanGain,
-    PoseAdaptive,
+    RayMap3R,
     ResetPolicy,
     Routed,
     StateUpdateRule,
-    StaticView,
-    TemporalSpatial,
 )
 from ttt3r.update_rules.fast_weights import FastWeightRule
 from ttt3r.update_rules.rules.ortho import DriftTrust, Steep, Threshold
@@ -63,8 +63,8 @@ def test_a_setting_that_is_not_finite_is_refused(kind, name):
 def test_the_settings_of_every_rule_are_looked_at():
     looked_at = {each.id for each in settings()}
     assert looked_at >= {
-        "KalmanGain.floor",
-        "StaticView.strength",
+        "FILT3R.floor",
+        "RayMap3R.strength",
         "Scale.factor",
         "WhenFar.distance",
         "LearnedToken.start",
@@ -75,11 +75,11 @@ def test_the_settings_of_every_rule_are_looked_at():
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
-        *((KalmanGain, name) for name in ("initial", "decay", "q_min", "q_max", "sharpness", "jump", "floor", "noise")),
-        *((KalmanGain, name) for name in ("smoothing", "lowest")),
-        *((StaticView, name) for name in ("strength", "sharpness", "warmup", "smoothing")),
-        *((PoseAdaptive, name) for name in ("translation", "rotation", "radius", "sharpness", "detail")),
-        (TemporalSpatial, "threshold"),
+        *((FILT3R, name) for name in ("initial", "decay", "q_min", "q_max", "sharpness", "jump", "floor", "noise")),
+        *((FILT3R, name) for name in ("smoothing", "lowest")),
+        *((RayMap3R, name) for name in ("strength", "sharpness", "warmup", "smoothing")),
+        *((PAS3R, name) for name in ("translation", "rotation", "radius", "sharpness", "detail")),
+        (TTSA3R, "threshold"),
         (Routed, "degrees"),
         (Threshold, "at"),
         (Steep, "power"),

@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from ttt3r.update_rules import ConfidenceAware, ConstantRate, LearnedToken, Scale
+from ttt3r.update_rules import TTT3R, ConstantRate, LearnedToken, Scale
 from ttt3r.update_rules.sources import rule_fingerprint
 
 RULE = """
@@ -79,7 +79,7 @@ def test_a_base_class_of_another_file_counts(tmp_path):
 
 
 def test_settings_and_parts_count():
-    found = [ConstantRate(0.1), ConstantRate(0.2), ConfidenceAware(), Scale(ConstantRate(0.1), 2.0)]
+    found = [ConstantRate(0.1), ConstantRate(0.2), TTT3R(), Scale(ConstantRate(0.1), 2.0)]
     found += [Scale(ConstantRate(0.2), 2.0)]
     assert len({rule_fingerprint(rule) for rule in found}) == len(found)
     assert rule_fingerprint(ConstantRate(0.1)) == rule_fingerprint(ConstantRate(0.1))

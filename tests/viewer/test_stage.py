@@ -128,7 +128,7 @@ def test_a_short_run_waits_at_its_end(runs):
 
 def test_labels_differ(runs):
     stage = Stage.open([runs])
-    assert [run.label for run in stage.runs] == ["a (FullOverwrite)", "b (ConfidenceAware)", "plain (ConfidenceAware)"]
+    assert [run.label for run in stage.runs] == ["a (FullOverwrite)", "b (TTT3R)", "plain (TTT3R)"]
 
 
 @pytest.mark.parametrize(

@@ -22,10 +22,10 @@ from ttt3r.evaluation.results.rows import Status, UnitResult
 from ttt3r.files import write_text
 from ttt3r.network import CUT3R, load_network
 from ttt3r.runner import choose_device
-from ttt3r.update_rules import ConfidenceAware, FullOverwrite
+from ttt3r.update_rules import TTT3R, FullOverwrite
 
 REPORT = "reproduction.md"
-RULES = (Contender("cut3r", FullOverwrite()), Contender("ttt3r", ConfidenceAware()))
+RULES = (Contender("cut3r", FullOverwrite()), Contender("ttt3r", TTT3R()))
 
 
 def add_arguments(parser: ArgumentParser) -> None:

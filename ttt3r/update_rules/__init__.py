@@ -38,15 +38,15 @@ from ttt3r.update_rules.resets import WhenFar as WhenFar
 from ttt3r.update_rules.resets import as_policy as as_policy
 from ttt3r.update_rules.rules.brake import Brake as Brake
 from ttt3r.update_rules.rules.came import ConfidenceGuided as ConfidenceGuided
-from ttt3r.update_rules.rules.clip import Clip as Clip
+from ttt3r.update_rules.rules.clip import StepClip as StepClip
 from ttt3r.update_rules.rules.constant import ConstantRate as ConstantRate
 from ttt3r.update_rules.rules.cut3r import FullOverwrite as FullOverwrite
 from ttt3r.update_rules.rules.damped import Damped as Damped
-from ttt3r.update_rules.rules.filt3r import KalmanGain as KalmanGain
+from ttt3r.update_rules.rules.filt3r import FILT3R as FILT3R
 from ttt3r.update_rules.rules.frame_change import FrameChange as FrameChange
 from ttt3r.update_rules.rules.frozen import Frozen as Frozen
 from ttt3r.update_rules.rules.longhorn import ImplicitStep as ImplicitStep
-from ttt3r.update_rules.rules.memix import MemoryMixture as MemoryMixture
+from ttt3r.update_rules.rules.memix import MeMix as MeMix
 from ttt3r.update_rules.rules.momentum import Momentum as Momentum
 from ttt3r.update_rules.rules.norm_restored import NormRestored as NormRestored
 from ttt3r.update_rules.rules.ortho import DriftTrust as DriftTrust
@@ -55,21 +55,21 @@ from ttt3r.update_rules.rules.ortho import Match as Match
 from ttt3r.update_rules.rules.ortho import Ortho as Ortho
 from ttt3r.update_rules.rules.ortho import Steep as Steep
 from ttt3r.update_rules.rules.ortho import Threshold as Threshold
-from ttt3r.update_rules.rules.pas3r import PoseAdaptive as PoseAdaptive
+from ttt3r.update_rules.rules.pas3r import PAS3R as PAS3R
 from ttt3r.update_rules.rules.raymap3r import Always as Always
 from ttt3r.update_rules.rules.raymap3r import DirectionRays as DirectionRays
 from ttt3r.update_rules.rules.raymap3r import OfficialRays as OfficialRays
 from ttt3r.update_rules.rules.raymap3r import PatchPooling as PatchPooling
+from ttt3r.update_rules.rules.raymap3r import RayMap3R as RayMap3R
 from ttt3r.update_rules.rules.raymap3r import Routed as Routed
-from ttt3r.update_rules.rules.raymap3r import StaticView as StaticView
 from ttt3r.update_rules.rules.raymap3r import StripPooling as StripPooling
-from ttt3r.update_rules.rules.recal3r import Calibrated as Calibrated
+from ttt3r.update_rules.rules.recal3r import ReCal3R as ReCal3R
 from ttt3r.update_rules.rules.retain import RetainMatched as RetainMatched
-from ttt3r.update_rules.rules.ssr import SelfExpressive as SelfExpressive
+from ttt3r.update_rules.rules.ssr import SSR as SSR
 from ttt3r.update_rules.rules.suppress import Suppress as Suppress
 from ttt3r.update_rules.rules.titans import MomentumAndDecay as MomentumAndDecay
-from ttt3r.update_rules.rules.ttsa3r import TemporalSpatial as TemporalSpatial
-from ttt3r.update_rules.rules.ttt3r import ConfidenceAware as ConfidenceAware
+from ttt3r.update_rules.rules.ttsa3r import TTSA3R as TTSA3R
+from ttt3r.update_rules.rules.ttt3r import TTT3R as TTT3R
 from ttt3r.update_rules.wrappers.attention_record import AttentionRecord as AttentionRecord
 from ttt3r.update_rules.wrappers.attention_record import AttentionRecorded as AttentionRecorded
 from ttt3r.update_rules.wrappers.combinations import Chain as Chain
@@ -82,3 +82,14 @@ from ttt3r.update_rules.wrappers.rates import Anneal as Anneal
 from ttt3r.update_rules.wrappers.rates import EveryNth as EveryNth
 from ttt3r.update_rules.wrappers.rates import Scale as Scale
 from ttt3r.update_rules.wrappers.token_mean import TokenMean as TokenMean
+
+# The names that these classes had before they were called as their papers call them; kept for code that was written then.
+ConfidenceAware = TTT3R
+TemporalSpatial = TTSA3R
+KalmanGain = FILT3R
+MemoryMixture = MeMix
+Calibrated = ReCal3R
+StaticView = RayMap3R
+PoseAdaptive = PAS3R
+SelfExpressive = SSR
+Clip = StepClip

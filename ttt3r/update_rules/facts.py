@@ -55,8 +55,8 @@ def rule_facts(rule: StateUpdateRule, state: int = FULL_SIZE, channel: int = FUL
     """The facts of a rule, its size measured by `init` on a float32 memory of `state` tokens of width `channel`.
 
     Example:
-        >>> from ttt3r.update_rules import ConfidenceAware, Recorded
-        >>> rule_facts(Recorded(ConfidenceAware())).carried  # a count, and four float32 for each token
+        >>> from ttt3r.update_rules import TTT3R, Recorded
+        >>> rule_facts(Recorded(TTT3R())).carried  # a count, and four float32 for each token
         12296
     """
     trial = copy.deepcopy(rule) if any(modules(rule)) else rule  # a learned rule without a size gets none by this

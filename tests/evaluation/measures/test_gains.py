@@ -11,7 +11,7 @@ from ttt3r.evaluation.measures.gains import GainAccount, GainSummary, equal_gain
 from ttt3r.network import CUT3R, CUT3RConfig, LinearConfig
 from ttt3r.rollout import rollout_rules
 from ttt3r.types import Frame, Memory, Outputs, Reconstruction, Step
-from ttt3r.update_rules import Anneal, ConfidenceAware, ConstantRate, EveryNth, Frozen, FullOverwrite, GatedUpdateRule
+from ttt3r.update_rules import TTT3R, Anneal, ConstantRate, EveryNth, Frozen, FullOverwrite, GatedUpdateRule
 
 SMALL = CUT3RConfig(
     image_size=32,
@@ -72,7 +72,7 @@ def test_the_age_of_a_constant_goes_to_its_limit(network):
 
 @pytest.mark.parametrize("batch", [1, 3])
 def test_a_gate_against_everything_at_once(network, batch):
-    steps, accounts = run(network, ConfidenceAware(), images(6, batch))
+    steps, accounts = run(network, TTT3R(), images(6, batch))
     gains = torch.stack([step.gain for step in steps[1:]]).double()
     states = torch.stack([step.memory.state for step in steps]).double()
     candidates = torch.stack([step.candidate for step in steps[1:]]).double()
@@ -137,7 +137,7 @@ def test_every_sequence_of_a_batch_has_its_own_masks_and_resets(network):
 
 
 def test_a_chunk_that_ends_starts_a_new_memory_and_its_last_gain_counts(network):
-    steps, accounts = run(network, ConfidenceAware(), images(9), reset_every=4)
+    steps, accounts = run(network, TTT3R(), images(9), reset_every=4)
     gains = torch.stack([step.gain for step in steps[1:]])
     assert accounts[-1].summary.frames == 8
     assert accounts[-1].summary.gain_mean == pytest.approx(float(gains.mean()), rel=1e-6)
@@ -147,7 +147,7 @@ def test_a_chunk_that_ends_starts_a_new_memory_and_its_last_gain_counts(network)
 
 
 @pytest.mark.parametrize("case", ["all frames masked", "same frame again", "reset on every frame"])
-@pytest.mark.parametrize("rule", [ConfidenceAware(), FullOverwrite(), ConstantRate(0.3)], ids=["ttt3r", "cut3r", "c"])
+@pytest.mark.parametrize("rule", [TTT3R(), FullOverwrite(), ConstantRate(0.3)], ids=["ttt3r", "cut3r", "c"])
 def test_edge_cases_break_nothing(network, rule, case):
     frames = [Frame(frame) for frame in images(4)]
     if case == "all frames masked":
@@ -190,7 +190,7 @@ def test_books_of_a_channel_gain(network):
 
 
 def test_an_account_is_immutable_and_of_constant_size(network):
-    _, accounts = run(network, ConfidenceAware(), images(6))
+    _, accounts = run(network, TTT3R(), images(6))
     sizes = [sum(t.numel() for _, t in tree.named_tensors(account._carried)) for account in accounts[1:]]
     assert len(set(sizes)) == 1
     assert accounts[2].summary.frames == 2
@@ -198,7 +198,7 @@ def test_an_account_is_immutable_and_of_constant_size(network):
 
 
 def test_the_constant_of_equal_gain_has_the_gates_mean(network):
-    rules = {"ttt3r": ConfidenceAware(), "cut3r": FullOverwrite(), "constant": ConstantRate(0.3), "frozen": Frozen()}
+    rules = {"ttt3r": TTT3R(), "cut3r": FullOverwrite(), "constant": ConstantRate(0.3), "frozen": Frozen()}
     rules["every"] = EveryNth(ConstantRate(0.9), 2)
     summaries = {name: run(network, rule, images(6))[1][-1].summary for name, rule in rules.items()}
     constants = equal_gain_constants(summaries)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluation.report.rows import row
+from report_rows import row
 
 import ttt3r
 from ttt3r.data.procedural import sample_clips

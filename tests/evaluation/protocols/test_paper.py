@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from evaluation.report.rows import row, unit
+from report_rows import row, unit
 
 from ttt3r.evaluation.protocols.paper import against_paper, protocol_key, published_values
 from ttt3r.evaluation.report.metrics import metric_named

@@ -5,8 +5,8 @@ import re
 
 import numpy as np
 import pytest
+from report_rows import NAN, row, unit, units
 
-from evaluation.report.rows import NAN, row, unit, units
 from ttt3r.evaluation.report.aggregate import (
     Aggregation,
     OfficialMean,

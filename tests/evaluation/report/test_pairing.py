@@ -2,8 +2,8 @@ import math
 
 import numpy as np
 import pytest
+from report_rows import row, unit, units
 
-from evaluation.report.rows import row, unit, units
 from ttt3r.evaluation.report.aggregate import StrictMean
 from ttt3r.evaluation.report.metrics import core_metrics, metric_named, primary_metric
 from ttt3r.evaluation.report.pairing import Comparing, baseline_of, pairs_of

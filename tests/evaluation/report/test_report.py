@@ -6,8 +6,8 @@ import re
 
 import numpy as np
 import pytest
+from report_rows import NAN, row, unit, units, write_arrays
 
-from evaluation.report.rows import NAN, row, unit, units, write_arrays
 from evaluation.report.test_tables import html_cells
 from ttt3r.evaluation.plots.palette import COLORS, rule_styles
 from ttt3r.evaluation.report import scenes

@@ -3,8 +3,8 @@ import math
 
 import numpy as np
 import pytest
+from report_rows import NAN, row, unit, units
 
-from evaluation.report.rows import NAN, row, unit, units
 from ttt3r.evaluation.report.writing import ReportSettings, make_report
 from ttt3r.evaluation.results.rows import Status, UnitResult
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from damage import array_damages, json_damages, text_damages
+from report_rows import units, write_arrays
 from rich.console import Console
 
 from ttt3r.cli.aggregate import report, show
@@ -15,8 +16,6 @@ from ttt3r.evaluation.report.arrays import read_usable_arrays
 from ttt3r.evaluation.report.writing import ReportSettings, make_report
 from ttt3r.evaluation.results.files import read_folder
 from ttt3r.evaluation.results.format import Content, text_of
-
-from ..report.rows import units, write_arrays
 
 COUNT = 2
 

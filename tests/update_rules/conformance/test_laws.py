@@ -10,17 +10,17 @@ from ttt3r import tree
 from ttt3r.types import Needs, RuleState
 from ttt3r.update_rules import (
     RULES,
+    TTT3R,
     Anneal,
     BrokenLaw,
     Chain,
-    ConfidenceAware,
     ConstantRate,
     EveryNth,
     Frozen,
     FullOverwrite,
     Gain,
     GatedUpdateRule,
-    MemoryMixture,
+    MeMix,
     Product,
     Recorded,
     Scale,
@@ -66,16 +66,16 @@ class Learned(nn.Module, GatedUpdateRule):
 
 
 COMPOSED = [
-    Scale(ConfidenceAware(), 0.5),
+    Scale(TTT3R(), 0.5),
     Scale(FullOverwrite(), 1.5),
     Scale(Drift(), 0.3),
     Scale(Learned(), 0.5),
     Anneal(Drift(), horizon=2.0),
     EveryNth(Recorded(Drift()), 2),
-    Recorded(EveryNth(ConfidenceAware(gradient=True), 3)),
-    Product((ConfidenceAware(), ConstantRate(0.5), Frozen())),
-    Chain((Drift(), Recorded(ConfidenceAware()))),
-    Schedule((FullOverwrite(), Drift(), Recorded(ConfidenceAware())), starts=(1, 3)),
+    Recorded(EveryNth(TTT3R(gradient=True), 3)),
+    Product((TTT3R(), ConstantRate(0.5), Frozen())),
+    Chain((Drift(), Recorded(TTT3R()))),
+    Schedule((FullOverwrite(), Drift(), Recorded(TTT3R())), starts=(1, 3)),
 ]
 
 
@@ -95,7 +95,7 @@ def test_composed_rules_keep_the_laws(rule):
 def test_other_sizes_and_a_module_that_needs_them():
     sizes = Sizes(batch=2, frames=4, state=7, channel=6, grid=(2, 3), heads=3, dim=5, layers=1)
     check_rule(Learned(channel=6), sizes=sizes)
-    check_rule(ConfidenceAware(), sizes=sizes, seed=3)
+    check_rule(TTT3R(), sizes=sizes, seed=3)
 
 
 @pytest.mark.parametrize("rule", [rule() for rule in RULES.values()], ids=list(RULES))
@@ -105,7 +105,7 @@ def test_a_memory_in_half_precision_stays_so_and_agrees(rule):
     for one, other in zip(Trial(rule, half).run(), Trial(rule, frames).run(), strict=True):
         assert one.memory.state.dtype == one.memory.pose.dtype == torch.bfloat16
         gap = (one.memory.state.float() - other.memory.state).abs() - 0.05 * (1 + other.memory.state.abs())
-        if isinstance(rule, MemoryMixture):  # two tokens with nearly equal scores may change places
+        if isinstance(rule, MeMix):  # two tokens with nearly equal scores may change places
             assert (gap.amax(dim=-1) < 0).float().mean() > 0.7
         else:
             assert gap.max() < 0

@@ -9,7 +9,7 @@ import torch
 
 from ttt3r import update_rules
 from ttt3r.types import Memory
-from ttt3r.update_rules import RULES, ConfidenceAware, StateUpdateRule, check_rule, find_rule, rule_names
+from ttt3r.update_rules import RULES, TTT3R, StateUpdateRule, check_rule, find_rule, rule_names
 from ttt3r.update_rules.naming import find
 
 MY_LAB = '''
@@ -91,8 +91,8 @@ def test_a_memory_of_the_users_rule_can_be_saved_and_read_back(lab):
 
 
 def test_an_importable_class_is_found_by_its_dotted_path():
-    assert find_rule("ttt3r.update_rules.ConfidenceAware") is ConfidenceAware
-    assert find_rule("ttt3r.update_rules.wrappers.around_one.Scale") is update_rules.Scale
+    assert find_rule("ttt3r.update_rules.TTT3R") is TTT3R
+    assert find_rule("ttt3r.update_rules.wrappers.rates.Scale") is update_rules.Scale
 
 
 def test_a_plug_in_is_found_by_its_name_and_imported_only_then(lab, monkeypatch):
@@ -111,7 +111,7 @@ def test_a_plug_in_is_found_by_its_name_and_imported_only_then(lab, monkeypatch)
 
 def test_a_plug_in_does_not_replace_a_built_in_rule(monkeypatch):
     offer(monkeypatch, ("ttt3r", "no_such_package:Rule"))
-    assert find_rule("ttt3r") is ConfidenceAware
+    assert find_rule("ttt3r") is TTT3R
     assert rule_names().count("ttt3r") == 1
 
 
@@ -120,7 +120,6 @@ def test_a_plug_in_does_not_replace_a_built_in_rule(monkeypatch):
     [
         ("ttt3", r"unknown rule 'ttt3'; did you mean ttt3r.* known rules: .*constant.*cut3r.*my_lab\.MyRule"),
         ("TTT3R", "did you mean ttt3r"),
-        ("ConfidenceAware", "did you mean ttt3r"),
         ("constnat", "did you mean constant"),
         ("xyzzy", "unknown rule 'xyzzy'; known rules"),
         ("", "unknown rule ''"),

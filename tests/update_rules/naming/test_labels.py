@@ -13,11 +13,11 @@ import torch
 
 from ttt3r.update_rules import (
     RULES,
+    TTT3R,
     Always,
     Anneal,
     AttentionRecorded,
     Chain,
-    ConfidenceAware,
     ConstantRate,
     Control,
     EveryNth,
@@ -25,16 +25,16 @@ from ttt3r.update_rules import (
     Gain,
     GatedUpdateRule,
     LearnedToken,
-    MemoryMixture,
+    MeMix,
     NormRestored,
     Ortho,
     Product,
+    RayMap3R,
     Recorded,
     Routed,
     RuleLabel,
     Scale,
     Schedule,
-    StaticView,
     Steep,
     StripPooling,
     Threshold,
@@ -71,15 +71,15 @@ class Named(GatedUpdateRule):
 
 def every_rule():
     made = [kind() for kind in RULES.values()]
-    made += [ConfidenceAware(gradient=True), ConstantRate(0.1), ConstantRate(1e-7), ConstantRate(1.0)]
+    made += [TTT3R(gradient=True), ConstantRate(0.1), ConstantRate(1e-7), ConstantRate(1.0)]
     made += [
         Ortho(trust=Steep(3.0)),
         Ortho(trust=Threshold(), drift=0.5),
-        StaticView(regime=Routed(degrees=3.5, first=2)),
+        RayMap3R(regime=Routed(degrees=3.5, first=2)),
     ]
-    made += [StaticView(regime=Always(False), pooling=StripPooling(), warmup=0)]
+    made += [RayMap3R(regime=Always(False), pooling=StripPooling(), warmup=0)]
     made += [
-        MemoryMixture(ConstantRate(0.2), 4),
+        MeMix(ConstantRate(0.2), 4),
         NormRestored(Scale(FullOverwrite(), 0.25)),
         LearnedToken(8, 16, seed=3),
     ]
@@ -239,10 +239,10 @@ def test_what_cannot_be_made_is_refused_with_the_cure(text, message):
 
 
 def test_rules_within_rules_by_their_names():
-    assert RuleLabel.parse("memix:rule=cut3r").make() == MemoryMixture(FullOverwrite())
-    assert RuleLabel.parse("memix:rule=(constant:rate=0.2):chunks=4").make() == MemoryMixture(ConstantRate(0.2), 4)
-    assert RuleLabel.parse("memix:rule=ConstantRate:rule.rate=0.2").make() == MemoryMixture(ConstantRate(0.2))
-    assert RuleLabel.parse("token mean of ttt3r").make() == TokenMean(ConfidenceAware())
+    assert RuleLabel.parse("memix:rule=cut3r").make() == MeMix(FullOverwrite())
+    assert RuleLabel.parse("memix:rule=(constant:rate=0.2):chunks=4").make() == MeMix(ConstantRate(0.2), 4)
+    assert RuleLabel.parse("memix:rule=ConstantRate:rule.rate=0.2").make() == MeMix(ConstantRate(0.2))
+    assert RuleLabel.parse("token mean of ttt3r").make() == TokenMean(TTT3R())
 
 
 def test_resets_as_text():

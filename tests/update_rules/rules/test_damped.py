@@ -4,7 +4,7 @@ import pytest
 import recorded_rules
 import torch
 
-from ttt3r.update_rules import ConfidenceAware, Damped, Scale
+from ttt3r.update_rules import TTT3R, Damped, Scale
 from ttt3r.update_rules.conformance.streams import make_stream
 from ttt3r.update_rules.conformance.trial import Trial
 
@@ -32,7 +32,7 @@ def test_recorded_run_through_the_network(shared, case, record_property):
 
 def test_it_is_a_scaled_ttt3r():
     frames = make_stream()
-    ours, scaled = (Trial(rule, frames).run()[-1].memory for rule in (Damped(0.3), Scale(ConfidenceAware(), 0.3)))
+    ours, scaled = (Trial(rule, frames).run()[-1].memory for rule in (Damped(0.3), Scale(TTT3R(), 0.3)))
     torch.testing.assert_close(ours.state, scaled.state)
 
 

@@ -7,10 +7,10 @@ import rule_recordings as recordings
 import torch
 
 from ttt3r.types import Memory
-from ttt3r.update_rules import KalmanGain, absorb
+from ttt3r.update_rules import FILT3R, absorb
 from ttt3r.update_rules.rules.filt3r import Filter
 
-RULE = KalmanGain()
+RULE = FILT3R()
 
 
 def signals(index, memory):
@@ -74,8 +74,8 @@ def test_a_steady_drift_leads_to_the_fixed_point_of_riccati():
 
 def test_the_noise_of_the_measurement_drives_the_gain_to_its_ends():
     steps = torch.arange(20.0)[:, None, None].expand(-1, 3, 4)
-    assert run(KalmanGain(noise=0.0), steps)[0][1:].eq(0.99).all()
-    assert run(KalmanGain(noise=1e9), steps)[0][1:].eq(0.01).all()
+    assert run(FILT3R(noise=0.0), steps)[0][1:].eq(0.99).all()
+    assert run(FILT3R(noise=1e9), steps)[0][1:].eq(0.01).all()
 
 
 def test_a_token_that_jumps_is_trusted_again():
@@ -88,7 +88,7 @@ def test_a_token_that_jumps_is_trusted_again():
 
 
 def test_the_variance_is_that_of_joseph_s_form():
-    _, carried = run(KalmanGain(initial=2.0, q_min=0.5, q_max=0.5, noise=3.0), torch.randn(2, 4, 5))
+    _, carried = run(FILT3R(initial=2.0, q_min=0.5, q_max=0.5, noise=3.0), torch.randn(2, 4, 5))
     predicted, gain = 2.5, 2.5 / 5.5
     expected = (1 - gain) ** 2 * predicted + gain**2 * 3.0
     torch.testing.assert_close(carried[1].variance, torch.full((1, 4), expected), rtol=1e-5, atol=0)
@@ -98,10 +98,10 @@ def test_the_variance_is_that_of_joseph_s_form():
 @pytest.mark.parametrize("settings", [{"lowest": -0.1}, {"highest": 1.1}, {"lowest": 0.9, "highest": 0.5}])
 def test_gains_outside_their_range_are_refused(settings):
     with pytest.raises(ValueError, match="0 <= lowest <= highest <= 1"):
-        KalmanGain(**settings)
+        FILT3R(**settings)
 
 
 @pytest.mark.parametrize("name", ["initial", "decay", "q_min", "q_max", "noise"])
 def test_a_negative_variance_is_refused(name):
     with pytest.raises(ValueError, match=f"{name} must be at least 0"):
-        KalmanGain(**{name: -1.0})
+        FILT3R(**{name: -1.0})

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ttt3r.update_rules import ConfidenceAware, FrameChange, Product, Sizes
+from ttt3r.update_rules import TTT3R, FrameChange, Product, Sizes
 from ttt3r.update_rules.conformance.streams import make_stream
 from ttt3r.update_rules.conformance.trial import Trial
 
@@ -47,8 +47,7 @@ def test_any_number_of_patches_fits_what_is_carried(grid):
 def test_one_number_for_all_tokens_that_goes_onto_another_gate():
     frames = make_stream()
     alone, gate, both = (
-        Trial(rule, frames).run()[1].gain
-        for rule in (FrameChange(), ConfidenceAware(), Product((ConfidenceAware(), FrameChange())))
+        Trial(rule, frames).run()[1].gain for rule in (FrameChange(), TTT3R(), Product((TTT3R(), FrameChange())))
     )
     assert torch.equal(alone, alone[:, :1].expand_as(alone))
     torch.testing.assert_close(both, alone * gate)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ttt3r.update_rules import ConfidenceAware
+from ttt3r.update_rules import TTT3R
 from ttt3r.update_rules.conformance.streams import make_stream
 from ttt3r.update_rules.rules.longhorn import ImplicitStep
 
@@ -15,7 +15,7 @@ def first_frame_and_gain(rule):
 
 
 def confidence():
-    return first_frame_and_gain(ConfidenceAware())[1].gain
+    return first_frame_and_gain(TTT3R())[1].gain
 
 
 @pytest.mark.parametrize("scale", [0.1, 1.0, 50.0])
@@ -36,7 +36,7 @@ def test_the_gain_is_below_one_half_and_grows_to_one_with_the_scale():
 
 def test_with_the_exponential_as_weight_it_would_be_ttt3r():
     frame = make_stream()[1]
-    logit = frame.evidence(ConfidenceAware.needs, torch.ones(3, dtype=torch.long)).state_attention.mean_logit()
+    logit = frame.evidence(TTT3R.needs, torch.ones(3, dtype=torch.long)).state_attention.mean_logit()
     torch.testing.assert_close(logit.exp() / (1 + logit.exp()), confidence())
 
 

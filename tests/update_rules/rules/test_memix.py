@@ -8,22 +8,22 @@ import torch
 
 from ttt3r.types import Needs
 from ttt3r.update_rules import (
-    ConfidenceAware,
+    TTSA3R,
+    TTT3R,
     FullOverwrite,
     GatedUpdateRule,
-    MemoryMixture,
+    MeMix,
     Scale,
     StateUpdateRule,
-    TemporalSpatial,
     Update,
     check_rule,
 )
 from ttt3r.update_rules.base import Gain
 
 PARTS = {
-    "memix_ttt": MemoryMixture(ConfidenceAware(), chunks=30, share=28 / 30),
-    "memix_ttt_p8": MemoryMixture(ConfidenceAware(), chunks=8, share=5 / 8),
-    "memix_ttsa": MemoryMixture(TemporalSpatial(), chunks=30, share=28 / 30),
+    "memix_ttt": MeMix(TTT3R(), chunks=30, share=28 / 30),
+    "memix_ttt_p8": MeMix(TTT3R(), chunks=8, share=5 / 8),
+    "memix_ttsa": MeMix(TTSA3R(), chunks=30, share=28 / 30),
 }
 CASES = [("memix_ttt", case) for case in ("plain16", "reset16", "dup8", "skip8")]
 CASES += [("memix_ttt_p8", "plain16"), ("memix_ttsa", "plain16")]
@@ -115,7 +115,7 @@ def evidence_with(image):
 def test_those_that_agree_most_with_the_image_stay_bit_for_bit():
     state, candidate = torch.randn(1, 7, 4), torch.zeros(1, 7, 4)
     candidate[0, :, 0] = torch.tensor([0.3, -5, 2, 9, 0, -1, 4])
-    rule = MemoryMixture(FullOverwrite(), share=4 / 7)
+    rule = MeMix(FullOverwrite(), share=4 / 7)
     update = rule.update(state, candidate, evidence_with(torch.tensor([1.0, 0, 0, 0])), rule.init(state))
     written = torch.tensor([True, True, False, False, True, True, False])
     assert torch.equal(update.state[0, written], candidate[0, written])
@@ -129,7 +129,7 @@ def test_those_that_agree_most_with_the_image_stay_bit_for_bit():
 )
 def test_chunks_are_those_of_torch_chunk(chunks, sizes):
     candidate, image = torch.randn(1, 7, 4), torch.randn(4)
-    rule = MemoryMixture(chunks=chunks, share=0.5)
+    rule = MeMix(chunks=chunks, share=0.5)
     expected = torch.stack([part.mean() for part in (candidate[0] @ image).chunk(chunks)])
     scores = rule.scores(candidate, evidence_with(image))[0]
     torch.testing.assert_close(scores, expected)
@@ -141,15 +141,15 @@ def test_chunks_are_those_of_torch_chunk(chunks, sizes):
 
 def test_a_share_of_one_is_the_inner_rule_and_a_share_of_zero_writes_nothing():
     state, candidate, evidence = torch.randn(1, 7, 4), torch.randn(1, 7, 4), evidence_with(torch.randn(4))
-    inner = ConfidenceAware()
-    whole = MemoryMixture(inner, share=1.0).update(state, candidate, evidence, inner.init(state))
+    inner = TTT3R()
+    whole = MeMix(inner, share=1.0).update(state, candidate, evidence, inner.init(state))
     assert torch.equal(whole.state, inner.update(state, candidate, evidence, inner.init(state)).state)
-    nothing = MemoryMixture(inner, share=0.0).update(state, candidate, evidence, inner.init(state))
+    nothing = MeMix(inner, share=0.0).update(state, candidate, evidence, inner.init(state))
     assert torch.equal(nothing.state, state)
 
 
 def test_the_published_numbers_at_the_published_size():
-    rule = MemoryMixture(FullOverwrite())
+    rule = MeMix(FullOverwrite())
     candidate = torch.randn(1, 768, 2)
     image = torch.randn(1, 1, 2)
     evidence = recordings.evidence(SOME, entered=image[0], left=image[0])
@@ -157,7 +157,7 @@ def test_the_published_numbers_at_the_published_size():
 
 
 def test_equal_scores_are_broken_by_place():
-    rule = MemoryMixture(FullOverwrite(), share=3 / 7)
+    rule = MeMix(FullOverwrite(), share=3 / 7)
     chosen = rule.chosen(torch.ones(1, 7, 4), evidence_with(torch.ones(4)))
     assert chosen[0, :, 0].tolist() == [True] * 3 + [False] * 4
 
@@ -172,20 +172,20 @@ class Nameless(StateUpdateRule):
         return Update(0.5 * state + 0.5 * torch.tanh(candidate))
 
 
-@pytest.mark.parametrize("rule", [TemporalSpatial(), Nameless(), Scale(ConfidenceAware(), 0.5)], ids=lambda r: f"{r}")
+@pytest.mark.parametrize("rule", [TTSA3R(), Nameless(), Scale(TTT3R(), 0.5)], ids=lambda r: f"{r}")
 def test_any_rule_may_be_inside(rule):
-    outer = MemoryMixture(rule, chunks=4, share=0.5)
+    outer = MeMix(rule, chunks=4, share=0.5)
     assert outer.needs == rule.needs
     check_rule(outer)
-    check_rule(MemoryMixture(outer))
+    check_rule(MeMix(outer))
 
 
 @pytest.mark.parametrize(("settings", "message"), [({"chunks": 0}, "at least 1"), ({"share": 1.2}, r"\[0, 1\]")])
 def test_settings_outside_their_range_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
-        MemoryMixture(**settings)
+        MeMix(**settings)
 
 
 def test_what_is_no_rule_is_refused():
     with pytest.raises(TypeError):
-        MemoryMixture(ConfidenceAware)  # pyright: ignore[reportArgumentType]
+        MeMix(TTT3R)  # pyright: ignore[reportArgumentType]

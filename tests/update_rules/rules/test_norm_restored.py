@@ -5,7 +5,7 @@ import torch
 
 from ttt3r.types import RuleState
 from ttt3r.update_rules import (
-    ConfidenceAware,
+    TTT3R,
     ConstantRate,
     Frozen,
     FullOverwrite,
@@ -26,8 +26,8 @@ def last(rule, frames):
 def test_tokens_have_the_blended_length_and_the_direction_of_the_blend():
     frames = make_stream()
     state, frame = 3 * frames[0].candidate, frames[1]
-    evidence = frame.evidence(ConfidenceAware.needs, torch.ones(3, dtype=torch.long))
-    plain = ConfidenceAware().update(state, frame.candidate, evidence, RuleState())
+    evidence = frame.evidence(TTT3R.needs, torch.ones(3, dtype=torch.long))
+    plain = TTT3R().update(state, frame.candidate, evidence, RuleState())
     restored = NormRestored().update(state, frame.candidate, evidence, RuleState()).state
     gain = plain.gain[..., 0]
     wanted = (1 - gain) * state.norm(dim=-1) + gain * frame.candidate.norm(dim=-1)

@@ -10,7 +10,7 @@ from ttt3r.network import CUT3R, CUT3RConfig
 from ttt3r.reconstructor import Reconstructor, recur
 from ttt3r.rollout import rollout, rollout_rules
 from ttt3r.types import Frame, Outputs
-from ttt3r.update_rules import ConfidenceAware, FullOverwrite, GatedUpdateRule, PoseAdaptive
+from ttt3r.update_rules import PAS3R, TTT3R, FullOverwrite, GatedUpdateRule
 from ttt3r.update_rules.base import Gain
 from ttt3r.update_rules.conformance.streams import Sizes, make_stream
 from ttt3r.update_rules.conformance.trial import Trial
@@ -48,19 +48,19 @@ def test_the_gain_adds_metres_and_radians():
     noise = torch.rand(1, 3, 16, 16) * 2 - 1
     sharp = float(torch.sigmoid(20 * (detail_share(noise, 0.5) - 0.1)))
     for shift, angle in ((0.01, 0.0), (0.0, 0.02), (0.01, 0.02), (0.0, 0.0)):
-        found, carried = gain(PoseAdaptive(translation=5.0, rotation=20.0), moved(shift, angle), noise)
+        found, carried = gain(PAS3R(translation=5.0, rotation=20.0), moved(shift, angle), noise)
         assert found == pytest.approx((5 * shift + 20 * angle) * sharp, abs=1e-5)
         assert isinstance(carried, LastCamera)
         assert torch.equal(carried.camera_to_world, moved(shift, angle))
-    assert gain(PoseAdaptive(), moved(3.0, 3.0), noise)[0] == 1.0
+    assert gain(PAS3R(), moved(3.0, 3.0), noise)[0] == 1.0
 
 
 def test_a_blurred_picture_counts_less_and_none_not_at_all():
     noise, camera = torch.rand(1, 3, 16, 16) * 2 - 1, moved(0.01, 0.0)
     flat = torch.zeros(1, 3, 16, 16)
-    assert gain(PoseAdaptive(), camera, noise)[0] > 0.09
-    assert gain(PoseAdaptive(), camera, flat)[0] == pytest.approx(0.1 / (1 + math.exp(2)), rel=1e-4)
-    assert gain(PoseAdaptive(), camera, None)[0] == 0.0
+    assert gain(PAS3R(), camera, noise)[0] > 0.09
+    assert gain(PAS3R(), camera, flat)[0] == pytest.approx(0.1 / (1 + math.exp(2)), rel=1e-4)
+    assert gain(PAS3R(), camera, None)[0] == 0.0
 
 
 def test_the_share_of_detail_is_that_of_the_plain_spectrum():
@@ -99,7 +99,7 @@ def test_the_image_reaches_each_rule_as_it_was_fed():
 def test_what_waits_for_the_heads_holds_no_image_unless_they_look_at_it():
     tokens = NETWORK.encode(pictures()[0])
     memory, write = NETWORK.initial_memory(1), torch.ones(1, dtype=torch.bool)
-    found = recur(NETWORK, [FullOverwrite(), ConfidenceAware()], tokens, [memory, memory], [write, write])
+    found = recur(NETWORK, [FullOverwrite(), TTT3R()], tokens, [memory, memory], [write, write])
     assert tokens.image is not None
     assert [one.features.image for one in found] == [None, None]
 
@@ -107,7 +107,7 @@ def test_what_waits_for_the_heads_holds_no_image_unless_they_look_at_it():
 def test_a_question_in_the_stream_leaves_no_trace():
     frames = pictures()
     question = Frame(ray_map=torch.randn(1, 32, 48, 6))
-    model = Reconstructor(NETWORK, PoseAdaptive())
+    model = Reconstructor(NETWORK, PAS3R())
     plain = list(rollout(model, frames, outputs=Outputs.CAMERA))
     asked = list(rollout(model, [frames[0], question, *frames[1:]], outputs=Outputs.CAMERA))
     assert not bool(asked[1].gain.any())
@@ -116,11 +116,11 @@ def test_a_question_in_the_stream_leaves_no_trace():
 
 def test_a_camera_that_stands_still_writes_nothing():
     frame = make_stream(Sizes(batch=1))[0]
-    taken = Trial(PoseAdaptive(), (frame,) * 3).run()
+    taken = Trial(PAS3R(), (frame,) * 3).run()
     assert [float(absorbed.gain.max()) for absorbed in taken] == [1, 0, 0]
 
 
 @pytest.mark.parametrize("settings", [{"translation": -1.0}, {"rotation": -1.0}, {"radius": 0.0}])
 def test_settings_outside_their_range_are_refused(settings):
     with pytest.raises(ValueError, match="must be at least 0"):
-        PoseAdaptive(**settings)
+        PAS3R(**settings)

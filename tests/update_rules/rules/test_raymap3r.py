@@ -14,15 +14,15 @@ from ttt3r.update_rules import (
     Evidence,
     OfficialRays,
     PatchPooling,
+    RayMap3R,
     Routed,
-    StaticView,
     StripPooling,
     check_rule,
 )
 from ttt3r.update_rules.rules.raymap3r import Watched, disagreement, smooth, start_path
 
-FORCED = StaticView(regime=Always(), pooling=StripPooling())
-ROUTED = StaticView(pooling=StripPooling())
+FORCED = RayMap3R(regime=Always(), pooling=StripPooling())
+ROUTED = RayMap3R(pooling=StripPooling())
 RUNS = [
     ("raymap3r_auto", "long24", ROUTED, 3e-5),
     ("raymap3r_xattn", "plain16", FORCED, 3e-5),
@@ -164,7 +164,7 @@ def test_the_router_waits_and_then_decides_by_the_median_turn():
 
 @pytest.mark.parametrize("regime", [Always(True), Routed(first=0, last=2)])
 def test_the_laws_hold_where_the_gate_is_open(regime):
-    check_rule(StaticView(regime=regime, warmup=1))
+    check_rule(RayMap3R(regime=regime, warmup=1))
 
 
 def test_no_smoothing_asks_from_the_predicted_camera():
@@ -173,4 +173,4 @@ def test_no_smoothing_asks_from_the_predicted_camera():
         camera = rigid(torch.eye(3)[None], torch.randn(1, 3))
         path = smooth(path, camera, moving, torch.zeros(1))
         torch.testing.assert_close(path.smoothed, camera)
-    assert StaticView.needs == Needs.STATE_ATTENTION | Needs.READOUT | Needs.REREAD
+    assert RayMap3R.needs == Needs.STATE_ATTENTION | Needs.READOUT | Needs.REREAD

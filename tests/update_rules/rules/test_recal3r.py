@@ -7,11 +7,11 @@ import rule_recordings as recordings
 import torch
 
 from ttt3r.types import AttentionLayer
-from ttt3r.update_rules import AttentionEvidence, Calibrated, Evidence, Keys, Update
+from ttt3r.update_rules import AttentionEvidence, Evidence, Keys, ReCal3R, Update
 from ttt3r.update_rules.evidence import normalised_entropy
 from ttt3r.update_rules.rules.recal3r import Pressure
 
-RULE = Calibrated()
+RULE = ReCal3R()
 SOME = torch.ones(1, dtype=torch.long)
 
 
@@ -130,7 +130,7 @@ def test_a_token_at_its_initial_state_that_looks_at_one_place_is_reliable_and_th
 
 def test_a_single_token_takes_the_safe_rate():
     """Nothing to rank: pi = 0, so R = 1."""
-    answer = gain(torch.tensor([[0.0, 5.0, -4.0]]), torch.ones(1, 3), torch.zeros(1, 3), rule=Calibrated(base=0.17))
+    answer = gain(torch.tensor([[0.0, 5.0, -4.0]]), torch.ones(1, 3), torch.zeros(1, 3), rule=ReCal3R(base=0.17))
     torch.testing.assert_close(answer, torch.tensor([0.17]))
 
 
@@ -158,4 +158,4 @@ def test_surprise_of_one_sequence_does_not_reach_another():
 @pytest.mark.parametrize("settings", [{"base": 1.5}, {"decay": -0.1}])
 def test_settings_outside_their_range_are_refused(settings):
     with pytest.raises(ValueError, match=r"must lie in \[0, 1\]"):
-        Calibrated(**settings)
+        ReCal3R(**settings)

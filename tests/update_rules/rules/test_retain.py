@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ttt3r.update_rules import ConfidenceAware, ConstantRate, RetainMatched, check_rule
+from ttt3r.update_rules import TTT3R, ConstantRate, RetainMatched, check_rule
 from ttt3r.update_rules.conformance.streams import make_stream
 from ttt3r.update_rules.conformance.trial import Trial
 
@@ -21,7 +21,7 @@ def test_the_mean_over_tokens_is_the_rate():
 
 
 def test_a_token_takes_less_the_more_ttt3r_would_take():
-    agreement, found = gains(ConfidenceAware())[0], gains(RetainMatched(0.4, 0.2))[0]  # one frame: the same memory
+    agreement, found = gains(TTT3R())[0], gains(RetainMatched(0.4, 0.2))[0]  # one frame: the same memory
     expected = 0.4 - 0.2 * (agreement - agreement.mean(dim=1, keepdim=True))
     torch.testing.assert_close(found, expected)
     steep = gains(RetainMatched(0.1, 50.0))

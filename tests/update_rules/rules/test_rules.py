@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from test_house import RULES_MAY_IMPORT
 
 from ttt3r.types import AttentionLayer, Features, Memory, Needs, Proposal
-from ttt3r.update_rules import RULES, ConfidenceAware, ConstantRate, Evidence, Frozen, FullOverwrite, Scale, absorb
+from ttt3r.update_rules import RULES, TTT3R, ConstantRate, Evidence, Frozen, FullOverwrite, Scale, absorb
 from ttt3r.update_rules.wrappers.base import Wrapper
 
 
@@ -41,7 +41,7 @@ def run(rule, candidates, logits, initial, write=None):
 @pytest.mark.shared
 def test_ttt3r_equals_the_recorded_run_of_the_published_code(shared):
     recorded = load_file(shared / "golden_rules/ttt3r/plain16.safetensors")
-    states, gains = run(ConfidenceAware(), recorded["candidate"], recorded["logit_mean"], recorded["state_init"])
+    states, gains = run(TTT3R(), recorded["candidate"], recorded["logit_mean"], recorded["state_init"])
     torch.testing.assert_close(gains, recorded["gain"], rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(states, recorded["state_after"], rtol=0, atol=2e-6)
 
@@ -52,7 +52,7 @@ def test_half_of_ttt3r_equals_the_recorded_run_of_its_damped_variant(shared, cas
     folder = shared / "golden_rules/ddd3r_const"
     recorded, write = load_file(folder / f"{case}.safetensors"), json.loads((folder / "meta.json").read_text())
     inputs = recorded["candidate"], recorded["logit_mean"], recorded["state_init"], write["cases"][case]["update"]
-    states, gains = run(Scale(ConfidenceAware(), 0.5), *inputs)
+    states, gains = run(Scale(TTT3R(), 0.5), *inputs)
     torch.testing.assert_close(gains, recorded["gain"], rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(states, recorded["state_after"], rtol=0, atol=2e-6)
 
@@ -67,7 +67,7 @@ def test_cut3r_and_frozen_are_the_two_ends_of_the_recorded_run(shared):
 
 def test_no_agreement_between_state_and_image_means_a_gain_of_one_half():
     candidates, initial = torch.randn(3, 5, 4), torch.randn(5, 4)
-    _, gains = run(ConfidenceAware(), candidates, torch.zeros(3, 5), initial)
+    _, gains = run(TTT3R(), candidates, torch.zeros(3, 5), initial)
     assert torch.equal(gains, torch.tensor([1.0, 0.5, 0.5])[:, None].expand(3, 5))
 
 
@@ -88,7 +88,7 @@ def test_a_rate_outside_its_range_is_refused(rate):
 def test_gradient_flows_through_the_gate_only_if_asked_for(gradient):
     logit = torch.randn(5, requires_grad=True)
     state = torch.randn(1, 5, 4)
-    rule = ConfidenceAware(gradient=gradient)
+    rule = TTT3R(gradient=gradient)
     gain = rule.gain(state, state, evidence_with_mean_logit(logit, torch.ones(1, dtype=torch.long)), rule.init(state))
     assert gain.value.requires_grad is gradient
 

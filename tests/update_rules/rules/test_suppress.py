@@ -9,7 +9,7 @@ from ttt3r.network import CUT3R, CUT3RConfig
 from ttt3r.reconstructor import begin
 from ttt3r.rollout import rollout_rules
 from ttt3r.types import Frame, Memory, Needs, Outputs, Stream, Tokens
-from ttt3r.update_rules import ConfidenceAware, FullOverwrite, Product, check_rule
+from ttt3r.update_rules import TTT3R, FullOverwrite, Product, check_rule
 from ttt3r.update_rules.conformance.streams import make_stream
 from ttt3r.update_rules.conformance.trial import Trial
 from ttt3r.update_rules.rules.suppress import DynamicScore, Suppress
@@ -113,10 +113,10 @@ def test_a_batch_gives_what_its_sequences_give_alone_and_resets_clear_the_score(
 
 
 def test_it_combines_with_a_gate(network):
-    rule = Product((ConfidenceAware(), Suppress()))
+    rule = Product((TTT3R(), Suppress()))
     check_rule(rule)
     assert len(biases(Suppress())) == 2
-    found = states(network, {"both": rule, "gate": ConfidenceAware()}, clips())[-1]
+    found = states(network, {"both": rule, "gate": TTT3R()}, clips())[-1]
     assert not torch.allclose(found["both"], found["gate"], atol=1e-3)
 
 

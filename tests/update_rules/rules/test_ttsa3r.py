@@ -8,10 +8,10 @@ from ttt3r.network import CUT3R, CUT3RConfig
 from ttt3r.reconstructor import Reconstructor
 from ttt3r.rollout import rollout
 from ttt3r.types import Frame, Outputs
-from ttt3r.update_rules import TemporalSpatial
+from ttt3r.update_rules import TTSA3R
 from ttt3r.update_rules.rules.ttsa3r import LastFrame
 
-RULE = TemporalSpatial()
+RULE = TTSA3R()
 SOME = torch.ones(1, dtype=torch.long)
 
 
@@ -111,7 +111,7 @@ def test_the_gate_is_the_product_of_its_two_formulas():
     new = [1 - float(torch.cosine_similarity(encoder[0, i], encoder[1, i], dim=0)) for i in range(3)]
     temporal = torch.tensor([moved[s] / (sum(moved) / 5) - 0.7 for s in range(5)]).sigmoid()
     spatial = torch.tensor([max(abs(float(logits[s, 1 + i])) * new[i] for i in range(3)) for s in range(5)]).sigmoid()
-    torch.testing.assert_close(gain(candidates, logits, encoder, TemporalSpatial(0.7)), temporal * spatial)
+    torch.testing.assert_close(gain(candidates, logits, encoder, TTSA3R(0.7)), temporal * spatial)
 
 
 def test_equal_drift_on_all_tokens_and_an_image_that_stays():

@@ -5,14 +5,14 @@ import torch
 
 import ttt3r
 from ttt3r.types import Needs
-from ttt3r.update_rules import AttentionRecord, AttentionRecorded, ConfidenceAware, FullOverwrite, check_rule
+from ttt3r.update_rules import TTT3R, AttentionRecord, AttentionRecorded, FullOverwrite, check_rule
 from ttt3r.update_rules.conformance.streams import Sizes, make_stream
 from ttt3r.update_rules.conformance.trial import Trial
 
 FRAMES = make_stream(Sizes(frames=4))
 
 
-@pytest.mark.parametrize("rule", [FullOverwrite(), ConfidenceAware()], ids=repr)
+@pytest.mark.parametrize("rule", [FullOverwrite(), TTT3R()], ids=repr)
 def test_nothing_else_changes(rule):
     plain, recorded = Trial(rule, FRAMES).run(), Trial(AttentionRecorded(rule), FRAMES).run()
     for one, other in zip(plain, recorded, strict=True):
@@ -20,7 +20,7 @@ def test_nothing_else_changes(rule):
         assert torch.equal(one.gain, other.gain)
 
 
-@pytest.mark.parametrize("rule", [AttentionRecorded(FullOverwrite()), AttentionRecorded(ConfidenceAware())], ids=repr)
+@pytest.mark.parametrize("rule", [AttentionRecorded(FullOverwrite()), AttentionRecorded(TTT3R())], ids=repr)
 def test_it_keeps_the_laws(rule):
     assert Needs.STATE_ATTENTION in rule.needs
     check_rule(rule)
@@ -45,7 +45,7 @@ def test_it_is_the_mean_of_the_maps_without_the_pose_token():
 
 
 def test_a_rollout_with_resets_records_every_frame():
-    model = ttt3r.Reconstructor(ttt3r.load_network("tiny-random"), AttentionRecorded(ConfidenceAware()))
+    model = ttt3r.Reconstructor(ttt3r.load_network("tiny-random"), AttentionRecorded(TTT3R()))
     frames = torch.rand(5, 1, 3, 48, 64) * 2 - 1
     for step in ttt3r.rollout(model, frames, reset_every=2, outputs=ttt3r.Outputs.CAMERA):
         assert isinstance(step.memory.rule, AttentionRecord)

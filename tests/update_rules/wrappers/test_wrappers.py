@@ -8,9 +8,9 @@ import torch
 from ttt3r import tree
 from ttt3r.types import AttentionBias, Memory, Needs, RuleState, Stream, Tokens
 from ttt3r.update_rules import (
+    TTT3R,
     Anneal,
     Chain,
-    ConfidenceAware,
     ConstantRate,
     EveryNth,
     Frozen,
@@ -71,7 +71,7 @@ class Leaning(StateUpdateRule):
 
 
 def test_scaling_by_one_changes_nothing_and_by_zero_keeps_the_state():
-    for rule in (ConfidenceAware(), Leaning()):
+    for rule in (TTT3R(), Leaning()):
         same(run(Scale(rule, 1.0)), run(rule))
         torch.testing.assert_close(states(run(Scale(rule, 0.0))), states(run(Frozen())))
 
@@ -93,9 +93,7 @@ def test_annealing_a_full_overwrite_over_one_frame_is_the_plain_average():
     torch.testing.assert_close(states(run(Anneal(FullOverwrite(), horizon=1.0)))[-1], candidates.mean(dim=0))
 
 
-@pytest.mark.parametrize(
-    "rule", [ConfidenceAware(), Leaning(), Anneal(Leaning(), 3.0), Recorded(FullOverwrite())], ids=repr
-)
+@pytest.mark.parametrize("rule", [TTT3R(), Leaning(), Anneal(Leaning(), 3.0), Recorded(FullOverwrite())], ids=repr)
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_writing_every_nth_frame_is_a_stream_in_which_the_others_do_not_write(rule, n):
     write = torch.tensor([[index % n == 0] * 3 for index in range(len(FRAMES))])
@@ -108,7 +106,7 @@ def test_writing_every_nth_frame_is_a_stream_in_which_the_others_do_not_write(ru
 
 
 def test_a_record_holds_the_statistics_of_the_gains_after_the_first_frame():
-    for rule in (ConfidenceAware(), Leaning()):
+    for rule in (TTT3R(), Leaning()):
         write = Trial(rule, FRAMES).uneven
         taken = run(Recorded(rule), write)
         same(taken, run(rule, write))
@@ -126,7 +124,7 @@ def test_a_record_holds_the_statistics_of_the_gains_after_the_first_frame():
 
 
 def test_a_record_can_be_saved_and_read_back(tmp_path):
-    memory = run(Recorded(Chain((Leaning(), ConfidenceAware()))))[-1].memory
+    memory = run(Recorded(Chain((Leaning(), TTT3R()))))[-1].memory
     memory.save(tmp_path / "memory.safetensors")
     loaded = Memory.load(tmp_path / "memory.safetensors")
     assert isinstance(loaded.rule, GainRecord)
@@ -145,20 +143,20 @@ def test_a_record_does_not_keep_the_graph():
 
 
 def test_products_multiply_gains_and_pose_gains():
-    product = run(Product((ConfidenceAware(), ConstantRate(0.5))))
-    same(product, run(Scale(ConfidenceAware(), 0.5)))
-    assert Product((ConfidenceAware(), ConstantRate(0.5))).bounds == (0.0, 1.0)
-    frozen = run(Product((ConfidenceAware(), Frozen())))
+    product = run(Product((TTT3R(), ConstantRate(0.5))))
+    same(product, run(Scale(TTT3R(), 0.5)))
+    assert Product((TTT3R(), ConstantRate(0.5))).bounds == (0.0, 1.0)
+    frozen = run(Product((TTT3R(), Frozen())))
     same(frozen, run(Frozen()))
 
 
 def test_a_product_of_a_rule_without_a_gain_points_to_the_chain():
     with pytest.raises(ValueError, match=r"Leaning\(\) names no gain.*Chain"):
-        run(Product((ConfidenceAware(), Leaning())))
+        run(Product((TTT3R(), Leaning())))
 
 
 def test_a_chain_of_gates_is_their_product_in_any_order():
-    one, other = ConfidenceAware(), Anneal(ConstantRate(0.5), 3.0)
+    one, other = TTT3R(), Anneal(ConstantRate(0.5), 3.0)
     expected = run(Product((one, other)))
     same(run(Chain((one, other))), expected)
     same(run(Chain((other, one))), expected)
@@ -203,7 +201,7 @@ def test_needs_and_attention_biases_pass_through():
         assert rule.needs == Needs.IMAGE_ATTENTION
         (bias,) = rule.attend(rule.init(memory.state), tokens, memory)
         assert torch.equal(bias.query, plain[0].query)
-    both = Chain((inner, Recorded(Product((ConfidenceAware(), ConstantRate())))))
+    both = Chain((inner, Recorded(Product((TTT3R(), ConstantRate())))))
     assert both.needs == Needs.IMAGE_ATTENTION | Needs.STATE_ATTENTION
     assert len(both.attend(both.init(memory.state), tokens, memory)) == 1
     late = Schedule((FullOverwrite(), inner), starts=(3,))
@@ -232,14 +230,14 @@ def test_settings_without_meaning_are_refused_when_they_are_made(make, error, me
 
 
 def test_wrappers_print_compare_and_hash():
-    one, other = Scale(EveryNth(ConfidenceAware(), 3), 0.5), Scale(EveryNth(ConfidenceAware(), 3), 0.5)
+    one, other = Scale(EveryNth(TTT3R(), 3), 0.5), Scale(EveryNth(TTT3R(), 3), 0.5)
     assert one == other
-    assert len({one, other, Scale(ConfidenceAware(), 0.5)}) == 2
-    assert repr(one) == "Scale(rule=EveryNth(rule=ConfidenceAware(gradient=False), n=3), factor=0.5)"
+    assert len({one, other, Scale(TTT3R(), 0.5)}) == 2
+    assert repr(one) == "Scale(rule=EveryNth(rule=TTT3R(gradient=False), n=3), factor=0.5)"
 
 
 def test_a_token_mean_takes_the_same_step_everywhere():
-    gates, means = run(ConfidenceAware())[1:], run(TokenMean(ConfidenceAware()))[1:]
+    gates, means = run(TTT3R())[1:], run(TokenMean(TTT3R()))[1:]
     first, averaged = gates[0], means[0]  # both start from the same memory
     assert first.gain.std(dim=1).min() > 1e-4
     expected = first.gain.mean(dim=(1, 2), keepdim=True).expand_as(averaged.gain)

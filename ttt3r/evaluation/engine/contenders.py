@@ -50,7 +50,7 @@ def contenders_of(rules: Mapping[str, StateUpdateRule], reset_every: Resets) -> 
         ValueError: if there is no rule, or a policy is of none of them.
     """
     if not rules:
-        raise ValueError("no rules to run; give at least one, e.g. {'ttt3r': ConfidenceAware()}")
+        raise ValueError("no rules to run; give at least one, e.g. {'ttt3r': TTT3R()}")
     if not isinstance(reset_every, Mapping):
         return tuple(Contender(name, rule, as_policy(reset_every)) for name, rule in rules.items())
     if unknown := set(reset_every) - set(rules):

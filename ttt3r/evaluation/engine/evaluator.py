@@ -76,7 +76,7 @@ class Evaluation:
     def __post_init__(self) -> None:
         labels = [contender.label for contender in self.contenders]
         if not labels:
-            raise ValueError("no rules to evaluate; give at least one, e.g. Contender('ttt3r', ConfidenceAware())")
+            raise ValueError("no rules to evaluate; give at least one, e.g. Contender('ttt3r', TTT3R())")
         if twice := [label for label in labels if labels.count(label) > 1]:
             raise ValueError(f"two rules are called {twice[0]!r}; give each its own label")
 

@@ -1,6 +1,6 @@
 """The experiment on procedural worlds: rules on held-out houses, scores and answers joined over groups and passes.
 
-study = run_study(network, {"cut3r": FullOverwrite(), "ttt3r": ConfidenceAware()}, WorldPlan(worlds=8, lengths=(8, 64)))
+study = run_study(network, {"cut3r": FullOverwrite(), "ttt3r": TTT3R()}, WorldPlan(worlds=8, lengths=(8, 64)))
 study = study.with_rules(run_study(network, control_rules(rules, study), plan))
 """
 

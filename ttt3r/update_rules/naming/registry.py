@@ -5,27 +5,27 @@ from ttt3r.update_rules.base import StateUpdateRule
 from ttt3r.update_rules.learned.gates import LearnedChannel, LearnedGRU, LearnedScalar, LearnedToken
 from ttt3r.update_rules.rules.brake import Brake
 from ttt3r.update_rules.rules.came import ConfidenceGuided
-from ttt3r.update_rules.rules.clip import Clip
+from ttt3r.update_rules.rules.clip import StepClip
 from ttt3r.update_rules.rules.constant import ConstantRate
 from ttt3r.update_rules.rules.cut3r import FullOverwrite
 from ttt3r.update_rules.rules.damped import Damped
-from ttt3r.update_rules.rules.filt3r import KalmanGain
+from ttt3r.update_rules.rules.filt3r import FILT3R
 from ttt3r.update_rules.rules.frame_change import FrameChange
 from ttt3r.update_rules.rules.frozen import Frozen
 from ttt3r.update_rules.rules.longhorn import ImplicitStep
-from ttt3r.update_rules.rules.memix import MemoryMixture
+from ttt3r.update_rules.rules.memix import MeMix
 from ttt3r.update_rules.rules.momentum import Momentum
 from ttt3r.update_rules.rules.norm_restored import NormRestored
 from ttt3r.update_rules.rules.ortho import Ortho
-from ttt3r.update_rules.rules.pas3r import PoseAdaptive
-from ttt3r.update_rules.rules.raymap3r import StaticView
-from ttt3r.update_rules.rules.recal3r import Calibrated
+from ttt3r.update_rules.rules.pas3r import PAS3R
+from ttt3r.update_rules.rules.raymap3r import RayMap3R
+from ttt3r.update_rules.rules.recal3r import ReCal3R
 from ttt3r.update_rules.rules.retain import RetainMatched
-from ttt3r.update_rules.rules.ssr import SelfExpressive
+from ttt3r.update_rules.rules.ssr import SSR
 from ttt3r.update_rules.rules.suppress import Suppress
 from ttt3r.update_rules.rules.titans import MomentumAndDecay
-from ttt3r.update_rules.rules.ttsa3r import TemporalSpatial
-from ttt3r.update_rules.rules.ttt3r import ConfidenceAware
+from ttt3r.update_rules.rules.ttsa3r import TTSA3R
+from ttt3r.update_rules.rules.ttt3r import TTT3R
 from ttt3r.update_rules.wrappers.attention_record import AttentionRecorded
 from ttt3r.update_rules.wrappers.combinations import Chain, Product, Schedule
 from ttt3r.update_rules.wrappers.gain_record import Recorded
@@ -36,22 +36,22 @@ RULES: dict[str, type[StateUpdateRule]] = {
     kind.name: kind
     for kind in (
         FullOverwrite,
-        ConfidenceAware,
-        TemporalSpatial,
-        KalmanGain,
-        MemoryMixture,
-        Calibrated,
+        TTT3R,
+        TTSA3R,
+        FILT3R,
+        MeMix,
+        ReCal3R,
         ConstantRate,
         Frozen,
         Damped,
         Brake,
         Ortho,
-        Clip,
+        StepClip,
         Momentum,
-        StaticView,
-        PoseAdaptive,
+        RayMap3R,
+        PAS3R,
         FrameChange,
-        SelfExpressive,
+        SSR,
         ImplicitStep,
         MomentumAndDecay,
         ConfidenceGuided,
@@ -86,7 +86,7 @@ def find_rule(name: str) -> type[StateUpdateRule]:
 
     Examples:
         >>> find_rule("ttt3r")
-        <class 'ttt3r.update_rules.rules.ttt3r.ConfidenceAware'>
+        <class 'ttt3r.update_rules.rules.ttt3r.TTT3R'>
     """
     return WRAPPERS.get(name) or find.find(name, RULES)
 

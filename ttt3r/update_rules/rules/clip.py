@@ -21,7 +21,7 @@ class UsualLength(RuleState):
 
 
 @dataclass(frozen=True)
-class Clip(GatedUpdateRule[UsualLength]):
+class StepClip(GatedUpdateRule[UsualLength]):
     """A constant rate whose steps are clipped at a multiple of their usual length, token by token.
 
         S_t = S_{t-1} + r D_t min(1, k m_{t-1} / |D_t|),     m_t = b m_{t-1} + (1 - b) |D_t|,     D_t = candidate_t - S_{t-1}
@@ -43,8 +43,8 @@ class Clip(GatedUpdateRule[UsualLength]):
         ValueError: if a setting is outside its range.
 
     Example:
-        >>> Clip()
-        Clip(rate=0.33, multiple=2.0, smoothing=0.99)
+        >>> StepClip()
+        StepClip(rate=0.33, multiple=2.0, smoothing=0.99)
     """
 
     rate: float = 0.33

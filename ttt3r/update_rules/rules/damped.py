@@ -19,7 +19,7 @@ class Damped(GatedUpdateRule):
         S_t = S_{t-1} + p a (candidate_t - S_{t-1}),     a_s = sigmoid(mean_{l,h,i} z^{l,h}_{s,i})
 
     a is TTT3R's gate: the sigmoid of the mean logit z of state token s over layers l, heads h and all keys i of the image, the
-    pose token included; p is the share. The same numbers as `Scale(ConfidenceAware(), p)`. It carries nothing.
+    pose token included; p is the share. The same numbers as `Scale(TTT3R(), p)`. It carries nothing.
 
     Reference: "const" of DDD3R, a submission of 2026 without a published paper, https://github.com/szy233/TTT3R
     (CC BY-NC-SA 4.0; written from the equation, none of its code is here). It used p = 0.5 on ScanNet and 0.33 on TUM.

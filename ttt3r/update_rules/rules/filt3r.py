@@ -17,7 +17,7 @@ EPSILON = 1e-6
 
 @dataclass(frozen=True)
 class Filter(RuleState):
-    """What `KalmanGain` carries, at least in float32.
+    """What `FILT3R` carries, at least in float32.
 
     Args:
         variance: p, how uncertain each token is.
@@ -31,7 +31,7 @@ class Filter(RuleState):
 
 
 @dataclass(frozen=True)
-class KalmanGain(GatedUpdateRule[Filter]):
+class FILT3R(GatedUpdateRule[Filter]):
     """The gain of a scalar Kalman filter per token, whose process noise rises where a candidate jumps.
 
         d_s  = |candidate_{t,s} - candidate_{t-1,s}|
@@ -69,7 +69,7 @@ class KalmanGain(GatedUpdateRule[Filter]):
             or not finite.
 
     Example:
-        >>> KalmanGain(noise=2.0).noise
+        >>> FILT3R(noise=2.0).noise
         2.0
     """
 

@@ -35,7 +35,7 @@ class FrameChange(GatedUpdateRule[LastPicture]):
     run). m is the running mean of c with forgetting factor b; only the ratio counts, so c needs no unit. A frame that
     repeats gives 0, a usual one 1 - 1/e = 0.63. The first change is compared with itself. It carries the 16 features and m.
 
-    It is one number for all tokens; `Product((ConfidenceAware(), FrameChange()))` puts it on another gate.
+    It is one number for all tokens; `Product((TTT3R(), FrameChange()))` puts it on another gate.
 
     Reference: in the spirit of AFG, *Rethinking the State Update Gate*, 2026, https://arxiv.org/abs/2605.16981, of which
     only the abstract was at hand: a scalar gate in (0, 1], in closed form, from the change of internal features between

@@ -12,12 +12,12 @@ from torch.nn import functional
 from ttt3r.types import RuleState
 from ttt3r.update_rules.base import StateUpdateRule, Update, require_rule
 from ttt3r.update_rules.evidence import Evidence
-from ttt3r.update_rules.rules.ttt3r import ConfidenceAware
+from ttt3r.update_rules.rules.ttt3r import TTT3R
 from ttt3r.update_rules.wrappers.base import Wrapper
 
 
 @dataclass(frozen=True)
-class MemoryMixture(Wrapper):
+class MeMix(Wrapper):
     """The inner rule's step on the part of the memory that agrees least with the image; the rest stays bit for bit.
 
         G_s = M_{p(s)} G_inner,s                M_p = 1 for the share of chunks with the smallest scores, else 0
@@ -35,7 +35,7 @@ class MemoryMixture(Wrapper):
     (CC BY-NC-SA 4.0) is no part of this package.
 
     Args:
-        rule: any rule; published with `FullOverwrite`, `ConfidenceAware` and `TemporalSpatial`.
+        rule: any rule; published with `FullOverwrite`, `TTT3R` and `TTSA3R`.
         chunks: into how many the memory is cut, at least 1; at most as many as there are tokens.
         share: of the chunks that is written, 0 to 1; 1 is the inner rule.
 
@@ -43,11 +43,11 @@ class MemoryMixture(Wrapper):
         ValueError: if a setting is out of range.
 
     Example:
-        >>> MemoryMixture(chunks=8, share=0.625)
-        MemoryMixture(rule=ConfidenceAware(gradient=False), chunks=8, share=0.625)
+        >>> MeMix(chunks=8, share=0.625)
+        MeMix(rule=TTT3R(gradient=False), chunks=8, share=0.625)
     """
 
-    rule: StateUpdateRule = ConfidenceAware()
+    rule: StateUpdateRule = TTT3R()
     chunks: int = 768
     share: float = 708 / 768
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from ttt3r.types import RuleState
 from ttt3r.update_rules.base import StateUpdateRule, Update, effective_gain, require_rule
 from ttt3r.update_rules.evidence import Evidence
-from ttt3r.update_rules.rules.ttt3r import ConfidenceAware
+from ttt3r.update_rules.rules.ttt3r import TTT3R
 from ttt3r.update_rules.vectors import length, wide
 from ttt3r.update_rules.wrappers.base import Wrapper
 
@@ -39,10 +39,10 @@ class NormRestored(Wrapper):
 
     Example:
         >>> NormRestored()
-        NormRestored(rule=ConfidenceAware(gradient=False))
+        NormRestored(rule=TTT3R(gradient=False))
     """
 
-    rule: StateUpdateRule = ConfidenceAware()
+    rule: StateUpdateRule = TTT3R()
 
     name: ClassVar[str] = "norm_restored"
     equation: ClassVar[str] = "S' ((1 - g) |S| + g |candidate|) / |S'|,  S' = inner rule"

@@ -23,7 +23,7 @@ class LastCamera(RuleState):
 
 
 @dataclass(frozen=True)
-class PoseAdaptive(GatedUpdateRule[LastCamera]):
+class PAS3R(GatedUpdateRule[LastCamera]):
     """A gate over frames: a frame is written as far as the camera moved since the last one, and if it holds detail.
 
         S_t = S_{t-1} + g_t (candidate_t - S_{t-1}),     g_t = min(1, s_1 s_2),     s_1 = w_1 |dx| + w_2 dq

@@ -257,7 +257,7 @@ class Watched(RuleState):
 
 
 @dataclass(frozen=True)
-class StaticView(GatedUpdateRule[Watched]):
+class RayMap3R(GatedUpdateRule[Watched]):
     """A base gain times a trust that is low for tokens which look at what moves.
 
         S_t = S_{t-1} + B G e (candidate_t - S_{t-1}),   G_s = max(0.15, 1 - l + l m_s),   m <- m + (alpha - m) / 5

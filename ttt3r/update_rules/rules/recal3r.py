@@ -14,13 +14,13 @@ from ttt3r.update_rules.evidence import Evidence, Keys, normalised_entropy
 
 @dataclass(frozen=True)
 class Pressure(RuleState):
-    """What `Calibrated` carries: w, running mean of each token's agreement with the image since the first frame."""
+    """What `ReCal3R` carries: w, running mean of each token's agreement with the image since the first frame."""
 
     value: Float[Tensor, "batch state"]
 
 
 @dataclass(frozen=True)
-class Calibrated(GatedUpdateRule[Pressure]):
+class ReCal3R(GatedUpdateRule[Pressure]):
     """TTT3R's rate, times surprise, less where it was used much; blended with a safe rate by how reliable a token seems.
 
         a_s     = sigmoid( mean_{l,h,i} z^{l,h}_{s,i} )                        as in TTT3R, the pose token's key included
@@ -52,8 +52,8 @@ class Calibrated(GatedUpdateRule[Pressure]):
         ValueError: if one of them is outside [0, 1].
 
     Example:
-        >>> Calibrated()
-        Calibrated(base=0.1, decay=0.95)
+        >>> ReCal3R()
+        ReCal3R(base=0.1, decay=0.95)
     """
 
     base: float = 0.1

@@ -19,7 +19,7 @@ class RetainMatched(GatedUpdateRule):
         S_t = S_{t-1} + G (candidate_t - S_{t-1})
         G_s = clip(r - k (a_s - mean_s a_s), 0, 1),     a_s = sigmoid(mean_{l,h,i} z^{l,h}_{s,i})
 
-    a is TTT3R's gate (see `ConfidenceAware`), r the mean rate, k how far agreement lowers a token's rate. k = 0 is the constant
+    a is TTT3R's gate (see `TTT3R`), r the mean rate, k how far agreement lowers a token's rate. k = 0 is the constant
     r; k < 0 leans the way of TTT3R. Of every frame the memory as a whole takes r (but for clipping), so that the constant r is
     its control by definition. It carries nothing.
 

@@ -22,7 +22,7 @@ class Window(RuleState):
 
 
 @dataclass(frozen=True)
-class SelfExpressive(StateUpdateRule[Window]):
+class SSR(StateUpdateRule[Window]):
     """Each new state is expressed by a window of states, weighted by their affinity to the candidate.
 
         S_t = sum_j C_j W_j,   C = softmax_j( <vec candidate_t, vec W_j> / (n c tau) ),   W = (S_{t-k} ... S_{t-1}, candidate_t)

@@ -37,7 +37,7 @@ class Suppress(GatedUpdateRule[DynamicScore]):
     The pose token counts as static and is never suppressed. Both biases are of rank one, so that attention stays fused. d
     has no unit and is carried; a first frame has none before it and is left alone; equal patches (or a single one) have d = 0.
 
-    To suppress under another rule, multiply: `Product((ConfidenceAware(), Suppress()))`.
+    To suppress under another rule, multiply: `Product((TTT3R(), Suppress()))`.
 
     What is not known: MUT3R's score and its biases have not been seen as formulas, only described: scores from image
     self-attention over layers (dynamic patches receive little), an additive bias in early layers (0 to 6 work best), three

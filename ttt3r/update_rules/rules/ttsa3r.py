@@ -15,7 +15,7 @@ from ttt3r.update_rules.evidence import Evidence, Keys
 
 @dataclass(frozen=True)
 class LastFrame(RuleState):
-    """What `TemporalSpatial` carries: the last absorbed frame, at least in float32.
+    """What `TTSA3R` carries: the last absorbed frame, at least in float32.
 
     Args:
         candidate: the state that the network proposed there.
@@ -27,7 +27,7 @@ class LastFrame(RuleState):
 
 
 @dataclass(frozen=True)
-class TemporalSpatial(GatedUpdateRule[LastFrame]):
+class TTSA3R(GatedUpdateRule[LastFrame]):
     """A learning rate per token: how much its candidate has moved, times how much of what it looks at is new.
 
         G_s = T_s P_s
@@ -53,8 +53,8 @@ class TemporalSpatial(GatedUpdateRule[LastFrame]):
             a reset.
 
     Example:
-        >>> TemporalSpatial()
-        TemporalSpatial(threshold=1.5)
+        >>> TTSA3R()
+        TTSA3R(threshold=1.5)
     """
 
     threshold: float = 1.5

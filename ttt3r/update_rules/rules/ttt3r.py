@@ -13,7 +13,7 @@ from ttt3r.update_rules.evidence import Evidence, Keys
 
 
 @dataclass(frozen=True)
-class ConfidenceAware(GatedUpdateRule):
+class TTT3R(GatedUpdateRule):
     """A learning rate per token: how strongly the token's queries answer to the image's keys, on average.
 
         S_t = S_{t-1} + G (candidate_t - S_{t-1})
@@ -31,9 +31,9 @@ class ConfidenceAware(GatedUpdateRule):
         gradient: let gradients flow through the gate. The reference detaches it; learning to gate needs it.
 
     Examples:
-        >>> ConfidenceAware()
-        ConfidenceAware(gradient=False)
-        >>> ConfidenceAware.needs
+        >>> TTT3R()
+        TTT3R(gradient=False)
+        >>> TTT3R.needs
         <Needs.STATE_ATTENTION: 1>
     """
 

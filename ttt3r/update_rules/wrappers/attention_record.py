@@ -38,7 +38,7 @@ class AttentionRecorded(Wrapper[AttentionRecord]):
 
     Examples:
         >>> import torch, ttt3r
-        >>> rule = AttentionRecorded(ttt3r.update_rules.ConfidenceAware())
+        >>> rule = AttentionRecorded(ttt3r.update_rules.TTT3R())
         >>> model = ttt3r.Reconstructor(ttt3r.load_network("tiny-random"), rule)
         >>> for step in ttt3r.rollout(model, torch.zeros(2, 1, 3, 48, 64)):
         ...     attention = step.memory.rule.attention  # (batch, state, patch)

@@ -88,8 +88,8 @@ class Product(Combination):
 
     Examples:
         >>> from ttt3r.update_rules.rules.constant import ConstantRate
-        >>> from ttt3r.update_rules.rules.ttt3r import ConfidenceAware
-        >>> Product((ConfidenceAware(), ConstantRate(0.5))).needs
+        >>> from ttt3r.update_rules.rules.ttt3r import TTT3R
+        >>> Product((TTT3R(), ConstantRate(0.5))).needs
         <Needs.STATE_ATTENTION: 1>
     """
 

@@ -20,8 +20,8 @@ class TokenMean(Wrapper):
     gain is judged by the step that it took (`effective_gain`).
 
     Examples:
-        >>> from ttt3r.update_rules.rules.ttt3r import ConfidenceAware
-        >>> TokenMean(ConfidenceAware()).needs
+        >>> from ttt3r.update_rules.rules.ttt3r import TTT3R
+        >>> TokenMean(TTT3R()).needs
         <Needs.STATE_ATTENTION: 1>
     """
 
