@@ -11,6 +11,10 @@ import ttt3r.tree as tree
 from ttt3r.network import CUT3R
 from ttt3r.types import AttentionBias, Features, Frame, Memory, Needs, Outputs, Proposal, Reconstruction, Tokens
 
+__all__ = [
+    "Compiled",
+]
+
 
 class Compiled(nn.Module):
     """`encode`, `propose` and `readout` of a network through `torch.compile`, each compiled when it first meets a size.

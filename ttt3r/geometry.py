@@ -11,6 +11,28 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+__all__ = [
+    "EPSILON",
+    "camera_to_pose_encoding",
+    "default_principal_point",
+    "estimate_focal",
+    "estimate_focal_median",
+    "intrinsics_matrix",
+    "invert_rigid",
+    "matrix_to_quaternion",
+    "pixel_grid",
+    "pose_encoding_to_camera",
+    "quaternion_to_matrix",
+    "ray_map_direction",
+    "ray_map_official",
+    "rigid",
+    "rotation_angle",
+    "rotation_chord",
+    "rotation_degrees",
+    "transform_points",
+    "unproject",
+]
+
 EPSILON = 1e-8
 
 

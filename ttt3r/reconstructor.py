@@ -31,6 +31,17 @@ from ttt3r.update_rules.absorption import absorb
 from ttt3r.update_rules.base import StateUpdateRule, modules
 from ttt3r.update_rules.evidence import Evidence
 
+__all__ = [
+    "Reading",
+    "Reconstructor",
+    "Recurrence",
+    "RecurrentNetwork",
+    "begin",
+    "look",
+    "recur",
+    "restart",
+]
+
 
 @runtime_checkable
 class RecurrentNetwork(Protocol):

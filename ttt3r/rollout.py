@@ -24,6 +24,8 @@ from ttt3r.types import Features, Frame, Memory, Needs, Outputs, Reconstruction,
 from ttt3r.update_rules.base import StateUpdateRule
 from ttt3r.update_rules.resets import Never, ResetPolicy, as_policy
 
+__all__ = ["rollout", "rollout_rules"]
+
 
 def rollout(
     model: Reconstructor,

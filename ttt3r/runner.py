@@ -24,6 +24,14 @@ from ttt3r.types import Frame, Memory, Needs, Outputs, Step
 from ttt3r.update_rules import AttentionRecord
 from ttt3r.update_rules.resets import ResetPolicy
 
+__all__ = [
+    "Precision",
+    "RunOptions",
+    "choose_device",
+    "fitting_chunk",
+    "run",
+]
+
 
 @dataclass(frozen=True)
 class RunOptions:

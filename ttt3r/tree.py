@@ -14,6 +14,20 @@ from jaxtyping import Bool, Shaped
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
+__all__ = [
+    "concatenate",
+    "detach",
+    "form",
+    "map_tensors",
+    "named_tensors",
+    "register",
+    "require_types",
+    "rows",
+    "select",
+    "split",
+    "to",
+]
+
 T = TypeVar("T")
 
 

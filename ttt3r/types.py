@@ -41,6 +41,24 @@ from ttt3r.geometry import transform_points
 from ttt3r.saved_tree import describe, rebuild
 from ttt3r.untrusted import parse_json, reading, shown
 
+__all__ = [
+    "AttentionBias",
+    "AttentionLayer",
+    "Features",
+    "Frame",
+    "LengthUnit",
+    "Memory",
+    "Needs",
+    "Outputs",
+    "Proposal",
+    "Reconstruction",
+    "RuleState",
+    "STATELESS",
+    "Step",
+    "Stream",
+    "Tokens",
+]
+
 
 class LengthUnit(enum.Enum):
     """What a length of 1 means in a network's answers."""

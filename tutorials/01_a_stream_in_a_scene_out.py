@@ -21,8 +21,7 @@ import matplotlib.pyplot as plt
 import torch
 
 import ttt3r
-from ttt3r.data.procedural import ClipTruth, sample_clips, write_tum
-from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
+from ttt3r.data.procedural import HELD_OUT_SEED, NANO_WORLD, ClipTruth, sample_clips, write_tum
 from ttt3r.evaluation import plot_point_cloud
 from ttt3r.geometry import rotation_degrees
 from ttt3r.update_rules import TTT3R, ConstantRate, Frozen, FullOverwrite, blend

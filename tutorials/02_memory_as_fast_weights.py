@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import torch
 from torch.nn.functional import normalize
 
-from ttt3r.evaluation.plots.palette import COLORS, FAST_COLORS
+from ttt3r.evaluation.plots import COLORS, FAST_COLORS
 from ttt3r.update_rules import blend
 from ttt3r.update_rules.fast_weights import (
     DeltaRule,

@@ -18,11 +18,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 import ttt3r
-from ttt3r.data.procedural import ClipTruth, sample_clips
-from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
+from ttt3r.data.procedural import HELD_OUT_SEED, NANO_WORLD, ClipTruth, sample_clips
 from ttt3r.types import AttentionLayer, Needs
-from ttt3r.update_rules import TTT3R
-from ttt3r.update_rules.evidence import AttentionEvidence, Keys
+from ttt3r.update_rules import TTT3R, AttentionEvidence, Keys
 
 network = ttt3r.load_network("nano")
 truth = ClipTruth.of(sample_clips(NANO_WORLD, batch=2, frames=6, seed=HELD_OUT_SEED))

@@ -18,13 +18,19 @@ import numpy as np
 import torch
 
 import ttt3r
-from ttt3r.data.procedural import ClipTruth, sample_clips
-from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD, TRAINING_LENGTH
-from ttt3r.evaluation import GainSummary, equal_gain_constants, mean_interval, score_worlds
-from ttt3r.evaluation.plots.palette import rule_styles
-from ttt3r.evaluation.worlds.forgetting import questions_after, recall, with_controls
-from ttt3r.evaluation.worlds.knowing_nothing import KNOWS_NOTHING
-from ttt3r.evaluation.worlds.plots import BINS, bin_name, recall_intervals
+from ttt3r.data.procedural import HELD_OUT_SEED, NANO_WORLD, TRAINING_LENGTH, ClipTruth, sample_clips
+from ttt3r.evaluation import (
+    KNOWS_NOTHING,
+    GainSummary,
+    equal_gain_constants,
+    mean_interval,
+    questions_after,
+    recall,
+    score_worlds,
+    with_controls,
+)
+from ttt3r.evaluation.plots import rule_styles
+from ttt3r.evaluation.worlds import BINS, bin_name, recall_intervals
 from ttt3r.update_rules import TTT3R, ConstantRate, Frozen, FullOverwrite, TokenMean
 
 SMOKE_TEST = os.environ.get("SMOKE_TEST") == "1"

@@ -22,13 +22,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 import ttt3r
-from ttt3r.data.procedural import ClipTruth, sample_clips
-from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
+from ttt3r.data.procedural import HELD_OUT_SEED, NANO_WORLD, ClipTruth, sample_clips
 from ttt3r.evaluation import equal_gain_constants, mean_interval, score_worlds
-from ttt3r.evaluation.plots.palette import rule_styles
+from ttt3r.evaluation.plots import rule_styles
 from ttt3r.types import Needs, RuleState
-from ttt3r.update_rules import TTT3R, Frozen, FullOverwrite, Gain, GatedUpdateRule
-from ttt3r.update_rules.evidence import Evidence
+from ttt3r.update_rules import TTT3R, Evidence, Frozen, FullOverwrite, Gain, GatedUpdateRule
 
 SMOKE_TEST = os.environ.get("SMOKE_TEST") == "1"
 WORLDS, LENGTHS = (2, (4, 8)) if SMOKE_TEST else (12, (4, 8, 16, 32))

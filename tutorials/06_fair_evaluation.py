@@ -15,10 +15,9 @@ import numpy as np
 import torch
 
 import ttt3r
-from ttt3r.data.procedural import ClipTruth, sample_clips
-from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
+from ttt3r.data.procedural import HELD_OUT_SEED, NANO_WORLD, ClipTruth, sample_clips
 from ttt3r.evaluation import Interval, mean_interval, score_worlds, trajectory_errors, umeyama
-from ttt3r.evaluation.plots.palette import COLORS, rule_styles
+from ttt3r.evaluation.plots import COLORS, rule_styles
 from ttt3r.update_rules import TTT3R, ConstantRate, FullOverwrite
 
 SMOKE_TEST = os.environ.get("SMOKE_TEST") == "1"

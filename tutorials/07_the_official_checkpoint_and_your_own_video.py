@@ -24,10 +24,8 @@ import numpy as np
 import torch
 
 from ttt3r.data import CropToPatches, open_source
-from ttt3r.data.procedural import sample_clips
-from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
-from ttt3r.network import CUT3R, CUT3RConfig, load_network
-from ttt3r.network.official import official_name, official_shapes
+from ttt3r.data.procedural import HELD_OUT_SEED, NANO_WORLD, sample_clips
+from ttt3r.network import CUT3R, CUT3RConfig, load_network, official_name, official_shapes
 
 SMOKE_TEST = os.environ.get("SMOKE_TEST") == "1"
 FRAMES = 4 if SMOKE_TEST else 24

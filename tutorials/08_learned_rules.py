@@ -17,10 +17,9 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 import ttt3r
-from ttt3r.data.procedural import ClipTruth, sample_clips
-from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
+from ttt3r.data.procedural import HELD_OUT_SEED, NANO_WORLD, ClipTruth, sample_clips
 from ttt3r.evaluation import equal_gain_constants, mean_interval, score_worlds
-from ttt3r.evaluation.plots.palette import rule_styles
+from ttt3r.evaluation.plots import rule_styles
 from ttt3r.training import LossWeights, frame_loss
 from ttt3r.update_rules import FullOverwrite, Gain, GatedUpdateRule, LearnedToken
 

@@ -22,7 +22,7 @@ os.environ.setdefault(
 )  # check dtype and axes of every tensor; must come before an import of ttt3r
 
 from ttt3r.evaluation import mean_interval
-from ttt3r.evaluation.plots.palette import rule_styles
+from ttt3r.evaluation.plots import rule_styles
 
 SMOKE_TEST = os.environ.get("SMOKE_TEST") == "1"
 HOUSES, LENGTHS = ("world-00[0-1]", "2,4") if SMOKE_TEST else ("world-00[0-5]", "4,8,16")

@@ -15,11 +15,9 @@ import numpy as np
 import torch
 
 import ttt3r
-from ttt3r.data.procedural import ClipTruth, sample_clips
-from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
+from ttt3r.data.procedural import HELD_OUT_SEED, NANO_WORLD, ClipTruth, sample_clips
 from ttt3r.evaluation import equal_gain_constants, mean_interval, score_worlds
-from ttt3r.update_rules.base import StateUpdateRule
-from ttt3r.update_rules.conformance.check import LAWS, BrokenLaw
+from ttt3r.update_rules import LAWS, BrokenLaw, StateUpdateRule
 
 Row = dict[str, object]
 

@@ -27,3 +27,33 @@ from ttt3r.data.sequences.demo import write_demo_sequence as write_demo_sequence
 from ttt3r.data.sequences.layout import Place as Place
 from ttt3r.data.sequences.selection import SELECTIONS as SELECTIONS
 from ttt3r.data.sequences.selection import FrameSelection as FrameSelection
+
+__all__ = [
+    "BadSequence",
+    "BrokenImage",
+    "BrokenVideo",
+    "Clip",
+    "CropToPatches",
+    "DATASETS",
+    "Dataset",
+    "Finding",
+    "FrameSelection",
+    "FrameSource",
+    "Place",
+    "Prefetch",
+    "Problem",
+    "ResizePolicy",
+    "SELECTIONS",
+    "Sampling",
+    "Severity",
+    "SourceFrame",
+    "StretchToPatches",
+    "open_clip",
+    "open_image",
+    "open_source",
+    "places_of",
+    "recognise",
+    "to_image",
+    "to_tensor",
+    "write_demo_sequence",
+]

@@ -10,6 +10,8 @@ from ttt3r.network.config import LinearConfig as LinearConfig
 from ttt3r.network.config import RayForm as RayForm
 from ttt3r.network.config import UNetConfig as UNetConfig
 from ttt3r.network.cut3r import CUT3R as CUT3R
+from ttt3r.network.official import official_name as official_name
+from ttt3r.network.official import official_shapes as official_shapes
 
 __all__ = [
     "CUT3R",
@@ -21,5 +23,7 @@ __all__ = [
     "RayForm",
     "UNetConfig",
     "load_network",
+    "official_name",
+    "official_shapes",
     "save_network",
 ]

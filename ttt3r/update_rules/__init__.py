@@ -1,7 +1,6 @@
 """State update rules: the plug-in point of the framework. `RULES` lists them, `find_rule` also finds yours."""
 
 from ttt3r.update_rules import fast_weights as fast_weights
-from ttt3r.update_rules.absorption import Absorbed as Absorbed
 from ttt3r.update_rules.absorption import absorb as absorb
 from ttt3r.update_rules.base import Gain as Gain
 from ttt3r.update_rules.base import GatedUpdateRule as GatedUpdateRule
@@ -11,6 +10,7 @@ from ttt3r.update_rules.base import blend as blend
 from ttt3r.update_rules.base import effective_gain as effective_gain
 from ttt3r.update_rules.base import modules as modules
 from ttt3r.update_rules.base import parts as parts
+from ttt3r.update_rules.conformance.check import LAWS as LAWS
 from ttt3r.update_rules.conformance.check import BrokenLaw as BrokenLaw
 from ttt3r.update_rules.conformance.check import LawReport as LawReport
 from ttt3r.update_rules.conformance.check import check_rule as check_rule
@@ -74,7 +74,6 @@ from ttt3r.update_rules.wrappers.attention_record import AttentionRecord as Atte
 from ttt3r.update_rules.wrappers.attention_record import AttentionRecorded as AttentionRecorded
 from ttt3r.update_rules.wrappers.combinations import Chain as Chain
 from ttt3r.update_rules.wrappers.combinations import Product as Product
-from ttt3r.update_rules.wrappers.combinations import RuleStates as RuleStates
 from ttt3r.update_rules.wrappers.combinations import Schedule as Schedule
 from ttt3r.update_rules.wrappers.gain_record import GainRecord as GainRecord
 from ttt3r.update_rules.wrappers.gain_record import Recorded as Recorded
@@ -93,3 +92,96 @@ StaticView = RayMap3R
 PoseAdaptive = PAS3R
 SelfExpressive = SSR
 Clip = StepClip
+
+__all__ = [
+    "RuleFacts",
+    "as_policy",
+    "rule_facts",
+    "GainRecord",
+    "Always",
+    "Anneal",
+    "AttentionEvidence",
+    "AttentionRecord",
+    "AttentionRecorded",
+    "Brake",
+    "BrokenLaw",
+    "Calibrated",
+    "Chain",
+    "Clip",
+    "ConfidenceAware",
+    "ConfidenceGuided",
+    "ConstantRate",
+    "Control",
+    "Damped",
+    "DirectionRays",
+    "DriftTrust",
+    "Every",
+    "EveryNth",
+    "Evidence",
+    "FILT3R",
+    "Fixed",
+    "FrameChange",
+    "Frozen",
+    "FullOverwrite",
+    "Gain",
+    "GatedUpdateRule",
+    "ImplicitStep",
+    "KalmanGain",
+    "Keys",
+    "LAWS",
+    "LawReport",
+    "LearnedChannel",
+    "LearnedGRU",
+    "LearnedRule",
+    "LearnedScalar",
+    "LearnedToken",
+    "Match",
+    "MeMix",
+    "MemoryMixture",
+    "Momentum",
+    "MomentumAndDecay",
+    "Never",
+    "NormRestored",
+    "OfficialRays",
+    "Ortho",
+    "PAS3R",
+    "PatchPooling",
+    "PoseAdaptive",
+    "Product",
+    "RULES",
+    "RayMap3R",
+    "ReCal3R",
+    "Recorded",
+    "ResetPolicy",
+    "RetainMatched",
+    "Routed",
+    "RuleLabel",
+    "SSR",
+    "Scale",
+    "Schedule",
+    "SelfExpressive",
+    "Sizes",
+    "StateUpdateRule",
+    "StaticView",
+    "Steep",
+    "StepClip",
+    "StripPooling",
+    "Suppress",
+    "TTSA3R",
+    "TTT3R",
+    "TemporalSpatial",
+    "Threshold",
+    "TokenMean",
+    "UndeclaredNeedsError",
+    "Update",
+    "WhenFar",
+    "absorb",
+    "blend",
+    "check_rule",
+    "effective_gain",
+    "fast_weights",
+    "find_rule",
+    "modules",
+    "parts",
+    "rule_names",
+]

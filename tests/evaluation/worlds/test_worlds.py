@@ -14,6 +14,7 @@ from ttt3r.data.procedural import ClipTruth, LookAround, WorldConfig, sample_cli
 from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
 from ttt3r.evaluation.metrics.intervals import mean_interval, pooled_ratio_interval, ratio_interval
 from ttt3r.evaluation.report.writing import make_report
+from ttt3r.evaluation.results.knowing_nothing import KNOWS_NOTHING
 from ttt3r.evaluation.worlds.forgetting import (
     ANOTHER_SCENE,
     NOTHING_SEEN,
@@ -24,7 +25,6 @@ from ttt3r.evaluation.worlds.forgetting import (
     recall,
     with_controls,
 )
-from ttt3r.evaluation.worlds.knowing_nothing import KNOWS_NOTHING
 from ttt3r.evaluation.worlds.plots import recall_intervals
 from ttt3r.evaluation.worlds.rows import units_of
 from ttt3r.evaluation.worlds.running import (

@@ -17,6 +17,9 @@ from ttt3r.data.procedural.paths import Loop as Loop
 from ttt3r.data.procedural.paths import Mixture as Mixture
 from ttt3r.data.procedural.paths import Orbit as Orbit
 from ttt3r.data.procedural.paths import Walk as Walk
+from ttt3r.data.procedural.presets import HELD_OUT_SEED as HELD_OUT_SEED
+from ttt3r.data.procedural.presets import NANO_WORLD as NANO_WORLD
+from ttt3r.data.procedural.presets import TRAINING_LENGTH as TRAINING_LENGTH
 from ttt3r.data.procedural.recordings import as_clips as as_clips
 from ttt3r.data.procedural.recordings import write_tum as write_tum
 from ttt3r.data.procedural.rendering import Rendering as Rendering
@@ -24,3 +27,33 @@ from ttt3r.data.procedural.rendering import render as render
 from ttt3r.data.procedural.scenes import Scenes as Scenes
 from ttt3r.data.procedural.scenes import sample_scenes as sample_scenes
 from ttt3r.data.procedural.truth import ClipTruth as ClipTruth
+
+__all__ = [
+    "CameraPath",
+    "Cameras",
+    "ClipBatch",
+    "ClipTruth",
+    "Corridor",
+    "HELD_OUT_SEED",
+    "Handheld",
+    "Lights",
+    "LookAround",
+    "Loop",
+    "Mixture",
+    "NANO_WORLD",
+    "Orbit",
+    "Rendering",
+    "Scenes",
+    "TRAINING_LENGTH",
+    "Textures",
+    "Walk",
+    "WorldConfig",
+    "as_clips",
+    "render",
+    "render_normals",
+    "sample_cameras",
+    "sample_clips",
+    "sample_scenes",
+    "stream_clips",
+    "write_tum",
+]

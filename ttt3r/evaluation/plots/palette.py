@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ttt3r.evaluation.worlds.knowing_nothing import KNOWS_NOTHING
+from ttt3r.evaluation.results.knowing_nothing import KNOWS_NOTHING
 from ttt3r.update_rules import RULES, Control
 from ttt3r.update_rules.fast_weights import FAST_WEIGHTS
 from ttt3r.update_rules.naming.labels import family_of

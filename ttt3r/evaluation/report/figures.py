@@ -26,7 +26,7 @@ from ttt3r.evaluation.report.costs import RuleCosts
 from ttt3r.evaluation.report.pairing import PairedComparison
 from ttt3r.evaluation.report.results import Slice
 from ttt3r.evaluation.report.statistics import bootstrap_interval
-from ttt3r.evaluation.worlds.knowing_nothing import KNOWS_NOTHING
+from ttt3r.evaluation.results.knowing_nothing import KNOWS_NOTHING
 
 if TYPE_CHECKING:
     import matplotlib.axes

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ttt3r.evaluation.report.pairing import PairedComparison
 from ttt3r.evaluation.report.results import Slice
 from ttt3r.evaluation.report.tables import Cell, Column, Table
-from ttt3r.evaluation.worlds.knowing_nothing import KNOWS_NOTHING
+from ttt3r.evaluation.results.knowing_nothing import KNOWS_NOTHING
 
 FRAMES, RULE = Column("frames", "frames"), Column("rule", "rule", numeric=False)
 

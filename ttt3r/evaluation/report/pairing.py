@@ -27,8 +27,8 @@ from ttt3r.evaluation.report.statistics import (
     noise_floor,
     sign_flip_test,
 )
+from ttt3r.evaluation.results.knowing_nothing import KNOWS_NOTHING
 from ttt3r.evaluation.results.rows import ResultRow
-from ttt3r.evaluation.worlds.knowing_nothing import KNOWS_NOTHING
 from ttt3r.update_rules.rules.cut3r import FullOverwrite
 
 SIGNIFICANT = 0.05

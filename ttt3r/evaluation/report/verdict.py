@@ -11,7 +11,7 @@ from ttt3r.evaluation.report.failing import Failure
 from ttt3r.evaluation.report.pairing import PairedComparison
 from ttt3r.evaluation.report.results import Slice
 from ttt3r.evaluation.report.statistics import EXACT_UP_TO
-from ttt3r.evaluation.worlds.knowing_nothing import KNOWS_NOTHING
+from ttt3r.evaluation.results.knowing_nothing import KNOWS_NOTHING
 from ttt3r.update_rules.naming.labels import Control
 
 FEW_SCENES = 8

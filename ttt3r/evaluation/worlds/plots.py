@@ -10,8 +10,8 @@ from ttt3r.evaluation.metrics.intervals import Interval, mean_interval, pooled_r
 from ttt3r.evaluation.plots.palette import RuleStyle, rule_styles
 from ttt3r.evaluation.plots.pictures import new_figure, save_figure
 from ttt3r.evaluation.plots.plots import INK, legend_below, quiet_axes
+from ttt3r.evaluation.results.knowing_nothing import KNOWS_NOTHING
 from ttt3r.evaluation.worlds.forgetting import RecallScores
-from ttt3r.evaluation.worlds.knowing_nothing import KNOWS_NOTHING
 from ttt3r.evaluation.worlds.running import WorldScores
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from ttt3r.evaluation.measures.depth import ABS_REL
 from ttt3r.evaluation.measures.metric import Family, Metric
 from ttt3r.evaluation.metrics.trajectory.errors import DegenerateTrajectory, trajectory_errors
 from ttt3r.evaluation.metrics.trajectory.similarity import NotFinite
+from ttt3r.evaluation.results.knowing_nothing import MEAN_DEPTH, NO_MOTION
 from ttt3r.evaluation.tasks.gains import GAIN_MEAN
-from ttt3r.evaluation.worlds.knowing_nothing import MEAN_DEPTH, NO_MOTION
 from ttt3r.geometry import rotation_degrees
 
 WINDOW = 8

@@ -36,3 +36,25 @@ FAST_WEIGHTS: dict[str, type[FastWeightRule[Any]]] = {
     "lact": LargeChunk,
 }
 """The fast-weight rules by name; each can be made without arguments."""
+
+__all__ = [
+    "DeltaRule",
+    "FAST_WEIGHTS",
+    "FastWeightRule",
+    "FastWeights",
+    "GatedDelta",
+    "LargeChunk",
+    "LinearAttention",
+    "Longhorn",
+    "MatrixRule",
+    "Mesa",
+    "Recall",
+    "RecallTask",
+    "TTTLinear",
+    "Titans",
+    "delta_error",
+    "hebbian_error",
+    "least_squares_error",
+    "recall",
+    "store",
+]
