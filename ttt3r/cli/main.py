@@ -95,7 +95,7 @@ def _parser_with(saved: Mapping[str, Path]) -> ArgumentParser:
     commands = parser.add_subcommands(dest="command", title="commands", metavar="COMMAND")
     for name, command in COMMANDS.items():
         about = command.module.__doc__ or ""
-        part = ArgumentParser(description=about, formatter_class=Help, exit_on_error=False)
+        part = ArgumentParser(description=about, formatter_class=Help, exit_on_error=False, allow_abbrev=False)
         commands.add_subcommand(name, part, help=next(iter(about.splitlines()), ""))
         command.add_arguments(part)  # after it was added: a command may have commands of its own
         if name in saved:

@@ -80,7 +80,9 @@ def add_options(parser: ArgumentParser, kind: type[Settings]) -> None:
     if below:
         commands = parser.add_subcommands(dest="what", metavar="WHAT")
         for name, (part, about) in below.items():
-            inner = ArgumentParser(description=part.__doc__, formatter_class=Help, exit_on_error=False)
+            inner = ArgumentParser(
+                description=part.__doc__, formatter_class=Help, exit_on_error=False, allow_abbrev=False
+            )
             commands.add_subcommand(name, inner, help=about)
             add_options(inner, part)
 
