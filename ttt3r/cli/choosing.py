@@ -2,16 +2,15 @@
 
 import hashlib
 import itertools
-from argparse import SUPPRESS, Action
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from jsonargparse import ArgumentParser, DefaultHelpFormatter
 from rich.console import Console
 
-from ttt3r.cli.strict import REPEATABLE
+from ttt3r.cli.options import Option, Settings
 from ttt3r.compilation import Compiled
 from ttt3r.data import CropToPatches, ResizePolicy, Sampling, StretchToPatches
 from ttt3r.network import CUT3R, load_network
@@ -19,18 +18,6 @@ from ttt3r.network.checkpoint import CONFIG, NANO, WEIGHTS
 from ttt3r.runner import Precision, choose_device
 from ttt3r.types import Outputs
 from ttt3r.update_rules import Control, ResetPolicy, RuleLabel, StateUpdateRule, rule_names
-
-
-class Help(DefaultHelpFormatter):
-    """Help without the types that the names of the values already tell."""
-
-    def _get_help_string(self, action: Action) -> str:
-        text = action.help or ""
-        if action.required:
-            return text + (" (required)" if action.option_strings else "")
-        plain = isinstance(action.default, str | int | float | Path) and not isinstance(action.default, bool)
-        return text + " (default: %(default)s)" if plain and action.default != SUPPRESS and action.default else text
-
 
 RESIZE: dict[str, type[ResizePolicy]] = {"crop": CropToPatches, "stretch": StretchToPatches}
 OUTPUTS = {
@@ -47,7 +34,8 @@ DEFAULT_RULES = {"run": "ttt3r", "train": "cut3r"}
 def with_whole_rule(arguments: Sequence[str]) -> list[str]:
     """The arguments with a rule and its settings in one: `--rule constant --rule.rate 0.1` becomes `--rule=constant:rate=0.1`.
 
-    `--grid` and `--data` may be given several times; each adds to those before.
+    No option of the parser can do this: which settings a rule has is known when the rule is found, and a rule of one's own may
+    have any. So these words, and no others, are joined before the rest is parsed.
 
     Raises:
         ValueError: for a rule that is no label, or a setting that is given twice.
@@ -58,8 +46,6 @@ def with_whole_rule(arguments: Sequence[str]) -> list[str]:
         option, equals, value = argument.partition("=")
         if argument == "--":
             done += [argument, *words]
-        elif option in REPEATABLE:
-            done.append(f"{option}+{argument.removeprefix(option)}")
         elif command in DEFAULT_RULES and (option == "--rule" or option.startswith("--rule.")):
             value = value if equals else next(words, "--")
             if not equals and value.startswith("--"):
@@ -126,37 +112,33 @@ def parse_resets(labels: Iterable[str], default: int | None) -> dict[str, int | 
     return {label: default if reset is None else reset for label, reset in found.items()}
 
 
-def add_input_arguments(parser: ArgumentParser) -> None:
+@dataclass(frozen=True, kw_only=True)
+class InputSettings(Settings):
     """What every command that runs a network over frames takes."""
-    parser.add_argument(
-        "--network", type=str, default="nano", help="nano (bundled), tiny-random, official .pth, or converted folder"
-    )
-    parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1 or mps")
-    parser.add_argument(
-        "--size", type=int | None, default=None, help="long side of the images (default: the network's)"
-    )
-    parser.add_argument("--resize", choices=[*RESIZE], default="crop", help="crop margins, or stretch to whole patches")
-    parser.add_argument(
-        "--precision",
-        choices=[precision.value for precision in Precision],
-        default=Precision.FLOAT32.value,
-        help="of products; memory and outputs stay float32",
-    )
-    parser.add_argument(
-        "--compile",
-        action="store_true",
-        help="compile the network: the first frames take minutes, the others less time; for long streams",
-    )
-    parser.add_argument("--stride", type=int, default=1, help="take every n-th frame")
-    parser.add_argument("--start", type=int, default=0, help="first frame of the source")
-    parser.add_argument("--stop", type=int | None, default=None, help="one past the last frame of the source")
-    parser.add_argument("--skip-broken", action="store_true", help="leave broken frames out instead of stopping")
-    parser.add_argument(
-        "--reset-every", type=int | None, default=None, help="restart the memory every n frames and chain"
-    )
+
+    network: Annotated[str, Option("nano (bundled), tiny-random, official .pth, or converted folder")] = "nano"
+    device: Annotated[str, Option("auto, cpu, cuda, cuda:1 or mps")] = "auto"
+    size: Annotated[int | None, Option("long side of the images (default: the network's)")] = None
+    resize: Annotated[str, Option("crop margins, or stretch to whole patches", choices=(*RESIZE,))] = "crop"
+    precision: Annotated[
+        str,
+        Option(
+            "of products; memory and outputs stay float32",
+            choices=tuple(precision.value for precision in Precision),
+        ),
+    ] = Precision.FLOAT32.value
+    compile: Annotated[
+        bool,
+        Option("compile the network: the first frames take minutes, the others less time; for long streams"),
+    ] = False
+    stride: Annotated[int, Option("take every n-th frame")] = 1
+    start: Annotated[int, Option("first frame of the source")] = 0
+    stop: Annotated[int | None, Option("one past the last frame of the source")] = None
+    skip_broken: Annotated[bool, Option("leave broken frames out instead of stopping")] = False
+    reset_every: Annotated[int | None, Option("restart the memory every n frames and chain")] = None
 
 
-def load(settings: Any, console: Console) -> CUT3R | Compiled:
+def load(settings: InputSettings, console: Console) -> CUT3R | Compiled:
     """The network of `--network` on the device of `--device`, compiled with `--compile`; says what it chose."""
     device = choose_device(settings.device)
     network = load_network(settings.network, device)
@@ -174,7 +156,7 @@ def load(settings: Any, console: Console) -> CUT3R | Compiled:
     return Compiled(network)
 
 
-def precision(settings: Any) -> AbstractContextManager[object]:
+def precision(settings: InputSettings) -> AbstractContextManager[object]:
     """The context of `--precision` on the device of `--device`.
 
     Raises:
@@ -188,12 +170,12 @@ def is_toy(source: str, network: CUT3R | Compiled) -> bool:
     return source == "tiny-random" or network.config.width < 96
 
 
-def policy(settings: Any, network: CUT3R | Compiled) -> ResizePolicy:
+def policy(settings: InputSettings, network: CUT3R | Compiled) -> ResizePolicy:
     """How images are prepared for this network."""
     return RESIZE[settings.resize](settings.size or network.config.image_size)
 
 
-def sampling(settings: Any) -> Sampling:
+def sampling(settings: InputSettings) -> Sampling:
     """Which frames are taken."""
     return Sampling(settings.stride, settings.start, settings.stop)
 

@@ -6,17 +6,16 @@ Reads the datasets of `ttt3r data list`; `ttt3r data demo DIR` makes a sequence 
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from jsonargparse import ArgumentParser
 from rich.console import Console
 from rich.markup import escape
 
 import ttt3r.cli.choosing as choosing
 import ttt3r.cli.comparison_folder as comparison_folder
+from ttt3r.cli.compare_settings import CompareSettings
 from ttt3r.cli.published import compare_with_paper
 from ttt3r.cli.run import frame_progress
 from ttt3r.cli.worlds import compare_worlds
@@ -35,43 +34,7 @@ from ttt3r.types import LengthUnit
 from ttt3r.update_rules import StateUpdateRule
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """The arguments of `ttt3r compare`."""
-    parser.add_argument(
-        "path",
-        type=str,
-        nargs="+",
-        help="folders of sequences with ground truth; or the word worlds, for held-out worlds; with --against, of results",
-    )
-    choosing.add_input_arguments(parser)
-    parser.add_argument(
-        "--rules",
-        type=str,
-        default="cut3r,ttt3r,constant,frozen",
-        help="rules by name, with settings and resets if you like: cut3r,ttt3r,ttt3r@100,constant:rate=0.1,my_lab.MyRule",
-    )
-    parser.add_argument(
-        "--lengths",
-        type=str,
-        default="",
-        help="judge the first n frames: 50,100,500 (default: all; worlds 8,16,32,64)",
-    )
-    parser.add_argument("--out", type=Path, default=None, help="folder of comparison.csv, pictures and trajectories")
-    parser.add_argument(
-        "--controls", action="store_true", help="run a second pass with the constant of equal mean gain for every gate"
-    )
-    parser.add_argument(
-        "--against",
-        type=Literal["paper"] | None,
-        default=None,
-        help="set results of `ttt3r evaluate`, in the folders named, beside published numbers",
-    )
-    parser.add_argument("--chunk", type=int, default=1, help="frames that go through the network together")
-    parser.add_argument("--worlds", type=int, default=WorldPlan.worlds, help="with `compare worlds`: how many")
-    parser.add_argument("--overwrite", action="store_true", help="replace an older comparison in the folder")
-
-
-def execute(settings: Any, console: Console) -> int:
+def execute(settings: CompareSettings, console: Console) -> int:
     """Run `ttt3r compare`."""
     rules = choosing.parse_rules(settings.rules)
     lengths = choosing.parse_lengths(settings.lengths)
@@ -83,16 +46,18 @@ def execute(settings: Any, console: Console) -> int:
         return _compare(settings, rules, lengths, console)
 
 
-def _table_of(settings: Any) -> str:
+def _table_of(settings: CompareSettings) -> str:
     if settings.against is not None:
         return comparison_folder.PAPER
-    return comparison_folder.WORLDS if settings.path == ["worlds"] else comparison_folder.CLIPS
+    return comparison_folder.WORLDS if settings.path == ("worlds",) else comparison_folder.CLIPS
 
 
-def _compare(settings: Any, rules: dict[str, StateUpdateRule], lengths: tuple[int, ...], console: Console) -> int:
+def _compare(
+    settings: CompareSettings, rules: dict[str, StateUpdateRule], lengths: tuple[int, ...], console: Console
+) -> int:
     if settings.against is not None:
         return compare_with_paper(settings.path, settings.out, console)
-    if settings.path == ["worlds"]:
+    if settings.path == ("worlds",):
         return compare_worlds(settings, lengths or WorldPlan.lengths, console)
     network = choosing.load(settings, console)
     policy, sampling = choosing.policy(settings, network), choosing.sampling(settings)

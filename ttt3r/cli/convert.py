@@ -1,26 +1,29 @@
 """Convert an official checkpoint to a folder of safetensors, once; the folder loads faster and holds no pickle."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from jsonargparse import ArgumentParser
 from rich.console import Console
 
+from ttt3r.cli.options import Option, Settings
 from ttt3r.export import folder_files
 from ttt3r.files import LOCK, is_partial, locked
 from ttt3r.network import load_network, save_network
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """The arguments of `ttt3r convert`."""
-    parser.add_argument("source", type=Path, help="official .pth file")
-    parser.add_argument("target", type=Path, help="folder to write")
-    parser.add_argument("--overwrite", action="store_true", help="replace a network in that folder")
+@dataclass(frozen=True, kw_only=True)
+class ConvertSettings(Settings):
+    """What `ttt3r convert` takes."""
+
+    source: Annotated[Path, Option("official .pth file", positional=True)]
+    target: Annotated[Path, Option("folder to write", positional=True)]
+    overwrite: Annotated[bool, Option("replace a network in that folder")] = False
 
 
-def execute(settings: Any, console: Console) -> int:
+def execute(settings: ConvertSettings, console: Console) -> int:
     """Run `ttt3r convert`."""
-    target: Path = settings.target
+    target = settings.target
     _refuse_used(target, settings.overwrite)
     network = load_network(settings.source)
     folder_files.make(target)

@@ -1,60 +1,63 @@
 """Look at input before it is run, list the datasets that can be read, or make a sequence to try things on."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from jsonargparse import ArgumentParser
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ttt3r.cli.choosing import Help
 from ttt3r.cli.data_check import check_datasets
+from ttt3r.cli.options import Option, Settings, Subcommand
 from ttt3r.data import DATASETS, SELECTIONS, CropToPatches, open_source, recognise, write_demo_sequence
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """The arguments of `ttt3r data`."""
-    commands = parser.add_subcommands(dest="what", metavar="WHAT")
-    demo = ArgumentParser(
-        description="Make a short sequence of a textured room, in TUM RGB-D layout, with ground truth.",
-        formatter_class=Help,
-        exit_on_error=False,
-    )
-    demo.add_argument("folder", type=Path, help="where to write it")
-    demo.add_argument("--frames", type=int, default=24, help="length")
-    demo.add_argument("--seed", type=int, default=0, help="of the room and the camera's path")
-    commands.add_subcommand("demo", demo, help="make a short sequence with ground truth")
-    check = ArgumentParser(
-        description="Say what a folder of datasets, a sequence, images or a video hold, and what is wrong with it.",
-        formatter_class=Help,
-        exit_on_error=False,
-    )
-    check.add_argument("path", type=str, help="root of datasets, sequence, folder of images, glob, image, or video")
-    check.add_argument("--size", type=int, default=512, help="long side of the prepared images")
-    check.add_argument("--every-file", action="store_true", help="decode all images and depth maps, not a few")
-    commands.add_subcommand("check", check, help="say what a source holds and what is wrong with it")
-    listing = ArgumentParser(
-        description="List the datasets that can be read: layout, protocols, home page, licence.",
-        formatter_class=Help,
-        exit_on_error=False,
-    )
-    commands.add_subcommand("list", listing, help="list the datasets that can be read")
+@dataclass(frozen=True, kw_only=True)
+class DemoSettings(Settings):
+    """Make a short sequence of a textured room, in TUM RGB-D layout, with ground truth."""
+
+    folder: Annotated[Path, Option("where to write it", positional=True)]
+    frames: Annotated[int, Option("length")] = 24
+    seed: Annotated[int, Option("of the room and the camera's path")] = 0
 
 
-def execute(settings: Any, console: Console) -> int:
+@dataclass(frozen=True, kw_only=True)
+class CheckSettings(Settings):
+    """Say what a folder of datasets, a sequence, images or a video hold, and what is wrong with it."""
+
+    path: Annotated[str, Option("root of datasets, sequence, folder of images, glob, image, or video", positional=True)]
+    size: Annotated[int, Option("long side of the prepared images")] = 512
+    every_file: Annotated[bool, Option("decode all images and depth maps, not a few")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListSettings(Settings):
+    """List the datasets that can be read: layout, protocols, home page, licence."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings(Settings):
+    """What `ttt3r data` takes: one of three commands."""
+
+    demo: Annotated[DemoSettings | None, Subcommand("make a short sequence with ground truth")] = None
+    check: Annotated[CheckSettings | None, Subcommand("say what a source holds and what is wrong with it")] = None
+    list: Annotated[ListSettings | None, Subcommand("list the datasets that can be read")] = None
+
+
+def execute(settings: DataSettings, console: Console) -> int:
     """Run `ttt3r data`. Returns 1 if a check found an error."""
-    if settings.what == "demo":
+    if settings.demo is not None:
         _demo(settings.demo, console)
         return 0
-    if settings.what == "list":
-        console.print(_listing())
-        return 0
-    return _check(settings.check, console)
+    if settings.check is not None:
+        return _check(settings.check, console)
+    console.print(_listing())
+    return 0
 
 
-def _demo(settings: Any, console: Console) -> None:
+def _demo(settings: DemoSettings, console: Console) -> None:
     folder = write_demo_sequence(settings.folder, frames=settings.frames, seed=settings.seed)
     console.print(
         f"{settings.frames} frames with depth and cameras -> [bold]{folder}[/] (TUM RGB-D layout)", highlight=False
@@ -88,7 +91,7 @@ def _families(names: list[str]) -> list[str]:
     return [members[0] if len(members) == 1 else f"{members[0]} ... {members[-1]}" for members in families.values()]
 
 
-def _check(settings: Any, console: Console) -> int:
+def _check(settings: CheckSettings, console: Console) -> int:
     found = recognise(settings.path) if Path(settings.path).is_dir() else {}
     if found:
         return check_datasets(settings.path, found, settings.every_file, CropToPatches(settings.size), console)

@@ -4,16 +4,16 @@ import importlib.metadata
 import importlib.util
 import platform
 import shutil
-from typing import Any
+from dataclasses import dataclass
 
 import torch
-from jsonargparse import ArgumentParser
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from ttt3r import __version__
+from ttt3r.cli.options import Settings
 from ttt3r.runner import choose_device
 
 EXTRAS = {
@@ -26,11 +26,12 @@ EXTRAS = {
 """Module -> the extra that brings it, and what it is for."""
 
 
-def add_arguments(parser: ArgumentParser) -> None:
+@dataclass(frozen=True, kw_only=True)
+class DoctorSettings(Settings):
     """`ttt3r doctor` takes no arguments."""
 
 
-def execute(settings: Any, console: Console) -> int:
+def execute(settings: DoctorSettings, console: Console) -> int:
     """Run `ttt3r doctor`: 0 if the core works here, 1 if not."""
     table = Table(title=f"ttt3r {__version__}", show_header=False, box=SIMPLE)
     for what, value in _facts():

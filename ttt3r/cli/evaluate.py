@@ -4,20 +4,19 @@ Run the same command again, in one process or in many, and only what is missing 
 of any part of it.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from jsonargparse import ArgumentParser
 from rich.console import Console
 from rich.markup import escape
 
 import ttt3r.cli.choosing as choosing
 from ttt3r.cli.aggregate import aggregate, report
 from ttt3r.cli.jobs import Jobs, submit
+from ttt3r.cli.options import Option, Settings
 from ttt3r.cli.run import frame_progress
-from ttt3r.cli.strict import ConfigFile
 from ttt3r.evaluation.engine.evaluator import Evaluation, evaluate
 from ttt3r.evaluation.engine.grid import Axis, contenders
 from ttt3r.evaluation.engine.sharding import Shard, launched_processes
@@ -36,63 +35,50 @@ SAVED = (
 """The settings that make an experiment; they are saved with every result."""
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """The arguments of `ttt3r evaluate`."""
-    parser.add_argument("--config", action=ConfigFile, help="YAML file of settings, as OUT/experiment-*.yaml")
-    parser.add_argument("name", type=str, nargs="?", default="", metavar="PROTOCOL", help="how it is judged, by name")
-    parser.add_argument("--protocol", type=str, default="", help="the same, in a file of settings")
-    parser.add_argument("--root", type=Path, default=Path("."), help="folder of the dataset or of one sequence")
-    parser.add_argument(
-        "--network", type=str, default="nano", help="nano, tiny-random, official .pth, or converted folder"
-    )
-    parser.add_argument("--out", type=Path | None, default=None, help="folder of the results; what it holds is kept")
-    parser.add_argument(
-        "--rules", type=str, default="cut3r,ttt3r", help="rules by name: cut3r,ttt3r@100,constant:rate=0.1"
-    )
-    parser.add_argument(
-        "--grid",
-        type=list[str],
-        default=[],
-        help="a setting and its values: rule.rate=0.1,0.2 or reset=50,never; may repeat",
-    )
-    parser.add_argument("--controls", action="store_true", help="add the constant of equal mean gain for every gate")
-    parser.add_argument(
-        "--lengths", type=str, default="", help="judge the first n frames: 50,100 (default: protocol's)"
-    )
-    parser.add_argument(
-        "--sequences", type=str, default="", help="names or patterns with commas between (default: all)"
-    )
-    parser.add_argument("--size", type=int | None, default=None, help="long side of images (default: the network's)")
-    parser.add_argument("--reset-every", type=int | None, default=None, help="restart the memory every n frames")
-    parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1 or mps")
-    parser.add_argument("--chunk", type=int, default=1, help="frames that go through the network together")
-    parser.add_argument("--processes", type=int, default=1, help="processes on this machine, each with its own device")
-    parser.add_argument("--shard", type=str, default="0/1", help="i/n: do only this share of the sequences")
-    parser.add_argument(
-        "--aggregate",
-        type=Path | None,
-        default=None,
-        help="only read these results; tables go to --out, or there",
-    )
-    parser.add_class_arguments(Jobs, "jobs", help="hand the work to a cluster's scheduler (extra: cluster)")
+@dataclass(frozen=True, kw_only=True)
+class EvaluateSettings(Settings):
+    """What `ttt3r evaluate` takes."""
+
+    config: Annotated[Path | None, Option("YAML file of settings, as OUT/experiment-*.yaml")] = None
+    name: Annotated[str, Option("how it is judged, by name", positional=True, metavar="PROTOCOL")] = ""
+    protocol: Annotated[str, Option("the same, in a file of settings")] = ""
+    root: Annotated[Path, Option("folder of the dataset or of one sequence")] = Path(".")
+    network: Annotated[str, Option("nano, tiny-random, official .pth, or converted folder")] = "nano"
+    out: Annotated[Path | None, Option("folder of the results; what it holds is kept")] = None
+    rules: Annotated[str, Option("rules by name: cut3r,ttt3r@100,constant:rate=0.1")] = "cut3r,ttt3r"
+    grid: Annotated[
+        tuple[str, ...],
+        Option("a setting and its values: rule.rate=0.1,0.2 or reset=50,never; may repeat"),
+    ] = ()
+    controls: Annotated[bool, Option("add the constant of equal mean gain for every gate")] = False
+    lengths: Annotated[str, Option("judge the first n frames: 50,100 (default: protocol's)")] = ""
+    sequences: Annotated[str, Option("names or patterns with commas between (default: all)")] = ""
+    size: Annotated[int | None, Option("long side of images (default: the network's)")] = None
+    reset_every: Annotated[int | None, Option("restart the memory every n frames")] = None
+    device: Annotated[str, Option("auto, cpu, cuda, cuda:1 or mps")] = "auto"
+    chunk: Annotated[int, Option("frames that go through the network together")] = 1
+    processes: Annotated[int, Option("processes on this machine, each with its own device")] = 1
+    shard: Annotated[str, Option("i/n: do only this share of the sequences")] = "0/1"
+    aggregate: Annotated[Path | None, Option("only read these results; tables go to --out, or there")] = None
+    jobs: Annotated[Jobs, Option("hand the work to a cluster's scheduler (extra: cluster)")] = Jobs()
 
 
-def execute(settings: Any, console: Console) -> int:
+def execute(settings: EvaluateSettings, console: Console) -> int:
     """Run `ttt3r evaluate`."""
     if settings.aggregate is not None:
         return report(settings.aggregate, console, settings.out)
     if settings.name and settings.protocol and settings.name != settings.protocol:
         raise ValueError(f"two protocols are named, {settings.name} and {settings.protocol}; leave one of them out")
-    settings.protocol = find_protocol(settings.name or settings.protocol).name
-    if settings.out is None:
+    settings = replace(settings, protocol=find_protocol(settings.name or settings.protocol).name)
+    if (out := settings.out) is None:
         raise ValueError("ttt3r evaluate takes PROTOCOL and --out; or --aggregate OUT alone")
     choosing.parse_rules(settings.rules)  # refuses what does not exist, and names given twice
     axes = [Axis.parse(text) for text in settings.grid]
     who = contenders(RuleLabel.parse_list(settings.rules), axes)
-    experiment = yaml.safe_dump({name: _plain(settings[name]) for name in SAVED}, sort_keys=False)
-    file = _save(settings.out, experiment)
+    experiment = yaml.safe_dump({name: _plain(getattr(settings, name)) for name in SAVED}, sort_keys=False)
+    file = _save(out, experiment)
     if settings.jobs.count:
-        return submit(settings.jobs, file, settings.out, console)
+        return submit(settings.jobs, file, out, console)
     together = launched_processes() > 1 or settings.processes > 1
     device = "cpu" if together else choosing.choose_device(settings.device)
     network = load_network(settings.network, device)
@@ -105,12 +91,14 @@ def execute(settings: Any, console: Console) -> int:
         {"experiment": experiment},
         chunk=settings.chunk,
     )
-    run = _run_together if together else _run_here
-    first = run(settings, evaluation, network, console)
-    return aggregate(settings.out, console) if first else 0
+    if together:
+        first = _run_together(settings, evaluation, network, out)
+    else:
+        first = _run_here(evaluation, network, Shard.parse(settings.shard), out, console)
+    return aggregate(out, console) if first else 0
 
 
-def _protocol(settings: Any, network: CUT3R) -> Protocol:
+def _protocol(settings: EvaluateSettings, network: CUT3R) -> Protocol:
     """The named protocol with what the command line changes; every change is another hash."""
     protocol = find_protocol(settings.protocol).sized(settings.size or network.config.image_size)
     if settings.lengths:
@@ -122,8 +110,8 @@ def _protocol(settings: Any, network: CUT3R) -> Protocol:
     return protocol
 
 
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Path) else value
+def _plain(value: object) -> object:
+    return str(value) if isinstance(value, Path) else list(value) if isinstance(value, tuple) else value
 
 
 def _save(out: Path, experiment: str) -> Path:
@@ -136,9 +124,8 @@ def _save(out: Path, experiment: str) -> Path:
     return file
 
 
-def _run_here(settings: Any, evaluation: Evaluation, network: CUT3R, console: Console) -> bool:
+def _run_here(evaluation: Evaluation, network: CUT3R, shard: Shard, out: Path, console: Console) -> bool:
     """In this process, with a bar; always the first process."""
-    shard = Shard.parse(settings.shard)
     _announce(evaluation, shard, console)
     with frame_progress(console) as progress:
         tasks: dict[str, Any] = {}
@@ -148,11 +135,11 @@ def _run_here(settings: Any, evaluation: Evaluation, network: CUT3R, console: Co
                 tasks[sequence] = progress.add_task(escape(escaped(sequence)), total=evaluation.protocol.frames)
             progress.update(tasks[sequence], completed=frames)
 
-        evaluate(network, evaluation, settings.out, shard=shard, on_frame=advance)
+        evaluate(network, evaluation, out, shard=shard, on_frame=advance)
     return True
 
 
-def _run_together(settings: Any, evaluation: Evaluation, network: CUT3R, console: Console) -> bool:
+def _run_together(settings: EvaluateSettings, evaluation: Evaluation, network: CUT3R, out: Path) -> bool:
     """In the processes of a launcher, or in some that Lightning starts; whether this is the first of them."""
     from ttt3r.evaluation.engine.distributed import (  # Lightning is loaded by those who need it
         Processes,
@@ -162,7 +149,7 @@ def _run_together(settings: Any, evaluation: Evaluation, network: CUT3R, console
     accelerator = {"auto": "auto", "cpu": "cpu", "mps": "mps"}.get(settings.device, "gpu")
     launched = launched_processes()
     processes = Processes.launched(accelerator) if launched > 1 else Processes(accelerator, settings.processes)
-    return evaluate_together(network, evaluation, settings.out, processes, Shard.parse(settings.shard))
+    return evaluate_together(network, evaluation, out, processes, Shard.parse(settings.shard))
 
 
 def _announce(evaluation: Evaluation, shard: Shard, console: Console) -> None:

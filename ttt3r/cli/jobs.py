@@ -7,9 +7,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from ttt3r.cli.options import Settings
 
-@dataclass(frozen=True)
-class Jobs:
+
+@dataclass(frozen=True, kw_only=True)
+class Jobs(Settings):
     """How the work is handed out.
 
     Args:

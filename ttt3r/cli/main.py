@@ -7,10 +7,11 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from rich.console import Console
@@ -28,21 +29,44 @@ import ttt3r.cli.train as train
 import ttt3r.cli.view as view
 from ttt3r import __version__
 from ttt3r.cli.bounds import as_typed, bound_of, check_numbers
-from ttt3r.cli.choosing import Help, with_whole_rule
-from ttt3r.cli.strict import config_first, nearest, refuse_repeats
-from ttt3r.update_rules import RuleLabel
+from ttt3r.cli.choosing import with_whole_rule
+from ttt3r.cli.compare_settings import CompareSettings
+from ttt3r.cli.options import Help, Settings, add_options, settings_of
+from ttt3r.cli.strict import nearest, read_settings, refuse_repeats
+
+
+@dataclass(frozen=True)
+class Command:
+    """What can stand after `ttt3r`.
+
+    Args:
+        module: its docstring is the command's description; `execute(settings, console)` runs it and returns the exit code.
+        settings: what it takes.
+    """
+
+    module: ModuleType
+    settings: type[Settings]
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Give a parser the options of the command."""
+        add_options(parser, self.settings)
+
+    def run(self, found: Namespace, console: Console) -> int:
+        """Run the command with what the parser has found. Returns the exit code."""
+        return self.module.execute(settings_of(self.settings, found), console)
+
 
 COMMANDS = {
-    "run": run,
-    "view": view,
-    "compare": compare,
-    "evaluate": evaluate,
-    "reproduce": reproduce,
-    "train": train,
-    "convert": convert,
-    "rules": rules,
-    "data": data,
-    "doctor": doctor,
+    "run": Command(run, run.RunSettings),
+    "view": Command(view, view.ViewCommandSettings),
+    "compare": Command(compare, CompareSettings),
+    "evaluate": Command(evaluate, evaluate.EvaluateSettings),
+    "reproduce": Command(reproduce, reproduce.ReproduceSettings),
+    "train": Command(train, train.TrainSettings),
+    "convert": Command(convert, convert.ConvertSettings),
+    "rules": Command(rules, rules.RulesSettings),
+    "data": Command(data, data.DataSettings),
+    "doctor": Command(doctor, doctor.DoctorSettings),
 }
 
 FORESEEN = (ValueError, OSError, ImportError, MemoryError)
@@ -51,6 +75,15 @@ FORESEEN = (ValueError, OSError, ImportError, MemoryError)
 
 def build_parser() -> ArgumentParser:
     """The parser of the whole command line; each command adds its own part."""
+    return _parser_with({})
+
+
+def _parser_with(saved: Mapping[str, Path]) -> ArgumentParser:
+    """The parser, with the settings in a file as the defaults of a command.
+
+    Args:
+        saved: the file, by the name of the command.
+    """
     parser = ArgumentParser(
         prog="ttt3r",
         description="Recurrent 3D memory with plug-in state update rules.",
@@ -61,9 +94,12 @@ def build_parser() -> ArgumentParser:
     )
     commands = parser.add_subcommands(dest="command", title="commands", metavar="COMMAND")
     for name, command in COMMANDS.items():
-        part = ArgumentParser(description=command.__doc__, formatter_class=Help, exit_on_error=False)
-        commands.add_subcommand(name, part, help=next(iter((command.__doc__ or "").splitlines()), ""))
+        about = command.module.__doc__ or ""
+        part = ArgumentParser(description=about, formatter_class=Help, exit_on_error=False, allow_abbrev=False)
+        commands.add_subcommand(name, part, help=next(iter(about.splitlines()), ""))
         command.add_arguments(part)  # after it was added: a command may have commands of its own
+        if name in saved:
+            part.set_defaults(read_settings(saved[name], part))
     return parser
 
 
@@ -78,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _drop_wrong_backend()
         with _polite(errors):
             settings = read(arguments)
-            return COMMANDS[settings.command].execute(settings[settings.command], console)
+            return COMMANDS[settings.command].run(settings[settings.command], console)
     except ArgumentError as error:
         command = next((argument for argument in arguments if argument in COMMANDS), "")
         text = _in_plain_words(" ".join(str(error).split()), command)
@@ -104,18 +140,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def read(arguments: Sequence[str]) -> Namespace:
     """The settings of one command, each given once and each number in its range.
 
+    What is not given on the command line is taken from the file of `--config`, wherever that stands.
+
     Raises:
         ArgumentError: for words that are no settings.
+        OSError: for a file of settings that is not there.
         ValueError: for a setting given twice, or out of its range.
     """
-    parser = build_parser()
     refuse_repeats(arguments)
-    settings = parser.parse_args(with_whole_rule(config_first(arguments)))
-    if settings.command is not None:
-        check_numbers(dict(settings[settings.command].items()))
-    settings = parser.instantiate(settings)
-    if settings.command is not None and settings[settings.command].get("rule") is not None:
-        settings[settings.command].rule = RuleLabel.parse(settings[settings.command].rule).make()
+    words = with_whole_rule(arguments)
+    settings = build_parser().parse_args(words)
+    if settings.command is None:
+        return settings
+    if (file := settings[settings.command].get("config")) is not None:
+        settings = _parser_with({settings.command: file}).parse_args(words)
+    check_numbers(dict(settings[settings.command].items()))
     return settings
 
 

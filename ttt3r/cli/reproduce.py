@@ -3,15 +3,15 @@
 Give the datasets that you have as PROTOCOL=FOLDER: --data tum/stride3-90=data/tum. OUT/reproduction.md is the report to send.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from jsonargparse import ArgumentParser
 from rich.console import Console
 from rich.markup import escape
 
 import ttt3r.cli.choosing as choosing
+from ttt3r.cli.options import Option, Settings
 from ttt3r.evaluation.engine.contenders import Contender
 from ttt3r.evaluation.engine.evaluator import Evaluation, evaluate
 from ttt3r.evaluation.protocols.acceptance import LICENCE, Check, check_checkpoint
@@ -28,19 +28,19 @@ REPORT = "reproduction.md"
 RULES = (Contender("cut3r", FullOverwrite()), Contender("ttt3r", TTT3R()))
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """The arguments of `ttt3r reproduce`."""
-    parser.add_argument("checkpoint", type=Path, help="the official .pth file")
-    parser.add_argument("--data", type=list[str], default=[], help="PROTOCOL=FOLDER; may repeat")
-    parser.add_argument(
-        "--sequences", type=str, default="", help="names or patterns with commas between (default: all)"
-    )
-    parser.add_argument("--size", type=int | None, default=None, help="long side of images (default: the network's)")
-    parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1 or mps")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the results; what it holds is kept")
+@dataclass(frozen=True, kw_only=True)
+class ReproduceSettings(Settings):
+    """What `ttt3r reproduce` takes."""
+
+    checkpoint: Annotated[Path, Option("the official .pth file", positional=True)]
+    data: Annotated[tuple[str, ...], Option("PROTOCOL=FOLDER; may repeat")] = ()
+    sequences: Annotated[str, Option("names or patterns with commas between (default: all)")] = ""
+    size: Annotated[int | None, Option("long side of images (default: the network's)")] = None
+    device: Annotated[str, Option("auto, cpu, cuda, cuda:1 or mps")] = "auto"
+    out: Annotated[Path, Option("folder of the results; what it holds is kept")]
 
 
-def execute(settings: Any, console: Console) -> int:
+def execute(settings: ReproduceSettings, console: Console) -> int:
     """Run `ttt3r reproduce`; 1 if the file is not the official one."""
     console.print(LICENCE, highlight=False)
     checks = check_checkpoint(settings.checkpoint)
@@ -58,7 +58,7 @@ def execute(settings: Any, console: Console) -> int:
     return 0 if all(check.agrees for check in checks) else 1
 
 
-def _run(pair: str, settings: Any, network: CUT3R) -> tuple[UnitResult, ...]:
+def _run(pair: str, settings: ReproduceSettings, network: CUT3R) -> tuple[UnitResult, ...]:
     name, equals, folder = pair.partition("=")
     if not equals:
         raise ValueError(f"--data takes PROTOCOL=FOLDER, such as tum/stride3-90=data/tum; got {pair!r}")

@@ -4,26 +4,29 @@ import importlib.metadata
 import inspect
 import textwrap
 import traceback
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated
 
-from jsonargparse import ArgumentParser
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from ttt3r.cli.options import Option, Settings
 from ttt3r.update_rules import RULES, BrokenLaw, StateUpdateRule, check_rule, find_rule
 from ttt3r.update_rules.facts import FULL_SIZE, rule_facts
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """The arguments of `ttt3r rules`."""
-    parser.add_argument("action", nargs="?", choices=["list", "show", "check"], default="list", help="what to do")
-    parser.add_argument("name", nargs="?", type=str | None, default=None, help="of a rule, or my_lab.MyRule")
-    parser.add_argument("--verbose", action="store_true", help="list what each rule needs, carries and costs too")
+@dataclass(frozen=True, kw_only=True)
+class RulesSettings(Settings):
+    """What `ttt3r rules` takes."""
+
+    action: Annotated[str, Option("what to do", choices=("list", "show", "check"), positional=True)] = "list"
+    name: Annotated[str | None, Option("of a rule, or my_lab.MyRule", positional=True)] = None
+    verbose: Annotated[bool, Option("list what each rule needs, carries and costs too")] = False
 
 
-def execute(settings: Any, console: Console) -> int:
+def execute(settings: RulesSettings, console: Console) -> int:
     """Run `ttt3r rules`."""
     if settings.action == "list":
         console.print(_table(settings.verbose))

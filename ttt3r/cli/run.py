@@ -5,14 +5,14 @@ Results are written frame by frame; an interrupted or failed run keeps what it h
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from jsonargparse import ArgumentParser
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 import ttt3r.cli.choosing as choosing
+from ttt3r.cli.options import Option
 from ttt3r.cli.run_output import draw, pictures_are_missing
 from ttt3r.compilation import Compiled
 from ttt3r.data import CropToPatches, FrameSource, Prefetch, open_source
@@ -35,58 +35,41 @@ OLDER = "this run was begun by an older release"
 NOT_COMPARED = "it is a live camera, or an older release began this run"
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """The arguments of `ttt3r run`."""
-    parser.add_argument("path", type=str, nargs="+", help="folder, glob, images, a video file or webcam:0")
-    choosing.add_input_arguments(parser)
-    parser.add_argument(
-        "--rule",
-        type=str,
-        metavar="RULE",
-        default=choosing.DEFAULT_RULES["run"],
-        help="name of a rule, or my_lab.MyRule; settings as constant:rate=0.1 or --rule.rate 0.1",
-    )
-    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
-    parser.add_argument("--outputs", choices=[*choosing.OUTPUTS], default="points", help="which heads run")
-    parser.add_argument(
-        "--chunk",
-        type=int | Literal["auto"],
-        default=1,
-        help="frames encoded and read out together; auto: what a GPU has room for (a live stream wants 1)",
-    )
-    parser.add_argument("--checkpoint-every", type=int, default=50, help="frames between two saves of the memory")
-    parser.add_argument(
-        "--min-quantile",
-        type=float | None,
-        default=None,
-        help="share of each frame's points, those of least confidence, that stays out of the cloud (default: "
-        f"{SHARE_LEFT_OUT}, or 0 with --min-confidence)",
-    )
-    parser.add_argument(
-        "--min-confidence",
-        type=float | None,
-        default=None,
-        help="least confidence of a point in the cloud; what suits depends on the network (default: any)",
-    )
-    parser.add_argument("--points", type=int, default=1_000_000, help="most points in the cloud")
-    parser.add_argument(
-        "--voxel",
-        type=float | None,
-        default=None,
-        help="at most one point per cube of this side, in the unit of length",
-    )
-    parser.add_argument(
-        "--record-gains",
-        action="store_true",
-        help="also write what every state token took, and where it looked: gains/",
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace an older run in the folder")
-    parser.add_argument(
-        "--resume", action="store_true", help="go on with the run in the folder, also after frames were added"
-    )
+@dataclass(frozen=True, kw_only=True)
+class RunSettings(choosing.InputSettings):
+    """What `ttt3r run` takes."""
+
+    path: Annotated[tuple[str, ...], Option("folder, glob, images, a video file or webcam:0", positional=True)]
+    rule: Annotated[
+        str,
+        Option("name of a rule, or my_lab.MyRule; settings as constant:rate=0.1 or --rule.rate 0.1"),
+    ] = choosing.DEFAULT_RULES["run"]
+    out: Annotated[Path, Option("folder of the results")]
+    outputs: Annotated[str, Option("which heads run", choices=(*choosing.OUTPUTS,))] = "points"
+    chunk: Annotated[
+        int | Literal["auto"],
+        Option("frames encoded and read out together; auto: what a GPU has room for (a live stream wants 1)"),
+    ] = 1
+    checkpoint_every: Annotated[int, Option("frames between two saves of the memory")] = 50
+    min_quantile: Annotated[
+        float | None,
+        Option(
+            "share of each frame's points, those of least confidence, that stays out of the cloud (default: "
+            f"{SHARE_LEFT_OUT}, or 0 with --min-confidence)"
+        ),
+    ] = None
+    min_confidence: Annotated[
+        float | None,
+        Option("least confidence of a point in the cloud; what suits depends on the network (default: any)"),
+    ] = None
+    points: Annotated[int, Option("most points in the cloud")] = 1_000_000
+    voxel: Annotated[float | None, Option("at most one point per cube of this side, in the unit of length")] = None
+    record_gains: Annotated[bool, Option("also write what every state token took, and where it looked: gains/")] = False
+    overwrite: Annotated[bool, Option("replace an older run in the folder")] = False
+    resume: Annotated[bool, Option("go on with the run in the folder, also after frames were added")] = False
 
 
-def execute(settings: Any, console: Console) -> int:
+def execute(settings: RunSettings, console: Console) -> int:
     """Run `ttt3r run`."""
     job = _Job.of(settings)
     if settings.resume:
@@ -105,15 +88,16 @@ def execute(settings: Any, console: Console) -> int:
 class _Job:
     """What was asked for. Facts, device and identities are those of `RunFolder.create`."""
 
-    settings: Any
+    settings: RunSettings
     rule: StateUpdateRule
     options: RunOptions
     facts: tuple[dict[str, Any], PointSelection, str]
     identities: dict[str, str]
 
     @classmethod
-    def of(cls, settings: Any) -> "_Job":
-        rule: StateUpdateRule = AttentionRecorded(settings.rule) if settings.record_gains else settings.rule
+    def of(cls, settings: RunSettings) -> "_Job":
+        named = RuleLabel.parse(settings.rule).make()
+        rule: StateUpdateRule = AttentionRecorded(named) if settings.record_gains else named
         options = RunOptions(
             settings.reset_every,
             choosing.OUTPUTS[settings.outputs],
@@ -202,23 +186,24 @@ def _run(
     return 0
 
 
-def _path(settings: Any) -> str | list[str]:
+def _path(settings: RunSettings) -> str | list[str]:
     """One source, or several image files (a shell writes out a pattern that stands without quotes)."""
-    return settings.path if len(settings.path) > 1 else settings.path[0]
+    first, *others = settings.path
+    return [first, *others] if others else first
 
 
-def _points(settings: Any) -> PointSelection:
+def _points(settings: RunSettings) -> PointSelection:
     """What was asked for; a run that goes on keeps the limits it began with, unless others are named."""
     least, share = settings.min_confidence, settings.min_quantile
     if settings.resume and least is None and share is None:
         before = RunRecord.load(settings.out).points
         least, share = before.get("min_confidence"), before.get("min_quantile")
-    given = {} if least is None else {"min_confidence": least}
+    given: dict[str, Any] = {} if least is None else {"min_confidence": least}
     given |= {} if share is None else {"min_quantile": share}
     return PointSelection(**given, budget=settings.points, voxel_size=settings.voxel)
 
 
-def _facts(settings: Any, rule: StateUpdateRule) -> dict[str, Any]:
+def _facts(settings: RunSettings, rule: StateUpdateRule) -> dict[str, Any]:
     """What decides the results, for `run.json`; not --skip-broken, so that a run may go on over a broken frame."""
     return {
         "path": _path(settings),

@@ -1,13 +1,12 @@
 """Settings are taken as they are written, or refused: nothing twice, nothing unknown, no word for a number or a switch."""
 
 import difflib
-from argparse import Namespace as PlainNamespace
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonargparse import ActionConfigFile, ArgumentParser  # pyright: ignore[reportPrivateImportUsage]
+from jsonargparse import ArgumentParser
 
 from ttt3r.cli.bounds import bound_of
 from ttt3r.files import read_text
@@ -17,7 +16,7 @@ REPEATABLE = ("--grid", "--data")
 
 
 def refuse_repeats(arguments: Sequence[str]) -> None:
-    """See that no option is given twice: the last one would win in silence.
+    """See that no option is given twice: the last one would win in silence, and jsonargparse cannot refuse it.
 
     Raises:
         ValueError: names the option and both values.
@@ -27,7 +26,7 @@ def refuse_repeats(arguments: Sequence[str]) -> None:
         if argument == "--":
             return
         option, equals, value = argument.partition("=")
-        if not option.startswith("--") or option.removesuffix("+") in REPEATABLE:
+        if not option.startswith("--") or option in REPEATABLE:
             continue
         if not equals:
             value = next((word for word in arguments[position + 1 : position + 2] if not word.startswith("--")), "")
@@ -37,48 +36,14 @@ def refuse_repeats(arguments: Sequence[str]) -> None:
         given[option] = value
 
 
-def config_first(arguments: Sequence[str]) -> list[str]:
-    """The arguments with `--config FILE` right after the command, so that the others win wherever they stand."""
-    words = list(arguments)
-    for position, word in enumerate(words):
-        if word == "--":
-            break
-        if word == "--config" or word.startswith("--config="):
-            moved = words[position : position + (2 if word == "--config" else 1)]
-            return [*words[:1], *moved, *words[1:position], *words[position + len(moved) :]]
-    return words
-
-
 def nearest(word: str, known: Collection[str]) -> str:
     """A question after what was meant, to end a message with; empty if nothing is like it."""
     like = difflib.get_close_matches(word, known, n=1)
     return f"; did you mean {like[0]}?" if like else ""
 
 
-class ConfigFile(ActionConfigFile):
-    """The option that reads settings from a YAML file, each of the kind that its option takes.
-
-    What is also given on the command line, after it, is taken from there.
-    """
-
-    def __call__(
-        self, parser: ArgumentParser, cfg: PlainNamespace, values: Any, option_string: str | None = None
-    ) -> None:
-        """Read, check, and hand on.
-
-        Raises:
-            TypeError: (as jsonargparse wants it) for a file that is not there or no mapping, a name that is unknown or stands
-                there twice, a value of another kind.
-        """
-        try:
-            found = read_settings(Path(values), parser)
-        except (ValueError, OSError) as error:
-            raise TypeError(str(error)) from error
-        super().__call__(parser, cfg, yaml.safe_dump(found), option_string)
-
-
 def read_settings(path: Path, parser: ArgumentParser) -> dict[str, Any]:
-    """The settings in a file, checked against the options of a parser.
+    """The settings in a file by their full names, `jobs.count`, checked against the options of a parser.
 
     Raises:
         OSError: if there is no such file.
@@ -105,7 +70,7 @@ def read_settings(path: Path, parser: ArgumentParser) -> dict[str, Any]:
             )
         if problem := _unlike(name, known[name], value):
             raise ValueError(f"{path}: {name} {problem}, got {value!r:.80}")
-    return found
+    return dict(_leaves(found))
 
 
 def _unlike(name: str, default: object, value: object) -> str:

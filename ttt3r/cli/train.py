@@ -4,59 +4,51 @@ Writes OUT/network (averaged weights, for --network), OUT/logs, OUT/last.ckpt an
 """
 
 import shlex
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Literal
 
 import torch
-from jsonargparse import ArgumentParser
 from rich.console import Console
 
 import ttt3r.cli.choosing as choosing
+from ttt3r.cli.options import Option, Settings
 from ttt3r.network import CUT3RConfig, load_network
 from ttt3r.update_rules import RuleLabel, StateUpdateRule
 from ttt3r.update_rules.naming.registry import name_of
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """The arguments of `ttt3r train`."""
-    parser.add_argument("--out", type=Path, required=True, help="folder of the training; an unfinished one goes on")
-    parser.add_argument(
-        "--start",
-        type=str | None,
-        default=None,
-        help="begin with the weights of this network, and train by the last stage of the recipe only (default: from nothing)",
-    )
-    parser.add_argument(
-        "--rule",
-        type=str,
-        metavar="RULE",
-        default=choosing.DEFAULT_RULES["train"],
-        help="active in training; one that learns is trained with the network: learned_token:hidden=32",
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of the weights and of all clips")
-    parser.add_argument(
-        "--scale", type=float, default=1.0, help="times the steps of the recipe: 0.01 to try, 10 on a GPU"
-    )
-    parser.add_argument("--workers", type=int, default=1, help="processes that make clips ahead")
-    parser.add_argument(
-        "--devices", type=int, default=1, help="GPUs (or processes on a CPU) that share each batch, by DDP"
-    )
-    parser.add_argument(
-        "--precision",
-        type=Literal["32-true", "bf16-mixed", "16-mixed"],
-        default="32-true",
-        help="bf16-mixed is faster where the processor multiplies bfloat16",
-    )
-    parser.add_argument(
-        "--threads", type=int | None, default=None, help="CPU threads of the training (default: PyTorch's)"
-    )
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings(Settings):
+    """What `ttt3r train` takes."""
+
+    out: Annotated[Path, Option("folder of the training; an unfinished one goes on")]
+    start: Annotated[
+        str | None,
+        Option(
+            "begin with the weights of this network, and train by the last stage of the recipe only (default: from nothing)"
+        ),
+    ] = None
+    rule: Annotated[
+        str,
+        Option("active in training; one that learns is trained with the network: learned_token:hidden=32"),
+    ] = choosing.DEFAULT_RULES["train"]
+    seed: Annotated[int, Option("of the weights and of all clips")] = 0
+    scale: Annotated[float, Option("times the steps of the recipe: 0.01 to try, 10 on a GPU")] = 1.0
+    workers: Annotated[int, Option("processes that make clips ahead")] = 1
+    devices: Annotated[int, Option("GPUs (or processes on a CPU) that share each batch, by DDP")] = 1
+    precision: Annotated[
+        Literal["32-true", "bf16-mixed", "16-mixed"],
+        Option("bf16-mixed is faster where the processor multiplies bfloat16"),
+    ] = "32-true"
+    threads: Annotated[int | None, Option("CPU threads of the training (default: PyTorch's)")] = None
 
 
-def execute(settings: Any, console: Console) -> int:
+def execute(settings: TrainSettings, console: Console) -> int:
     """Run `ttt3r train`."""
     from ttt3r.training import Machine, nano_recipe, refinement, train  # Lightning is loaded by those who train only
 
+    rule = RuleLabel.parse(settings.rule).make()
     recipe, config = nano_recipe(settings.seed), CUT3RConfig.nano()
     if settings.start is not None:
         # The clips are in nano's unit, whatever the network was trained in before, or its file does not say.
@@ -64,7 +56,6 @@ def execute(settings: Any, console: Console) -> int:
     recipe = recipe.scaled(settings.scale)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    rule: StateUpdateRule = settings.rule
     console.print(
         f"{recipe.steps} steps in {len(recipe.stages)} stages, rule {RuleLabel.of(rule)} -> [bold]{settings.out}[/]",
         highlight=False,

@@ -3,34 +3,38 @@
 Serves on this machine only (127.0.0.1); --export writes one HTML file that opens from disk instead.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from jsonargparse import ArgumentParser
 from rich.console import Console
 from rich.markup import escape
 
+from ttt3r.cli.options import Option, Settings
 from ttt3r.viewer import Coloring, Limits, Stage, ViewSettings, serve, write_page
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """The arguments of `ttt3r view`."""
-    parser.add_argument("path", type=str, nargs="+", help="folders that ttt3r run wrote, or a folder of such folders")
-    parser.add_argument("--port", type=int | None, default=None, help="default: the first free one from 8080")
-    parser.add_argument("--export", type=Path | None, default=None, help="write one HTML file instead of serving")
-    parser.add_argument(
-        "--color",
-        choices=[kind.name.lower() for kind in Coloring],
-        default="image",
-        help="colour of the points exported",
-    )
-    parser.add_argument("--speed", type=float, default=8.0, help="steps a second of the exported film")
-    parser.add_argument("--min-confidence", type=float, default=0.0, help="least confidence of the points exported")
-    parser.add_argument("--points", type=int, default=Limits().points, help="most points of all runs together")
-    parser.add_argument("--every", type=int | None, default=None, help="one frame in so many is a step of the timeline")
+@dataclass(frozen=True, kw_only=True)
+class ViewCommandSettings(Settings):
+    """What `ttt3r view` takes."""
+
+    path: Annotated[
+        tuple[str, ...],
+        Option("folders that ttt3r run wrote, or a folder of such folders", positional=True),
+    ]
+    port: Annotated[int | None, Option("default: the first free one from 8080")] = None
+    export: Annotated[Path | None, Option("write one HTML file instead of serving")] = None
+    color: Annotated[
+        str,
+        Option("colour of the points exported", choices=tuple(kind.name.lower() for kind in Coloring)),
+    ] = "image"
+    speed: Annotated[float, Option("steps a second of the exported film")] = 8.0
+    min_confidence: Annotated[float, Option("least confidence of the points exported")] = 0.0
+    points: Annotated[int, Option("most points of all runs together")] = Limits().points
+    every: Annotated[int | None, Option("one frame in so many is a step of the timeline")] = None
 
 
-def execute(settings: Any, console: Console) -> int:
+def execute(settings: ViewCommandSettings, console: Console) -> int:
     """Run `ttt3r view`."""
     stage = Stage.open(settings.path, Limits(settings.points, settings.every))
     for note in stage.notes():

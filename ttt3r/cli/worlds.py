@@ -4,12 +4,12 @@ import shlex
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
 import ttt3r.cli.choosing as choosing
+from ttt3r.cli.compare_settings import CompareSettings
 from ttt3r.cli.comparison_folder import REPORT, clear
 from ttt3r.cli.comparison_folder import WORLDS as CSV
 from ttt3r.cli.run import frame_progress
@@ -30,7 +30,7 @@ from ttt3r.update_rules import Control, ResetPolicy, StateUpdateRule
 SUMMARY = "summary.md"
 
 
-def compare_worlds(settings: Any, lengths: Sequence[int], console: Console) -> int:
+def compare_worlds(settings: CompareSettings, lengths: Sequence[int], console: Console) -> int:
     """Score the rules, ask their memories for earlier frames, print and write tables and pictures."""
     plan = WorldPlan(settings.worlds, tuple(sorted(set(lengths))))
     rules = choosing.parse_rules(settings.rules)
@@ -85,7 +85,7 @@ def _run(
         return run_study(network, rules, plan, resets=resets, chunk=chunk, on_frame=advance)
 
 
-def _summary(table: Table, settings: Any, plan: WorldPlan) -> str:
+def _summary(table: Table, settings: CompareSettings, plan: WorldPlan) -> str:
     """The first table, with the command that makes it."""
     words = f"ttt3r compare worlds --network {settings.network} --rules {shlex.quote(settings.rules)} --worlds {plan.worlds} "
     words += f"--lengths {','.join(map(str, plan.lengths))}{' --controls' * settings.controls}"
