@@ -269,8 +269,9 @@ class Memory:
     def save(self, path: str | Path) -> None:
         """Write the memory to a safetensors file: replaced as a whole, so that a kill leaves the old one or the new one."""
         tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tree.named_tensors(self)}
+        # One entry: safetensors writes several in any order, and the same memory would be another file.
         with replacing(Path(path)) as partial:
-            save_file(tensors, partial, metadata={"format": str(_FORMAT), "memory": json.dumps(describe(self))})
+            save_file(tensors, partial, metadata={"memory": json.dumps({"format": _FORMAT, **describe(self)})})
 
     @classmethod
     def load(cls, path: str | Path, device: torch.device | str = "cpu") -> "Memory":
@@ -283,14 +284,15 @@ class Memory:
         path = Path(path)
         with reading(path, "a saved memory", "give a file that Memory.save wrote"):
             with safe_open(path, framework="pt") as file:
-                facts = file.metadata() or {}
-                description = facts.get("memory")
+                description = (file.metadata() or {}).get("memory")
                 if description is None or len(description) > _MOST_DESCRIPTION:
                     raise ValueError("it holds no short description of a memory")
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-            if facts.get("format", "1") not in ("1", str(_FORMAT)):
-                raise ValueError(f"it is of format {shown(facts['format'])}, which a newer release wrote; update ttt3r")
-            memory = rebuild(parse_json(description), tensors, (cls, RuleState, *_descendants(RuleState)))
+            told = parse_json(description)
+            written = told.get("format", 1) if isinstance(told, dict) else 1
+            if written not in (1, _FORMAT):
+                raise ValueError(f"it is of format {shown(written)}, which a newer release wrote; update ttt3r")
+            memory = rebuild(told, tensors, (cls, RuleState, *_descendants(RuleState)))
             if not isinstance(memory, cls):
                 raise ValueError(f"it holds a {type(memory).__name__} and no memory")
             memory._require_sound()

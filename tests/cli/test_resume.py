@@ -196,8 +196,8 @@ def test_a_run_of_an_older_release_goes_on_with_a_note(typed, here, record):
 FORMER_CLASSES = {
     "Memory": "ttt3r.types:Memory",
     "RuleState": "ttt3r.types:RuleState",
-    "AttentionRecord": "ttt3r.update_rules.wrappers.attention_record:AttentionRecord",
-    "Filter": "ttt3r.update_rules.rules.filt3r:Filter",
+    "AttentionRecord": "ttt3r.update_rules.attention_record:AttentionRecord",
+    "Filter": "ttt3r.update_rules.filt3r:Filter",
 }
 LEARNED = (
     "LearnedToken(\n  channel=48, hidden=64, weights='a,b@8.st'\n  (gate): _Gate(\n    (mlp): Linear(a=48)\n  )\n)"

@@ -27,7 +27,7 @@ def test_a_run_draws_and_says_where_the_results_are(typed, here, record):
     found = record(here / "out")
     assert (found["device"], found["status"]) == ("cpu", "complete")
     assert {"ttt3r", "torch", "numpy", "python"} <= found["versions"].keys()
-    assert found["settings"]["rule"] == "TTT3R(gradient=False)"
+    assert found["settings"]["rule"] == "ttt3r"
     assert found["settings"]["network_sha256"] == "tiny-random"
     assert found["extra"]["source"]["last_frame"] == "photo3.png"
     for name in ("trajectory.png", "points.png"):

@@ -6,7 +6,7 @@ import pytest
 
 from ttt3r.network import CUT3R, CUT3RConfig, save_network
 from ttt3r.types import LengthUnit
-from ttt3r.update_rules import ConstantRate, FullOverwrite, LearnedToken
+from ttt3r.update_rules import ConstantRate, FullOverwrite, LearnedToken, RuleLabel
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_any_rule_may_be_active_in_training(typed, asked, words, rule):
     code, said, errors = typed(f"train --out out {words}")
     assert (code, errors) == (0, "")
     assert asked[0][1] == rule
-    assert f"rule {type(rule).__name__}" in said
+    assert f"rule {RuleLabel.of(rule)} ->" in said
     assert "rule.safetensors" not in said
 
 
@@ -63,10 +63,10 @@ def test_what_starts_from_an_older_network_ends_in_the_unit_of_the_clips(typed, 
         ("--rule learnd_token", "did you mean learned_token"),
         ("--rule constant:rat=0.3", "no setting 'rat'; did you mean rate?"),
         ("--rule constant:rate=7", "rate must lie in [0, 1], got 7"),
-        ("--rule constant:0.3", "'0.3' is no setting; write name:setting=value"),
+        ("--rule constant:0.3", "constant has no setting '0.3'; write constant:setting=value"),
         ("--rule constant:rate=.1:rate=.2", "--rule.rate is given twice (.1 and .2)"),
         ("--rule constant:rate=.1 --rule.rate .2", "--rule.rate is given twice"),
-        ("--rule ttt3r@8", "@8 is for lists of rules"),
+        ("--rule ttt3r@8", "'ttt3r@8' is for lists of rules"),
         ("--rule learned_token:weights=nowhere", "no weights at nowhere"),
         ("--rule", "expected one argument"),
     ],

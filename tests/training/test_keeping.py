@@ -67,9 +67,7 @@ def test_learned_rules_inside_others_have_files_too(tmp_path):
 
 def test_a_training_goes_on_with_its_own_rule_only(trained, tmp_path, monkeypatch):
     out, rule = trained
-    with pytest.raises(
-        ValueError, match=r"another rule, LearnedToken\(.* and not ConstantRate\(rate=0.5\); name that rule"
-    ):
+    with pytest.raises(ValueError, match=r"another rule, learned_token:.* and not constant:rate=0.5; name that rule"):
         train(MICRO, ConstantRate(0.5), recipe(2), out, HERE)
     with pytest.raises(ValueError, match="another rule"):
         train(MICRO, LearnedToken(hidden=9), recipe(2), out, HERE)

@@ -131,6 +131,8 @@ def test_a_user_sees_what_was_asked_for(visit, session, stage):
     until(
         seen, lambda: not drawing.shown.with_image and drawing.shown.point_size == pytest.approx(stage.point_size * 4)
     )
+    seen.number("Step", 0)
+    until(seen, lambda: drawing.shown.step == 0)
     first = seen.shot("2_points_only")
 
     seen.number("Step", 5)

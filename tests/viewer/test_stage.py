@@ -104,7 +104,7 @@ def test_without_recorded_gains_the_cure_is_said(runs):
 def test_words_beside_the_scene(stage):
     settings = replace(PLAIN, step=3)
     table = gain_table(stage, settings)
-    assert "a (FullOverwrite) | 1.000 | 0.000" in table
+    assert "a (cut3r) | 1.000 | 0.000" in table
     assert f"{stage.runs[1].saved.gains.mean[3]:.3f}" in table
     assert "weighted by their attention" in legend(stage, settings)
     assert "gain of token 2, 1.000 now" in legend(stage, replace(settings, token=2))
@@ -128,7 +128,7 @@ def test_a_short_run_waits_at_its_end(runs):
 
 def test_labels_differ(runs):
     stage = Stage.open([runs])
-    assert [run.label for run in stage.runs] == ["a (FullOverwrite)", "b (TTT3R)", "plain (TTT3R)"]
+    assert [run.label for run in stage.runs] == ["a (cut3r)", "b (ttt3r)", "plain (ttt3r)"]
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def protocol_key(protocol: str, length: int) -> tuple[str, int]:
 @functools.cache
 def published_values() -> tuple[PublishedValue, ...]:
     """All numbers of `paper.csv`, in its order."""
-    text = resources.files("ttt3r.evaluation").joinpath("paper.csv").read_text(encoding="utf-8")
+    text = resources.files("ttt3r.evaluation.protocols").joinpath("paper.csv").read_text(encoding="utf-8")
     made = []
     for line in csv.DictReader(text.splitlines()):
         words = {name: line[name] for name in line if name not in ("length", "value")}
