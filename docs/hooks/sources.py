@@ -22,7 +22,9 @@ def on_files(files: Files, config: Any, **_: Any) -> Files:
         PluginError: if a linked file is not there.
     """
     linked = {
-        found["file"]: page.src_uri for page in files.documentation_pages() for found in _LINK.finditer(page.content_string)
+        found["file"]: page.src_uri
+        for page in files.documentation_pages()
+        for found in _LINK.finditer(page.content_string)
     }
     for file, page in linked.items():
         if not (_ROOT / file).is_file():
