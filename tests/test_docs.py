@@ -144,6 +144,49 @@ def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 170
 
 
+def test_every_path_of_the_package_that_a_page_names_leads_to_a_file():
+    missing = []
+    for page in (*PAGES, ROOT / "CONTRIBUTING.md"):
+        for path in re.findall(r"\bttt3r/[\w/]+(?:\.py|/(?![\w*{]))", page.read_text()):
+            if not (ROOT / path).exists() and "my_" not in path:
+                missing.append(f"{page.relative_to(ROOT)}: {path}")
+    assert missing == []
+
+
+def test_the_map_leads_to_every_folder_of_the_large_packages():
+    text = (ROOT / "CONTRIBUTING.md").read_text().partition("## Map\n")[2].partition("\n## ")[0]
+    for package in ("update_rules", "evaluation", "data"):
+        for folder in (ROOT / "ttt3r" / package).iterdir():
+            if (folder / "__init__.py").is_file():
+                assert f"`{package}/{folder.name}/`" in text, f"no row for {package}/{folder.name}/"
+
+
+def test_the_readme_leads_to_rules_metrics_readers_and_loops():
+    text = (ROOT / "README.md").read_text()
+    for path in (
+        "update_rules/rules/",
+        "evaluation/measures/",
+        "data/readers/",
+        "rollout.py",
+        "evaluation/engine/loop.py",
+    ):
+        assert f"`ttt3r/{path}`" in text, path
+    assert "(CONTRIBUTING.md#map)" in text
+
+
+def test_the_page_of_a_rule_links_to_its_source_and_does_not_repeat_it():
+    from ttt3r.update_rules import RULES
+
+    for rule in RULES:
+        page = ROOT / "docs" / "rules" / f"{rule}.md"
+        text = page.read_text()
+        file = f"{RULES[rule].__module__.replace('.', '/')}.py"
+        assert f"Source: [{file}](../../{file})." in text, rule
+        assert "--8<--" not in text, f"{rule} shows its source, and so its docstring a second time"
+        block = text.partition(f"::: {RULES[rule].__module__}.{RULES[rule].__name__}\n")[2].partition("\n\n")[0]
+        assert "show_docstring_description: false" in block, f"{rule} tells what it does above and in the docstring"
+
+
 def test_the_front_pages_lead_to_tutorials_and_course():
     for page in (ROOT / "README.md", ROOT / "docs/index.md", ROOT / "docs/getting-started.md"):
         block = page.read_text().partition("## Learn\n")[2].partition("\n## ")[0]
