@@ -29,7 +29,7 @@ import ttt3r.cli.view as view
 from ttt3r import __version__
 from ttt3r.cli.bounds import as_typed, bound_of, check_numbers
 from ttt3r.cli.choosing import Help, with_whole_rule
-from ttt3r.cli.strict import config_first, nearest, refuse_repeats
+from ttt3r.cli.strict import config_first, did_you_mean, refuse_repeats
 from ttt3r.update_rules import RuleLabel
 
 COMMANDS = {
@@ -134,7 +134,7 @@ def _in_plain_words(text: str, command: str) -> str:
         return text.replace(f" {command}.", " --")
     text = text.replace(f" {command}.", " ")
     if unknown := re.search(r"unrecognized arguments: (--[\w.-]+)", text):
-        return text + nearest(unknown[1], _options(command))
+        return text + did_you_mean(unknown[1], _options(command))
     wrong = re.match(
         r'Parser key "([\w.]+)": .*?(?:Given value: |invalid literal for int\(\) .*: |Got value: )(.*)', text
     )

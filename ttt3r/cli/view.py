@@ -10,7 +10,7 @@ from jsonargparse import ArgumentParser
 from rich.console import Console
 from rich.markup import escape
 
-from ttt3r.viewer import Coloring, Limits, Stage, ViewSettings, serve, write_page
+from ttt3r.viewer import Coloring, Limits, SceneStage, ViewSettings, serve, write_page
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -32,7 +32,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def execute(settings: Any, console: Console) -> int:
     """Run `ttt3r view`."""
-    stage = Stage.open(settings.path, Limits(settings.points, settings.every))
+    stage = SceneStage.open(settings.path, Limits(settings.points, settings.every))
     for note in stage.notes():
         console.print(f"[yellow]note:[/] {escape(note)}", highlight=False)
     if settings.export is not None:

@@ -13,8 +13,8 @@ from ttt3r.evaluation.measures.cost import CostMeter as CostMeter
 from ttt3r.evaluation.measures.cost import CostSummary as CostSummary
 from ttt3r.evaluation.measures.depth import OfficialDepth as OfficialDepth
 from ttt3r.evaluation.measures.depth import StrictDepth as StrictDepth
+from ttt3r.evaluation.measures.gains import FrameGain as FrameGain
 from ttt3r.evaluation.measures.gains import GainAccount as GainAccount
-from ttt3r.evaluation.measures.gains import GainMoment as GainMoment
 from ttt3r.evaluation.measures.gains import GainSummary as GainSummary
 from ttt3r.evaluation.measures.gains import equal_gain_constants as equal_gain_constants
 from ttt3r.evaluation.measures.metric import Metric as Metric
@@ -102,14 +102,19 @@ from ttt3r.evaluation.report.writing import make_report as make_report
 from ttt3r.evaluation.report.writing import write_report as write_report
 from ttt3r.evaluation.results.files import read_results as read_results
 from ttt3r.evaluation.worlds.forgetting import RecallScores as RecallScores
-from ttt3r.evaluation.worlds.forgetting import recall as recall
+from ttt3r.evaluation.worlds.forgetting import ask_recall as ask_recall
 from ttt3r.evaluation.worlds.running import WorldScores as WorldScores
 from ttt3r.evaluation.worlds.running import score_worlds as score_worlds
 from ttt3r.evaluation.worlds.study import WorldPlan as WorldPlan
 from ttt3r.evaluation.worlds.study import WorldStudy as WorldStudy
 from ttt3r.evaluation.worlds.study import run_study as run_study
 
+# The names that these had before; kept for code that was written then.
+GainMoment = FrameGain
+recall = ask_recall
+
 __all__ = [
+    "PROTOCOLS",
     "AgainstPaper",
     "Cameras",
     "ClosestPointsAlignment",
@@ -128,6 +133,7 @@ __all__ = [
     "Evaluation",
     "FirstCameraAlignment",
     "FirstCameraPoints",
+    "FrameGain",
     "GainAccount",
     "GainMoment",
     "GainSummary",
@@ -151,7 +157,6 @@ __all__ = [
     "OfficialScale",
     "OfficialScaleShift",
     "OfficialTrajectory",
-    "PROTOCOLS",
     "PointAlignment",
     "PointErrors",
     "Protocol",
@@ -179,6 +184,7 @@ __all__ = [
     "WorldStudy",
     "absolute_errors",
     "against_paper",
+    "ask_recall",
     "associate",
     "collect",
     "compare",
