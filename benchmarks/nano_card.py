@@ -21,7 +21,7 @@ from ttt3r.evaluation.worlds.forgetting import (
     NOTHING_SEEN,
     SCENE_AVERAGE,
     RecallScores,
-    recall,
+    ask_recall,
     with_controls,
 )
 from ttt3r.evaluation.worlds.running import MEAN_DEPTH, NO_MOTION, WorldScores, mean_depth_image, score_worlds
@@ -45,7 +45,7 @@ def study(network: ttt3r.CUT3R, worlds: int, lengths: Sequence[int]) -> tuple[Wo
         def ask(index: int, memories: Mapping[str, Memory], truth: ClipTruth = truth) -> None:
             if index + 1 == TRAINING_LENGTH:
                 everyone = with_controls(network, {"cut3r": memories["cut3r"]})
-                asked.append(recall(network, everyone, truth, index + 1, range(TRAINING_LENGTH)))
+                asked.append(ask_recall(network, everyone, truth, index + 1, range(TRAINING_LENGTH)))
 
         rules = {name: RULES[name]() for name in ("cut3r", "frozen")}
         found, _ = score_worlds(network, rules, truth, lengths, on_frame=ask)

@@ -20,7 +20,7 @@ import ttt3r
 from ttt3r.data.procedural import sample_clips
 from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
 from ttt3r.evaluation import GainAccount, mean_interval
-from ttt3r.evaluation.measures.gains import GainMoment
+from ttt3r.evaluation.measures.gains import FrameGain
 from ttt3r.evaluation.metrics.intervals import Interval
 from ttt3r.evaluation.plots.plots import COLORS, INK, new_figure, quiet_axes
 from ttt3r.evaluation.report.statistics import holm, sign_flip_test
@@ -94,20 +94,20 @@ def _marked(differences: Float[np.ndarray, " world"], p: float) -> str:
 
 
 def ladder(study: WorldStudy, rules: Mapping[str, StateUpdateRule]) -> list[str]:
-    """Rules by mean gain, with their books, what their memories recall, and how far off their cameras are."""
+    """Rules by mean gain, with what they write, what their memories recall, and how far off their cameras are."""
     rows = [
         "| rule | gain | over tokens | over frames | memory age | drift | norm | recall | rotation, degrees | translation |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name in sorted([*rules, "1/t"], key=lambda rule: -study.scores.gain[rule][-1].mean()):
-        books = study.books[name][-1]
+        summary = study.gain_summaries[name][-1]
         cells = [
             f"{study.scores.gain[name][-1].mean():.3f}",
-            f"{books.gain_std_tokens:.3f}",
-            f"{books.gain_std_frames:.3f}",
-            f"{books.memory_age:.1f}",
-            f"{books.drift:.2f}",
-            f"{books.norm_ratio:.2f}",
+            f"{summary.gain_std_tokens:.3f}",
+            f"{summary.gain_std_frames:.3f}",
+            f"{summary.memory_age:.1f}",
+            f"{summary.drift:.2f}",
+            f"{summary.norm_ratio:.2f}",
             str(mean_interval(study.asked[-1].explained(name))),
             str(mean_interval(study.scores.rotation_degrees[name][-1])),
             str(mean_interval(study.scores.translation[name][-1])),
@@ -118,26 +118,26 @@ def ladder(study: WorldStudy, rules: Mapping[str, StateUpdateRule]) -> list[str]
 
 def gains_over_time(
     network: ttt3r.CUT3R, rules: Mapping[str, StateUpdateRule], frames: int
-) -> dict[str, list[GainMoment]]:
-    """The books of every frame, over eight worlds together."""
+) -> dict[str, list[FrameGain]]:
+    """The gain of every frame, over eight worlds together."""
     clip = sample_clips(NANO_WORLD, batch=8, frames=frames, seed=HELD_OUT_SEED)
-    accounts, moments = dict.fromkeys(rules, GainAccount()), {name: [] for name in rules}
+    accounts, curve = dict.fromkeys(rules, GainAccount()), {name: [] for name in rules}
     stream = (Frame(image=image) for image in clip.image)
     for steps in ttt3r.rollout_rules(network, rules, stream, outputs=ttt3r.Outputs.CAMERA):
         for name, step in steps.items():
             accounts[name] = accounts[name].including(step)
-            moments[name].append(accounts[name].moment)
-    return moments
+            curve[name].append(accounts[name].last_frame)
+    return curve
 
 
-def draw(gains: Mapping[str, list[GainMoment]]) -> None:
+def draw(gains: Mapping[str, list[FrameGain]]) -> None:
     """One panel for each rule, and each by itself for the rule's page."""
     columns = 6
     rows = -(-len(gains) // columns)
     figure = new_figure(2.1 * columns, 1.75 * rows)
     panels = figure.subplots(rows, columns, sharex=True, sharey=True).ravel()
-    for axes, (name, moments) in zip(panels, gains.items(), strict=False):
-        _panel(axes, moments)
+    for axes, (name, curve) in zip(panels, gains.items(), strict=False):
+        _panel(axes, curve)
         axes.set_title(name, fontsize=9, color=INK)
     for axes in panels[len(gains) :]:
         axes.set_axis_off()
@@ -145,20 +145,20 @@ def draw(gains: Mapping[str, list[GainMoment]]) -> None:
     figure.supylabel("gain", fontsize=10)
     figure.savefig(PICTURE, dpi=100)
     SINGLE.mkdir(exist_ok=True)
-    for name, moments in gains.items():
+    for name, curve in gains.items():
         alone = new_figure(5.2, 1.9)
         axes = alone.subplots()
-        _panel(axes, moments)
+        _panel(axes, curve)
         axes.set(xlabel="frame", ylabel="gain")
         alone.savefig(SINGLE / f"{name}.png", dpi=80)
 
 
-def _panel(axes: "matplotlib.axes.Axes", moments: Sequence[GainMoment]) -> None:
+def _panel(axes: "matplotlib.axes.Axes", curve: Sequence[FrameGain]) -> None:
     """Mean gain over time, and the middle 80 % of the tokens."""
-    where = [moment.frame for moment in moments]
-    low, high = [moment.low for moment in moments], [moment.high for moment in moments]
+    where = [point.frame for point in curve]
+    low, high = [point.low for point in curve], [point.high for point in curve]
     axes.fill_between(where, low, high, color=COLORS[0], alpha=0.2, linewidth=0)
-    axes.plot(where, [moment.gain for moment in moments], color=COLORS[0], linewidth=1.6)
+    axes.plot(where, [point.gain for point in curve], color=COLORS[0], linewidth=1.6)
     axes.set_ylim(-0.05, 1.1)
     quiet_axes(axes)
 

@@ -96,39 +96,39 @@ def rollout_rules(
     """
     contenders = _contenders(rules, reset_every)
     _check_settings(contenders, chunk, detach_every)
-    lanes: dict[str, Memory] | None = dict(memories) if memories is not None else None
-    if lanes is not None and set(lanes) != set(rules):
-        raise ValueError(f"memories are given for {sorted(lanes)}, rules for {sorted(rules)}; they must be the same")
-    for name, memory in (lanes or {}).items():
+    held: dict[str, Memory] | None = dict(memories) if memories is not None else None
+    if held is not None and set(held) != set(rules):
+        raise ValueError(f"memories are given for {sorted(held)}, rules for {sorted(rules)}; they must be the same")
+    for name, memory in (held or {}).items():
         with torch.no_grad():
             check_memory(memory, begin(network, rules[name], memory.batch), rules[name])
     done, lowest = 0, math.inf
-    index = 0 if lanes is None else int(next(iter(lanes.values())).seen.max())
+    index = 0 if held is None else int(next(iter(held.values())).seen.max())
     for group in groups(_stream(network, frames), chunk, detach_every):
         gradients = torch.is_grad_enabled() and detach_every is not None
         with torch.set_grad_enabled(gradients):  # left before every yield: a generator must not leak its mode
-            lanes = lanes or {name: begin(network, c.rule, group[0].batch) for name, c in contenders.items()}
-            state = next(iter(lanes.values())).state
+            held = held or {name: begin(network, c.rule, group[0].batch) for name, c in contenders.items()}
+            state = next(iter(held.values())).state
             group = [fitted(frame, state) for frame in group]
             try:
-                moments = _advance(network, contenders, group, lanes, outputs)
+                advanced = _advance(network, contenders, group, held, outputs)
             except RuntimeError as error:
                 if is_shortage(error):
                     raise shortage(chunk) from error
                 raise
-        for frame, moment in zip(group, moments, strict=True):
-            steps = {name: replace(step, index=index) for name, step in moment.items()}
+        for frame, by_rule in zip(group, advanced, strict=True):
+            steps = {name: replace(step, index=index) for name, step in by_rule.items()}
             image = frame.image
             for name, step in steps.items():
-                colors = check_step(step, contenders[name].rule, lanes, image)
+                colors = check_step(step, contenders[name].rule, held, image)
                 if colors is not None and done < WATCHED:
                     lowest = warn_of_unit_range(lowest, *colors)
                 image = None  # one look is enough for all rules
             done, index = done + 1, index + 1
-            lanes = {name: step.memory for name, step in steps.items()}
+            held = {name: step.memory for name, step in steps.items()}
             yield steps
         if detach_every is not None and done % detach_every == 0:
-            lanes = tree.detach(lanes)
+            held = tree.detach(held)
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _advance(
     network: RecurrentNetwork,
     contenders: Mapping[str, _Contender],
     group: Sequence[Frame],
-    lanes: dict[str, Memory],
+    held: dict[str, Memory],
     outputs: Outputs,
 ) -> list[dict[str, Step]]:
     """Encode a group of like frames together, run the recurrence through them, read them out together."""
@@ -152,12 +152,12 @@ def _advance(
     before: list[dict[str, Memory]] = []
     after: list[dict[str, Memory]] = []
     for frame, tokens in zip(group, _encode(network, group), strict=True):
-        lanes = {name: restart(lanes[name], network, contender.rule, frame) for name, contender in contenders.items()}
-        before.append(lanes)
-        recurred = recur(network, rules, tokens, list(lanes.values()), [frame.write_mask] * len(rules))
+        held = {name: restart(held[name], network, contender.rule, frame) for name, contender in contenders.items()}
+        before.append(held)
+        recurred = recur(network, rules, tokens, list(held.values()), [frame.write_mask] * len(rules))
         past.append(dict(zip(contenders, recurred, strict=True)))
-        lanes = _end_chunks(network, contenders, frame, tokens, past[-1])
-        after.append(lanes)
+        held = _end_chunks(network, contenders, frame, tokens, past[-1])
+        after.append(held)
     return [
         {
             name: Step(

@@ -22,10 +22,10 @@ from ttt3r.data.procedural import HELD_OUT_SEED, NANO_WORLD, TRAINING_LENGTH, Cl
 from ttt3r.evaluation import (
     KNOWS_NOTHING,
     GainSummary,
+    ask_recall,
     equal_gain_constants,
     mean_interval,
     questions_after,
-    recall,
     score_worlds,
     with_controls,
 )
@@ -71,11 +71,11 @@ asked = []
 def ask(index, memories):
     if index + 1 in LENGTHS:
         everyone = with_controls(network, {name: memories[name] for name in kept})
-        asked.append(recall(network, everyone, truth, index + 1, questions_after(index + 1)))
+        asked.append(ask_recall(network, everyone, truth, index + 1, questions_after(index + 1)))
 
 
 with torch.no_grad():
-    scores, books = score_worlds(network, rules, truth, LENGTHS, reset_every={"cut3r@8": 8}, on_frame=ask)
+    scores, summaries = score_worlds(network, rules, truth, LENGTHS, reset_every={"cut3r@8": 8}, on_frame=ask)
 
 print("rotation error of the last 8 frames in degrees, mean over houses with its 95 % interval")
 print(" " * 17, *(f"{length:>12}" for length in LENGTHS))
@@ -141,7 +141,7 @@ plt.show()
 # %% [markdown]
 # ## The forgetting matrix
 #
-# Each row is a moment (after N frames), each column a question: the frame fed so many frames ago, and at the right the
+# Each row is a length (after N frames), each column a question: the frame fed so many frames ago, and at the right the
 # first of all. The colour is the share of the variance that the answer explains: 1 is perfect; 0 is as good as knowing the
 # mean colour of the view; red is worse than that. A memory that follows is blue on the left, one that keeps is blue to the
 # right.
@@ -197,11 +197,11 @@ plt.show()
 # earned nothing by choosing. If the gate *averaged over tokens* does as well, then choosing tokens earned nothing.
 
 # %%
-controls = {"control of ttt3r": equal_gain_constants({"ttt3r": books["ttt3r"][-1]})["ttt3r"]}
+controls = {"control of ttt3r": equal_gain_constants({"ttt3r": summaries["ttt3r"][-1]})["ttt3r"]}
 controls["token mean of ttt3r"] = TokenMean(TTT3R())
 with torch.no_grad():
     controlled, _ = score_worlds(network, controls, truth, LENGTHS)
-print("mean gain of ttt3r:", round(books["ttt3r"][-1].gain_mean, 3), "->", controls["control of ttt3r"])
+print("mean gain of ttt3r:", round(summaries["ttt3r"][-1].gain_mean, 3), "->", controls["control of ttt3r"])
 for name in controls:
     paired = [mean_interval(row) for row in scores.rotation_degrees["ttt3r"] - controlled.rotation_degrees[name]]
     words = (f"{length}: {p.mean:+.1f} ± {p.half:.1f}" for length, p in zip(LENGTHS, paired, strict=True))
@@ -239,17 +239,17 @@ def check_age_after(answer) -> str:
 print("exercise 1:", check_age_after(age_after))
 
 # %% [markdown]
-# **2. A fair control.** Given the books of a gate, return the rule that it has to beat: constant, with the same mean gain.
+# **2. A fair control.** Given the gain summary of a gate, return the rule to beat: constant, with the same mean gain.
 
 
 # %%
-def fair_control(books: GainSummary) -> ttt3r.update_rules.StateUpdateRule:
+def fair_control(summary: GainSummary) -> ttt3r.update_rules.StateUpdateRule:
     return ConstantRate(0.5)
 
 
 def check_fair_control(answer) -> str:
     for summary in (
-        books["ttt3r"][-1],
+        summaries["ttt3r"][-1],
         GainSummary(frames=9, gain_mean=0.125, gain_var_tokens=0.01, gain_var_frames=0.0),
     ):
         expected, found = equal_gain_constants({"gate": summary})["gate"], answer(summary)

@@ -108,8 +108,8 @@ network = ttt3r.load_network("nano")
 truth = ClipTruth.of(sample_clips(NANO_WORLD, batch=WORLDS, frames=max(LENGTHS), seed=HELD_OUT_SEED))
 rules = {"cut3r": FullOverwrite(), "ttt3r": TTT3R(), "frozen": Frozen(), "surprised": Surprised()}
 with torch.no_grad():
-    scores, books = score_worlds(network, rules, truth, LENGTHS)
-    control = {"control of surprised": equal_gain_constants({"surprised": books["surprised"][-1]})["surprised"]}
+    scores, summaries = score_worlds(network, rules, truth, LENGTHS)
+    control = {"control of surprised": equal_gain_constants({"surprised": summaries["surprised"][-1]})["surprised"]}
     scores = scores.with_rules(score_worlds(network, control, truth, LENGTHS)[0])
     model = ttt3r.Reconstructor(network, rules["surprised"])
     gains = torch.stack([step.gain[0, :, 0] for step in ttt3r.rollout(model, truth.image[:, :1])])
@@ -122,7 +122,9 @@ drawn = right.imshow(gains.T, aspect="auto", vmin=0, vmax=1)
 right.set(xlabel="frame", ylabel="state token", title="gain of `surprised` in the first house")
 figure.colorbar(drawn, ax=right)
 plt.show()
-print("mean gain:", round(books["surprised"][-1].gain_mean, 3), "-> its control is", control["control of surprised"])
+print(
+    "mean gain:", round(summaries["surprised"][-1].gain_mean, 3), "-> its control is", control["control of surprised"]
+)
 for other in ("cut3r", "control of surprised"):
     paired = [mean_interval(row) for row in scores.rotation_degrees["surprised"] - scores.rotation_degrees[other]]
     words = (f"{length}: {p.mean:+.1f} ± {p.half:.1f}" for length, p in zip(LENGTHS, paired, strict=True))

@@ -116,13 +116,13 @@ worlds, lengths = (2, (4, 6)) if SMOKE_TEST else (12, (4, 8, 16, 32))
 held_out = clip(HELD_OUT_SEED, max(lengths), worlds)
 with torch.no_grad():
     rules = {"cut3r": FullOverwrite(), "constant:rate=0.3": untrained, "learned_token": rule}
-    scores, books = score_worlds(network, rules, held_out, lengths)
-    fair = equal_gain_constants({"learned_token": books["learned_token"][-1]})["learned_token"]
+    scores, summaries = score_worlds(network, rules, held_out, lengths)
+    fair = equal_gain_constants({"learned_token": summaries["learned_token"][-1]})["learned_token"]
     scores = scores.with_rules(score_worlds(network, {"control of learned_token": fair}, held_out, lengths)[0])
     gains = torch.stack([step.gain[0, :, 0] for step in ttt3r.rollout(model, held_out.image[:, :1])])
-print("mean gain of the learned gate:", round(books["learned_token"][-1].gain_mean, 3))
-print("deviation between tokens:", round(books["learned_token"][-1].gain_std_tokens, 3), end=", ")
-print("between frames:", round(books["learned_token"][-1].gain_std_frames, 3))
+print("mean gain of the learned gate:", round(summaries["learned_token"][-1].gain_mean, 3))
+print("deviation between tokens:", round(summaries["learned_token"][-1].gain_std_tokens, 3), end=", ")
+print("between frames:", round(summaries["learned_token"][-1].gain_std_frames, 3))
 for other in ("constant:rate=0.3", "control of learned_token", "cut3r"):
     paired = [mean_interval(row) for row in scores.rotation_degrees["learned_token"] - scores.rotation_degrees[other]]
     words = (f"{length}: {p.mean:+.1f} ± {p.half:.1f}" for length, p in zip(lengths, paired, strict=True))

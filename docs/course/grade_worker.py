@@ -118,13 +118,13 @@ def _compare(rule: StateUpdateRule, worlds: int, length: int) -> Row:
     network = ttt3r.load_network("nano")
     truth = ClipTruth.of(sample_clips(NANO_WORLD, batch=worlds, frames=length, seed=GRADING_SEED))
     with torch.no_grad():
-        scores, books = score_worlds(network, {"rule": rule}, truth, [length])
+        scores, summaries = score_worlds(network, {"rule": rule}, truth, [length])
         errors = scores.rotation_degrees["rule"][-1]
         if not np.isfinite(errors).all():
             raise ValueError("some errors are not finite")
-        control = equal_gain_constants({"rule": books["rule"][-1]}).get("rule")
+        control = equal_gain_constants({"rule": summaries["rule"][-1]}).get("rule")
         if control is None:
-            mean = books["rule"][-1].gain_mean
+            mean = summaries["rule"][-1].gain_mean
             return {
                 "ran": True,
                 "control": f"none: the gain does not vary, or its mean of {mean:.3f} is no rate in [0, 1]",

@@ -25,7 +25,7 @@ from ttt3r.data.procedural.presets import NANO_WORLD
 from ttt3r.evaluation import ReportSettings, trajectory_errors, write_report
 from ttt3r.evaluation.results.rows import ResultRow, UnitResult
 from ttt3r.evaluation.tasks.gains import GAIN_MEAN
-from ttt3r.evaluation.worlds.scores import ATE
+from ttt3r.evaluation.worlds.scores import ATE_PER_VIEW
 
 RULES = {
     "cut3r": (1.0, 1.0, ""),
@@ -37,7 +37,7 @@ FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-
 SLOW = 300_000
 """Milliseconds that a picture may take where graphics are drawn in software."""
 
-METRICS = (ATE, replace(ATE, name="rpe_per_first_view", heading="RPE / first view"), GAIN_MEAN)
+METRICS = (ATE_PER_VIEW, replace(ATE_PER_VIEW, name="rpe_per_first_view", heading="RPE / first view"), GAIN_MEAN)
 LENGTHS = (20, 40, 80)
 HOUSES = 10
 

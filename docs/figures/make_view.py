@@ -17,7 +17,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from ttt3r.cli import main as ttt3r
-from ttt3r.viewer import Coloring, Layout, Session, Stage, serve
+from ttt3r.viewer import Coloring, SceneStage, Session, ViewLayout, serve
 
 RULES = ("cut3r", "ttt3r", "constant")
 FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
@@ -58,7 +58,7 @@ def draw(page: Page, session: Session, folder: Path) -> None:
     controls.step.value = STEP
     controls.run.value = "ttt3r (TTT3R)"
     save(page, folder / "view.png")
-    controls.layout.value = str(Layout.SINGLE)
+    controls.layout.value = str(ViewLayout.SINGLE)
     controls.coloring.value = str(Coloring.GAIN)
     for client in session.server.get_clients().values():  # nearer, now that there is one run
         client.camera.position = client.camera.look_at + 0.5 * (client.camera.position - client.camera.look_at)
@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     out = parser.parse_args().out
     with tempfile.TemporaryDirectory() as made, sync_playwright() as driver:
-        session = serve(Stage.open(make_runs(Path(made))))
+        session = serve(SceneStage.open(make_runs(Path(made))))
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         draw(browser.new_page(viewport={"width": 1360, "height": 780}), session, out)
         browser.close()

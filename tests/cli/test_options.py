@@ -3,7 +3,7 @@
 import typing
 from dataclasses import FrozenInstanceError, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 from jsonargparse import ArgumentError, ArgumentParser
@@ -74,7 +74,7 @@ def test_repeated_options_add_to_those_of_the_file_wherever_it_stands(here):
     (here / "settings.yaml").write_text("grid: [reset=2]\nrules: frozen\nroot: somewhere\n")
     for line in ("--config settings.yaml --grid reset=3", "--grid reset=3 --config settings.yaml"):
         command = COMMANDS["evaluate"]
-        found = settings_of(command.settings, read(["evaluate", *line.split()]).evaluate)
+        found: Any = settings_of(command.settings, read(["evaluate", *line.split()]).evaluate)
         assert (found.grid, found.rules, found.root) == (("reset=2", "reset=3"), "frozen", Path("somewhere"))
 
 

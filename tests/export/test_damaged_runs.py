@@ -14,7 +14,7 @@ from ttt3r.cli import main
 from ttt3r.export import PointSelection, RunFolder, RunRecord, read_depth
 from ttt3r.types import Memory, RuleState
 from ttt3r.update_rules import LearnedGRU, LearnedToken
-from ttt3r.viewer import Stage
+from ttt3r.viewer import SceneStage
 
 FRAMES = 3
 
@@ -45,7 +45,7 @@ def problems(path, name, damages, *calls):
 
 
 def view(path):
-    stage = Stage.open([path])
+    stage = SceneStage.open([path])
     assert stage.size >= 0
     assert stage.confidence_range[0] < stage.confidence_range[1]
     stage.notes()

@@ -24,6 +24,6 @@ def runs(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def stage(runs):
-    from ttt3r.viewer import Stage
+    from ttt3r.viewer import SceneStage
 
-    return Stage.open([runs / "a", runs / "b"])
+    return SceneStage.open([runs / "a", runs / "b"])

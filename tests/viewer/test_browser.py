@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ttt3r.viewer import Stage, ViewSettings, serve, write_page
+from ttt3r.viewer import SceneStage, ViewSettings, serve, write_page
 
 pytest.importorskip("viser")
 playwright = pytest.importorskip("playwright.sync_api")
@@ -194,7 +194,7 @@ def test_an_exported_page_needs_no_server(visit, stage, tmp_path):
 
 
 def test_a_run_without_gains_says_what_to_do(visit, runs):
-    session = serve(Stage.open([runs / "plain"]))
+    session = serve(SceneStage.open([runs / "plain"]))
     try:
         seen = visit(session.address)
         seen.page.get_by_text("--record-gains").first.wait_for()

@@ -7,7 +7,7 @@ import pytest
 
 from ttt3r.export import SavedRun
 from ttt3r.types import LengthUnit
-from ttt3r.viewer import Coloring, Layout, Limits, Stage, ViewSettings
+from ttt3r.viewer import Coloring, Limits, SceneStage, ViewLayout, ViewSettings
 from ttt3r.viewer.colors import RUN_COLORS, depth_picture, depth_range, enlarged, painted_over, ramp, reduced
 from ttt3r.viewer.panel import gain_table, legend
 
@@ -30,7 +30,7 @@ def test_every_point_appears_once_at_the_step_of_its_frame(stage, runs):
 
 
 def test_steps_of_several_frames_take_the_points_in_between(runs):
-    stage = Stage.open([runs / "a"], Limits(every=4))
+    stage = SceneStage.open([runs / "a"], Limits(every=4))
     assert stage.runs[0].steps == (0, 4, 6)
     cloud = stage.runs[0].cloud
     shown = [len(part.xyz) for part in points(stage, 0, PLAIN, steps=3)]
@@ -49,7 +49,7 @@ def test_the_threshold_leaves_the_surer_points(stage):
 
 
 def test_points_are_thinned_evenly_between_runs(runs):
-    stage = Stage.open([runs / "a", runs / "b"], Limits(points=500))
+    stage = SceneStage.open([runs / "a", runs / "b"], Limits(points=500))
     assert [len(run.cloud) for run in stage.runs] == [250, 250]
     assert len(np.unique(stage.runs[0].cloud.frame)) == FRAMES
     assert all("250 of" in note for note in stage.notes())
@@ -82,7 +82,7 @@ def test_a_point_has_the_colour_of_the_gain_on_its_patch(stage, token):
 
 
 def test_the_range_of_gains_leaves_the_first_frame_out(runs):
-    alone = Stage.open([runs / "b"])
+    alone = SceneStage.open([runs / "b"])
     low, high = alone.gain_range(PLAIN)
     later = np.concatenate([alone.runs[0].painting(frame, None).ravel() for frame in range(1, FRAMES)])
     assert low == pytest.approx(np.percentile(later, 2))
@@ -93,7 +93,7 @@ def test_the_range_of_gains_leaves_the_first_frame_out(runs):
 
 
 def test_without_recorded_gains_the_cure_is_said(runs):
-    stage = Stage.open([runs / "plain"])
+    stage = SceneStage.open([runs / "plain"])
     settings = replace(PLAIN, coloring=Coloring.GAIN)
     assert stage.tokens == 0
     assert "--record-gains" in legend(stage, settings)
@@ -112,27 +112,28 @@ def test_words_beside_the_scene(stage):
 
 def test_runs_stand_apart_or_together(stage):
     width = stage.bounds[1, 0] - stage.bounds[0, 0]
-    assert stage.offset(1, Layout.SIDE_BY_SIDE)[0] > width
-    assert not stage.offset(1, Layout.OVERLAID).any()
+    assert stage.offset(1, ViewLayout.SIDE_BY_SIDE)[0] > width
+    assert not stage.offset(1, ViewLayout.OVERLAID).any()
     assert stage.is_shown(0, PLAIN)
-    assert not stage.is_shown(0, ViewSettings(run=1, layout=Layout.SINGLE))
-    assert stage.is_shown(0, ViewSettings(run=1, layout=Layout.OVERLAID))
+    assert not stage.is_shown(0, ViewSettings(run=1, layout=ViewLayout.SINGLE))
+    assert stage.is_shown(0, ViewSettings(run=1, layout=ViewLayout.OVERLAID))
 
 
 def test_a_short_run_waits_at_its_end(runs):
-    stage = Stage.open([runs / "a", runs / "plain"])
+    stage = SceneStage.open([runs / "a", runs / "plain"])
     short = stage.runs[1]
     assert (stage.steps, len(short.steps), short.last(6)) == (FRAMES, 4, 3)
     np.testing.assert_array_equal(short.camera(6), short.saved.camera_to_world[3])
 
 
 def test_labels_differ(runs):
-    stage = Stage.open([runs])
+    stage = SceneStage.open([runs])
     assert [run.label for run in stage.runs] == ["a (cut3r)", "b (ttt3r)", "plain (ttt3r)"]
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: Limits(points=0), lambda: Limits(every=0), lambda: ViewSettings(step=-1), lambda: Stage.open([])]
+    "make",
+    [lambda: Limits(points=0), lambda: Limits(every=0), lambda: ViewSettings(step=-1), lambda: SceneStage.open([])],
 )
 def test_nonsense_is_refused(make):
     with pytest.raises(ValueError, match="at least (1|one)|negative"):
@@ -145,7 +146,7 @@ def test_an_empty_cloud_is_said(runs, tmp_path, stage):
     source, network = str(runs.parent / "sequence/rgb"), ["--network", "tiny-random", "--stop", "2"]
     assert main(["run", source, *network, "--min-confidence", "1e9", "--out", str(tmp_path / "none")]) == 0
     assert main(["run", source, *network, "--outputs", "cameras", "--out", str(tmp_path / "cameras")]) == 0
-    notes = Stage.open([tmp_path]).notes()
+    notes = SceneStage.open([tmp_path]).notes()
     assert "no points, only cameras (run again with --outputs points)" in notes[0]
     assert "no point has a confidence of 1e+09; lower --min-confidence" in notes[1]
 

@@ -14,7 +14,7 @@ from ttt3r.evaluation.measures.trajectory import ATE, RPE_ROTATION, RPE_TRANSLAT
 from ttt3r.evaluation.report.metrics import built_in, declared_by, metric_named
 from ttt3r.evaluation.report.tables import Cell, Column, Table
 from ttt3r.evaluation.report.writing import ReportSettings, write_report
-from ttt3r.evaluation.results.files import Reading, read_folder
+from ttt3r.evaluation.results.files import FolderReading, read_folder
 from ttt3r.evaluation.results.rows import ResultRow, Status, UnitResult
 from ttt3r.evaluation.tasks.gains import GAIN_MEAN
 from ttt3r.files import escaped, write_sheet
@@ -41,7 +41,7 @@ def aggregate(out: Path, console: Console, to: Path | None = None) -> int:
     return 0
 
 
-def show(reading: Reading, to: Path, console: Console) -> bool:
+def show(reading: FolderReading, to: Path, console: Console) -> bool:
     """Print and write what was read; whether it could be written."""
     units = reading.units
     rows = [row for unit in units for row in unit.rows]

@@ -32,7 +32,7 @@ from ttt3r.cli.bounds import as_typed, bound_of, check_numbers
 from ttt3r.cli.choosing import with_whole_rule
 from ttt3r.cli.compare_settings import CompareSettings
 from ttt3r.cli.options import Help, Settings, add_options, settings_of
-from ttt3r.cli.strict import nearest, read_settings, refuse_repeats
+from ttt3r.cli.strict import did_you_mean, read_settings, refuse_repeats
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def _in_plain_words(text: str, command: str) -> str:
         return text.replace(f" {command}.", " --")
     text = text.replace(f" {command}.", " ")
     if unknown := re.search(r"unrecognized arguments: (--[\w.-]+)", text):
-        return text + nearest(unknown[1], _options(command))
+        return text + did_you_mean(unknown[1], _options(command))
     wrong = re.match(
         r'Parser key "([\w.]+)": .*?(?:Given value: |invalid literal for int\(\) .*: |Got value: )(.*)', text
     )

@@ -15,7 +15,7 @@ def draw(folder: RunFolder, console: Console) -> None:
     hidden = ("points_", ".")
     made = [item.name for item in folder.path.iterdir() if not item.name.startswith(hidden)]
     try:
-        made += pictures(folder)
+        made += draw_pictures(folder)
     except ImportError as error:
         console.print(f"no pictures: {escape(str(error))}", highlight=False)
     tell_of_points(folder, console)
@@ -50,7 +50,7 @@ def pictures_are_missing(folder: RunFolder) -> bool:
     return drawn and any(not (folder.path / name).exists() for name in names)
 
 
-def pictures(folder: RunFolder) -> list[str]:
+def draw_pictures(folder: RunFolder) -> list[str]:
     """Draw trajectory and points; the names of the files."""
     if not ((folder.path / "trajectory.txt").exists() and folder.frames):
         return []

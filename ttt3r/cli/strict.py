@@ -36,7 +36,7 @@ def refuse_repeats(arguments: Sequence[str]) -> None:
         given[option] = value
 
 
-def nearest(word: str, known: Collection[str]) -> str:
+def did_you_mean(word: str, known: Collection[str]) -> str:
     """A question after what was meant, to end a message with; empty if nothing is like it."""
     like = difflib.get_close_matches(word, known, n=1)
     return f"; did you mean {like[0]}?" if like else ""
@@ -66,7 +66,7 @@ def read_settings(path: Path, parser: ArgumentParser) -> dict[str, Any]:
                     f"{path}: {name} has settings of its own; write them as lines below it, got {value!r:.80}"
                 )
             raise ValueError(
-                f"{path}: there is no setting {name!r}{nearest(name, names) or '; there are ' + ', '.join(names)}"
+                f"{path}: there is no setting {name!r}{did_you_mean(name, names) or '; there are ' + ', '.join(names)}"
             )
         if problem := _unlike(name, known[name], value):
             raise ValueError(f"{path}: {name} {problem}, got {value!r:.80}")

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from ttt3r.cli.options import Option, Settings
-from ttt3r.viewer import Coloring, Limits, Stage, ViewSettings, serve, write_page
+from ttt3r.viewer import Coloring, Limits, SceneStage, ViewSettings, serve, write_page
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class ViewCommandSettings(Settings):
 
 def execute(settings: ViewCommandSettings, console: Console) -> int:
     """Run `ttt3r view`."""
-    stage = Stage.open(settings.path, Limits(settings.points, settings.every))
+    stage = SceneStage.open(settings.path, Limits(settings.points, settings.every))
     for note in stage.notes():
         console.print(f"[yellow]note:[/] {escape(note)}", highlight=False)
     if settings.export is not None:

@@ -12,6 +12,7 @@ from ttt3r.evaluation.measures.base import measurement as measurement
 from ttt3r.evaluation.measures.cost import CostMeter as CostMeter
 from ttt3r.evaluation.measures.depth import OfficialDepth as OfficialDepth
 from ttt3r.evaluation.measures.depth import StrictDepth as StrictDepth
+from ttt3r.evaluation.measures.gains import FrameGain as FrameGain
 from ttt3r.evaluation.measures.gains import GainAccount as GainAccount
 from ttt3r.evaluation.measures.gains import GainSummary as GainSummary
 from ttt3r.evaluation.measures.gains import equal_gain_constants as equal_gain_constants
@@ -46,8 +47,8 @@ from ttt3r.evaluation.results.rows import ResultRow as ResultRow
 from ttt3r.evaluation.results.rows import UnitResult as UnitResult
 from ttt3r.evaluation.tasks.cameras import CameraTask as CameraTask
 from ttt3r.evaluation.worlds.forgetting import RecallScores as RecallScores
+from ttt3r.evaluation.worlds.forgetting import ask_recall as ask_recall
 from ttt3r.evaluation.worlds.forgetting import questions_after as questions_after
-from ttt3r.evaluation.worlds.forgetting import recall as recall
 from ttt3r.evaluation.worlds.forgetting import with_controls as with_controls
 from ttt3r.evaluation.worlds.running import WorldScores as WorldScores
 from ttt3r.evaluation.worlds.running import score_worlds as score_worlds
@@ -55,7 +56,14 @@ from ttt3r.evaluation.worlds.study import WorldPlan as WorldPlan
 from ttt3r.evaluation.worlds.study import WorldStudy as WorldStudy
 from ttt3r.evaluation.worlds.study import run_study as run_study
 
+# The names that these had before; kept for code that was written then.
+GainMoment = FrameGain
+recall = ask_recall
+
 __all__ = [
+    "FrameGain",
+    "GainMoment",
+    "ask_recall",
     "CameraTask",
     "Cameras",
     "Comparison",

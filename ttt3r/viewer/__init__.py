@@ -10,19 +10,25 @@ from ttt3r.viewer.scene import ShownPoints as ShownPoints
 from ttt3r.viewer.session import Session as Session
 from ttt3r.viewer.session import serve as serve
 from ttt3r.viewer.settings import Coloring as Coloring
-from ttt3r.viewer.settings import Layout as Layout
+from ttt3r.viewer.settings import ViewLayout as ViewLayout
 from ttt3r.viewer.settings import ViewSettings as ViewSettings
 from ttt3r.viewer.stage import Limits as Limits
-from ttt3r.viewer.stage import Stage as Stage
+from ttt3r.viewer.stage import SceneStage as SceneStage
+
+# The names that these had before; kept for code that was written then.
+Layout = ViewLayout
+Stage = SceneStage
 
 __all__ = [
     "Coloring",
     "Layout",
     "Limits",
     "RunScene",
+    "SceneStage",
     "Session",
     "ShownPoints",
     "Stage",
+    "ViewLayout",
     "ViewSettings",
     "as_page",
     "serve",

@@ -7,7 +7,7 @@ import numpy as np
 from ttt3r.viewer.colors import reduced
 from ttt3r.viewer.scene import RunScene
 from ttt3r.viewer.settings import ViewSettings
-from ttt3r.viewer.stage import Stage
+from ttt3r.viewer.stage import SceneStage
 
 if TYPE_CHECKING:
     import viser
@@ -21,7 +21,7 @@ class Drawing:
         stage: what there is to see.
     """
 
-    def __init__(self, server: "viser.ViserServer", stage: Stage) -> None:
+    def __init__(self, server: "viser.ViserServer", stage: SceneStage) -> None:
         self.server, self.stage = server, stage
         self.shown: ViewSettings | None = None
         self._runs = [_DrawnRun(server.scene, f"/run{number}", run, stage) for number, run in enumerate(stage.runs)]
@@ -52,7 +52,7 @@ class Drawing:
 class _DrawnRun:
     """One run: a cloud and a camera for each step, the path so far, and the camera of now with its image."""
 
-    def __init__(self, scene: "viser.SceneApi", name: str, run: RunScene, stage: Stage) -> None:
+    def __init__(self, scene: "viser.SceneApi", name: str, run: RunScene, stage: SceneStage) -> None:
         self._scene, self._name, self._run, self._size = scene, name, run, stage.size
         self.place = scene.add_frame(name, show_axes=False)
         self._clouds: list[viser.PointCloudHandle | None] = []

@@ -7,13 +7,13 @@ from ttt3r.files import replacing
 from ttt3r.viewer.drawing import Drawing
 from ttt3r.viewer.serving import start, stop
 from ttt3r.viewer.settings import ViewSettings
-from ttt3r.viewer.stage import Stage
+from ttt3r.viewer.stage import SceneStage
 
 PAUSE_AT_THE_END = 2.0
 """Seconds that the last step stays before the player begins again."""
 
 
-def as_page(stage: Stage, settings: ViewSettings = ViewSettings(), speed: float = 8.0) -> str:
+def as_page(stage: SceneStage, settings: ViewSettings = ViewSettings(), speed: float = 8.0) -> str:
     """A page that plays all steps, with a scrubber; the panel and its pictures are not in it, the images of the cameras are.
 
     Args:
@@ -42,7 +42,7 @@ def as_page(stage: Stage, settings: ViewSettings = ViewSettings(), speed: float 
         stop(server)
 
 
-def write_page(path: str | Path, stage: Stage, settings: ViewSettings = ViewSettings(), speed: float = 8.0) -> int:
+def write_page(path: str | Path, stage: SceneStage, settings: ViewSettings = ViewSettings(), speed: float = 8.0) -> int:
     """Write `as_page` to a file, replaced as a whole. Returns its size in bytes.
 
     Raises:

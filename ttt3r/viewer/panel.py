@@ -10,8 +10,8 @@ from ttt3r.types import LengthUnit
 from ttt3r.viewer.colors import depth_picture, depth_range, enlarged
 from ttt3r.viewer.drawing import Drawing
 from ttt3r.viewer.page import as_page
-from ttt3r.viewer.settings import Coloring, Layout, ViewSettings
-from ttt3r.viewer.stage import Stage
+from ttt3r.viewer.settings import Coloring, ViewLayout, ViewSettings
+from ttt3r.viewer.stage import SceneStage
 
 if TYPE_CHECKING:
     import viser
@@ -47,7 +47,7 @@ class Panel:
         stage: what there is to see.
     """
 
-    def __init__(self, server: "viser.ViserServer", stage: Stage) -> None:
+    def __init__(self, server: "viser.ViserServer", stage: SceneStage) -> None:
         self._server, self._stage, self._drawing = server, stage, Drawing(server, stage)
         self._lock = threading.Lock()
         server.gui.configure_theme(show_logo=False, show_share_button=False)
@@ -73,7 +73,7 @@ class Panel:
         return ViewSettings(
             step=int(controls.step.value),
             run=labels.index(controls.run.value),
-            layout=Layout(controls.layout.value),
+            layout=ViewLayout(controls.layout.value),
             growing=controls.growing.value,
             with_image=controls.with_image.value,
             min_confidence=float(controls.min_confidence.value),
@@ -134,7 +134,7 @@ class Panel:
             image = gui.add_checkbox("With image", True, hint="switch it off to look through the camera")
         with gui.add_folder("Runs"):
             run = gui.add_dropdown("Pictures of", names)
-            layout = gui.add_dropdown("Placed", [str(kind) for kind in Layout])
+            layout = gui.add_dropdown("Placed", [str(kind) for kind in ViewLayout])
         with gui.add_folder("Points"):
             coloring = gui.add_dropdown("Colour", [str(kind) for kind in Coloring])
             threshold = gui.add_slider("Confidence", lowest, highest, 0.01, lowest, hint="least that is shown")
@@ -192,7 +192,7 @@ class Panel:
         self._legend.content = legend(self._stage, settings)
 
 
-def gain_table(stage: Stage, settings: ViewSettings) -> str:
+def gain_table(stage: SceneStage, settings: ViewSettings) -> str:
     """Markdown: mean and spread of the gain at this step, one line for each run; nothing where no run wrote any."""
     lines = []
     for run in stage.runs:
@@ -202,7 +202,7 @@ def gain_table(stage: Stage, settings: ViewSettings) -> str:
     return "| | mean gain | spread |\n|---|---|---|\n" + "\n".join(lines) if lines else ""
 
 
-def legend(stage: Stage, settings: ViewSettings) -> str:
+def legend(stage: SceneStage, settings: ViewSettings) -> str:
     """Markdown: what the colours of gains mean now, or what is missing for them."""
     if stage.tokens == 0:
         return HOW_TO_RECORD

@@ -70,7 +70,7 @@ class RunScene:
         return min(max(angle, 0.1), 2.1), pinhole.width / pinhole.height
 
     def points(self, step: int, settings: ViewSettings, scale: tuple[float, float]) -> ShownPoints:
-        """The points that appear at a step, coloured; `scale` is the range of gains (see `Stage.gain_range`)."""
+        """The points that appear at a step, coloured; `scale` is the range of gains (see `SceneStage.gain_range`)."""
         start, end = np.searchsorted(self.step_of_point, (step, step + 1))  # the cloud is in the order of its frames
         chosen = start + np.flatnonzero(self.cloud.confidence[start:end] >= settings.min_confidence)
         return ShownPoints(self.cloud.xyz[chosen], self._colors(chosen, settings, scale))

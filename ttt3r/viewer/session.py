@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import ttt3r.viewer.serving as serving
 from ttt3r.viewer.panel import Panel
-from ttt3r.viewer.stage import Stage
+from ttt3r.viewer.stage import SceneStage
 
 if TYPE_CHECKING:
     import viser
@@ -49,7 +49,7 @@ class Session:
         serving.stop(self.server)
 
 
-def serve(stage: Stage, port: int | None = None) -> Session:
+def serve(stage: SceneStage, port: int | None = None) -> Session:
     """Show a stage on 127.0.0.1; returns at once, while a thread serves.
 
     Args:

@@ -17,7 +17,7 @@ class Coloring(enum.StrEnum):
     """One colour for each run."""
 
 
-class Layout(enum.StrEnum):
+class ViewLayout(enum.StrEnum):
     """Where the runs stand in the scene."""
 
     SIDE_BY_SIDE = "side by side"
@@ -30,8 +30,8 @@ class ViewSettings:
     """All that decides what is seen.
 
     Args:
-        step: number of the step on the timeline, from 0 (see `Stage.steps`).
-        run: number of the run that the pictures belong to, and that `Layout.SINGLE` shows.
+        step: number of the step on the timeline, from 0 (see `SceneStage.steps`).
+        run: number of the run that the pictures belong to, and that `ViewLayout.SINGLE` shows.
         layout: where the runs stand.
         growing: show the points of all frames so far; if not, those of the current step only.
         with_image: show the image at the camera of the current step.
@@ -47,7 +47,7 @@ class ViewSettings:
 
     step: int = 0
     run: int = 0
-    layout: Layout = Layout.SIDE_BY_SIDE
+    layout: ViewLayout = ViewLayout.SIDE_BY_SIDE
     growing: bool = True
     with_image: bool = True
     min_confidence: float = 0.0

@@ -14,7 +14,7 @@ from ttt3r.update_rules import AttentionRecorded, RuleLabel
 from ttt3r.update_rules.naming.former import name_in
 from ttt3r.viewer.colors import RUN_COLORS
 from ttt3r.viewer.scene import RunScene
-from ttt3r.viewer.settings import Layout, ViewSettings
+from ttt3r.viewer.settings import ViewLayout, ViewSettings
 
 MOST_STEPS = 200
 MOST_POINTS = 300_000
@@ -43,7 +43,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Stage:
+class SceneStage:
     """The runs that are shown together.
 
     Args:
@@ -53,7 +53,7 @@ class Stage:
     runs: tuple[RunScene, ...]
 
     @classmethod
-    def open(cls, paths: Sequence[str | Path], limits: Limits = Limits()) -> "Stage":
+    def open(cls, paths: Sequence[str | Path], limits: Limits = Limits()) -> "SceneStage":
         """Open run folders, or folders of run folders.
 
         Raises:
@@ -109,14 +109,14 @@ class Stage:
         lowest = math.floor(100 * lowest) / 100
         return lowest, max(math.ceil(100 * max(sure, default=lowest)) / 100, lowest + 0.1)
 
-    def offset(self, run: int, layout: Layout) -> Float[np.ndarray, " xyz=3"]:
+    def offset(self, run: int, layout: ViewLayout) -> Float[np.ndarray, " xyz=3"]:
         """Where the world of a run stands in the scene: side by side along x, or at the origin, metres."""
         spacing = 1.4 * float(self.bounds[1, 0] - self.bounds[0, 0]) or self.size
-        return np.array([run * spacing if layout is Layout.SIDE_BY_SIDE else 0.0, 0.0, 0.0])
+        return np.array([run * spacing if layout is ViewLayout.SIDE_BY_SIDE else 0.0, 0.0, 0.0])
 
     def is_shown(self, run: int, settings: ViewSettings) -> bool:
         """Whether a run is in the picture."""
-        return settings.layout is not Layout.SINGLE or run == settings.run
+        return settings.layout is not ViewLayout.SINGLE or run == settings.run
 
     def gain_range(self, settings: ViewSettings) -> tuple[float, float]:
         """The gains that dark blue and yellow stand for."""

@@ -8,5 +8,5 @@ def age_after(index, every):
     return frames if frames < every else frames % every + 1
 
 
-def fair_control(books):
-    return ConstantRate(books.gain_mean)
+def fair_control(summary):
+    return ConstantRate(summary.gain_mean)

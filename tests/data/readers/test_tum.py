@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from ttt3r.data import CropToPatches, Sampling, StretchToPatches, open_clip, open_source
-from ttt3r.data.readers.tum import associate, camera_to_world, read_list, read_trajectory
+from ttt3r.data.readers.tum import camera_to_world, match_times, read_known_poses, read_list
 from ttt3r.data.sequences.clip import DepthFiles
 
 POLICY = CropToPatches(64)
@@ -17,8 +17,8 @@ POLICY = CropToPatches(64)
 def test_association_equals_the_recorded_one(shared):
     folder = shared / "golden_eval" / "sampling"
     times, files = read_list(folder / "tum_rgb.txt")
-    pose_times, poses = read_trajectory(folder / "tum_groundtruth.txt")
-    pairs = associate(times, pose_times)
+    pose_times, poses = read_known_poses(folder / "tum_groundtruth.txt")
+    pairs = match_times(times, pose_times)
     for cap, expected in json.loads((folder / "expected.json").read_text())["tum"].items():
         taken = pairs[: int(cap)]
         assert [files[i].name for i, _ in taken] == expected["rgb_files"]
@@ -43,15 +43,15 @@ def naive(first, second, gap):
 def test_association_equals_the_naive_one(seed):
     random = np.random.default_rng(seed)
     first, second = random.uniform(0, 2, 60), random.uniform(0, 2, 90)
-    pairs = associate(first, second)
+    pairs = match_times(first, second)
     assert pairs.tolist() == [list(pair) for pair in naive(first, second, 0.02)]
     assert len(set(pairs[:, 0])) == len(set(pairs[:, 1])) == len(pairs)
 
 
 def test_association_with_nothing():
-    assert associate(np.zeros(0), np.arange(3.0)).shape == (0, 2)
-    assert associate(np.arange(3.0), np.zeros(0)).shape == (0, 2)
-    assert associate(np.array([0.0]), np.array([0.02])).shape == (0, 2)  # the limit itself is too far
+    assert match_times(np.zeros(0), np.arange(3.0)).shape == (0, 2)
+    assert match_times(np.arange(3.0), np.zeros(0)).shape == (0, 2)
+    assert match_times(np.array([0.0]), np.array([0.02])).shape == (0, 2)  # the limit itself is too far
 
 
 def test_quaternions_become_the_rotations_of_scipy():

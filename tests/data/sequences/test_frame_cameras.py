@@ -17,7 +17,7 @@ from ttt3r.data.readers.sintel import SINTEL
 from ttt3r.data.sequences.clip import FrameCamera
 from ttt3r.data.sequences.dataset import find_sequences
 from ttt3r.data.sequences.layout import Place
-from ttt3r.evaluation.tasks.base import Moment
+from ttt3r.evaluation.tasks.base import FrameResult
 from ttt3r.evaluation.tasks.points import _true_points
 
 POLICY = CropToPatches(64)
@@ -70,9 +70,9 @@ def world_points(clip: Clip, index: int) -> np.ndarray:
     """The true points of a frame as the measures of points get them."""
     assert clip.camera_to_world is not None
     frame = list(clip.source)[index]
-    moment = object.__new__(Moment)  # nothing was predicted
-    moment.__dict__.update(clip=clip, item=frame, camera_to_world=clip.camera_to_world[index])
-    points, error = _true_points(moment, tuple(frame.image.shape[2:]))
+    result = object.__new__(FrameResult)  # nothing was predicted
+    result.__dict__.update(clip=clip, item=frame, camera_to_world=clip.camera_to_world[index])
+    points, error = _true_points(result, tuple(frame.image.shape[2:]))
     assert error == ""
     return points
 

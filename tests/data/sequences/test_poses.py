@@ -9,9 +9,9 @@ from ttt3r.data.sequences.poses import (
     from_opengl,
     inverse,
     read_cam,
+    read_known_poses,
     read_matrix_blocks,
     read_matrix_rows,
-    read_trajectory,
 )
 
 
@@ -59,7 +59,7 @@ def test_cameras_of_sintel(recorded):
 @pytest.mark.shared
 def test_trajectories_of_tum(recorded):
     folder, expected = recorded
-    times, poses = read_trajectory(folder / "tum_groundtruth.txt")
+    times, poses = read_known_poses(folder / "tum_groundtruth.txt")
     quaternions = np.array(expected["tum_groundtruth.txt"]["traj_xyz_wxyz"])
     quaternions[:, 3:] /= np.linalg.norm(quaternions[:, 3:], axis=1, keepdims=True)  # the file has four digits
     same_poses(xyz_wxyz(poses), quaternions, 1e-9)

@@ -14,7 +14,7 @@ from ttt3r.data import DATASETS, SELECTIONS, CropToPatches, FrameSelection, Prob
 from ttt3r.data.readers.tum import read_list
 from ttt3r.data.sequences.depth import DepthFiles
 from ttt3r.data.sequences.pairing import ByNumber, ByRank, ByTime
-from ttt3r.data.sequences.poses import read_trajectory
+from ttt3r.data.sequences.poses import read_known_poses
 from ttt3r.data.sequences.recording import Files, Poses, Recording
 
 POLICY = CropToPatches(64)
@@ -52,7 +52,7 @@ def sampling(shared):
 def test_tum_takes_what_the_published_script_took(shared, sampling):
     folder = shared / "golden_eval/sampling"
     times, files = read_list(folder / "tum_rgb.txt")
-    pose_times, poses = read_trajectory(folder / "tum_groundtruth.txt")
+    pose_times, poses = read_known_poses(folder / "tum_groundtruth.txt")
     whole = replace(recording([]), images=Files(tuple(files), times), poses=Poses(poses, pose_times), pairing=ByTime())
     for cap, expected in sampling["tum"].items():
         records, findings = SELECTIONS[f"tum/{cap}"].of(whole)

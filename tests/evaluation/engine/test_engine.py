@@ -18,7 +18,7 @@ from ttt3r.data.procedural.presets import NANO_WORLD
 from ttt3r.evaluation.engine.compare import compare
 from ttt3r.evaluation.engine.contenders import Contender
 from ttt3r.evaluation.engine.evaluator import Evaluation, evaluate
-from ttt3r.evaluation.engine.loop import Lane, Observer, Shown, run_pass
+from ttt3r.evaluation.engine.loop import Observer, RuleRun, Shown, run_pass
 from ttt3r.evaluation.engine.passes import AHEAD, clip_frames
 from ttt3r.evaluation.engine.sources import ProceduralWorlds
 from ttt3r.evaluation.protocols.base import Protocol
@@ -160,8 +160,8 @@ def test_a_rule_that_fails_costs_itself_only_on_worlds(network, what, status):
     )
     assert np.isfinite(study.asked[0].explained("spoiler")).all()
     assert np.isnan(study.asked[1].explained("spoiler")).all()
-    assert study.books["spoiler"][0].gain_mean == 0.5
-    assert math.isnan(study.books["spoiler"][1].gain_mean)
+    assert study.gain_summaries["spoiler"][0].gain_mean == 0.5
+    assert math.isnan(study.gain_summaries["spoiler"][1].gain_mean)
     rows = [row for unit in units_of(study, {}, {}) for row in unit.rows if row.rule == "spoiler" and row.length == 5]
     assert {(row.status, row.note) for row in rows} == {(status, study.stopped["spoiler"].note)}
 
@@ -263,9 +263,9 @@ def test_images_may_change_their_size_amid_a_chunk(network):
     images = [
         torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(i)) * 2 - 1 for i, size in enumerate(sizes)
     ]
-    lanes = {name: Lane(rule, None, Gains()) for name, rule in some("cut3r", "ttt3r").items()}
-    done = run_pass(network, lanes, (Image(image) for image in images), Outputs.CAMERA, chunk=4)
+    runs = {name: RuleRun(rule, None, Gains()) for name, rule in some("cut3r", "ttt3r").items()}
+    done = run_pass(network, runs, (Image(image) for image in images), Outputs.CAMERA, chunk=4)
     assert done.available == len(images)
-    assert [lane.frames for lane in lanes.values()] == [len(images)] * 2
+    assert [run.frames for run in runs.values()] == [len(images)] * 2
     steps = rollout(Reconstructor(network, RULES["ttt3r"]()), images, outputs=Outputs.CAMERA)
-    assert lanes["ttt3r"].kept.gains == pytest.approx([float(step.gain.mean()) for step in steps], rel=1e-4)
+    assert runs["ttt3r"].kept.gains == pytest.approx([float(step.gain.mean()) for step in steps], rel=1e-4)

@@ -1,4 +1,4 @@
-"""The books of a rule: against closed forms, explicit weights, and everything kept and computed at once."""
+"""Gain accounting of a rule: against closed forms, explicit weights, and everything kept and computed at once."""
 
 import math
 
@@ -67,7 +67,7 @@ def test_the_age_of_a_memory_in_closed_form(network, rule, age):
 
 def test_the_age_of_a_constant_goes_to_its_limit(network):
     _, accounts = run(network, ConstantRate(0.5), images(30))
-    assert accounts[-1].moment.memory_age == pytest.approx((1 - 0.5) / 0.5, abs=1e-5)
+    assert accounts[-1].last_frame.memory_age == pytest.approx((1 - 0.5) / 0.5, abs=1e-5)
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -99,7 +99,7 @@ def test_a_gate_against_everything_at_once(network, batch):
         weights = [weight * (1 - gain) for weight in weights] + [gain]
     age = torch.stack([weight * (5 - k) for k, weight in enumerate(weights)]).sum(dim=0)
     assert found.memory_age == pytest.approx(float(age.mean()), rel=1e-5)
-    last = accounts[-1].moment
+    last = accounts[-1].last_frame
     assert (last.low, last.high) == pytest.approx(tuple(np.quantile(gains[-1].numpy(), [0.1, 0.9])), rel=1e-5)
 
 
@@ -116,11 +116,11 @@ def test_what_the_rule_does_not_decide_is_not_counted(network):
     frames[2] = Frame(frames[2].image, write=False)
     frames[4] = Frame(frames[4].image, reset=True)
     _, accounts = run(network, ConstantRate(0.25), frames)
-    moments = [account.moment for account in accounts]
-    assert [round(moment.gain, 6) for moment in moments if not math.isnan(moment.gain)] == [0.25] * 4
-    assert [moment.frame for moment in moments if math.isnan(moment.gain)] == [0, 2, 4]
-    assert moments[2].memory_age == pytest.approx(moments[1].memory_age + 1)  # time passes all the same
-    assert moments[4].memory_age == 0
+    frame_gains = [account.last_frame for account in accounts]
+    assert [round(frame_gain.gain, 6) for frame_gain in frame_gains if not math.isnan(frame_gain.gain)] == [0.25] * 4
+    assert [frame_gain.frame for frame_gain in frame_gains if math.isnan(frame_gain.gain)] == [0, 2, 4]
+    assert frame_gains[2].memory_age == pytest.approx(frame_gains[1].memory_age + 1)  # time passes all the same
+    assert frame_gains[4].memory_age == 0
     assert accounts[-1].summary.gain_std < 1e-6
 
 
@@ -141,7 +141,7 @@ def test_a_chunk_that_ends_starts_a_new_memory_and_its_last_gain_counts(network)
     gains = torch.stack([step.gain for step in steps[1:]])
     assert accounts[-1].summary.frames == 8
     assert accounts[-1].summary.gain_mean == pytest.approx(float(gains.mean()), rel=1e-6)
-    ages = [account.moment.memory_age for account in accounts]
+    ages = [account.last_frame.memory_age for account in accounts]
     assert [index for index, age in enumerate(ages) if age == 0] == [3, 7]
     assert accounts[-1].summary.states == 6
 
@@ -173,7 +173,7 @@ def test_a_zero_state_and_gains_beyond_one():
         account = account.including(Step(index, Reconstruction(), memory, torch.full((1, 2, 1), 1.5), zero))
     assert account.summary.gain_mean == 1.5
     assert account.summary.norm_ratio == 0
-    assert account.moment.memory_age == pytest.approx(-0.5 * 0.5)  # formal: the old has a negative share
+    assert account.last_frame.memory_age == pytest.approx(-0.5 * 0.5)  # formal: the old has a negative share
 
 
 def test_books_of_a_channel_gain(network):
@@ -186,7 +186,7 @@ def test_books_of_a_channel_gain(network):
     _, accounts = run(network, Channels(), images(4))
     spread = torch.linspace(0, 1, 32).double().std(unbiased=False)
     assert accounts[-1].summary.gain_std_tokens == pytest.approx(float(spread), rel=1e-5)
-    assert accounts[-1].moment.low == pytest.approx(0.5)
+    assert accounts[-1].last_frame.low == pytest.approx(0.5)
 
 
 def test_an_account_is_immutable_and_of_constant_size(network):

@@ -8,7 +8,7 @@ import torch
 import torch.distributed
 from torch.multiprocessing.spawn import start_processes
 
-from ttt3r.evaluation.measures.base import Lack, Measure, Measurement, measurement
+from ttt3r.evaluation.measures.base import Measure, Measurement, Missing, measurement
 from ttt3r.evaluation.measures.torchmetrics import SequenceMetric
 from ttt3r.evaluation.results.rows import Status
 
@@ -24,7 +24,7 @@ class Digits(Measure[float]):
         return ("third", "digits")
 
     def __call__(self, sample: float) -> Measurement:
-        third = sample / 3 if sample else Lack(Status.DEGENERATE, "it is 0")
+        third = sample / 3 if sample else Missing(Status.DEGENERATE, "it is 0")
         return measurement({"third": third, "digits": float(len(f"{sample:g}"))}, frames=int(sample))
 
 

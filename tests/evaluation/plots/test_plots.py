@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 from ttt3r import geometry
-from ttt3r.evaluation.measures.gains import GainMoment
+from ttt3r.evaluation.measures.gains import FrameGain
 from ttt3r.evaluation.plots.cloud_image import BACKGROUND, View, shaded_image
 from ttt3r.evaluation.plots.palette import rule_styles
 from ttt3r.evaluation.plots.plots import legend_below, new_figure, plot_gains, plot_point_cloud, plot_trajectories
@@ -105,7 +105,7 @@ def test_a_view_contains_the_cloud_upright():
 @pytest.mark.parametrize("rules", [1, 10])
 def test_gains_are_drawn(tmp_path, rules):
     pytest.importorskip("matplotlib")
-    moments = [GainMoment(0)] + [GainMoment(t, 0.3, 0.1, 0.2, 0.4, t / 2, 0.1, 0.1, 0.9) for t in range(1, 9)]
+    frame_gains = [FrameGain(0)] + [FrameGain(t, 0.3, 0.1, 0.2, 0.4, t / 2, 0.1, 0.1, 0.9) for t in range(1, 9)]
     names = [
         "cut3r",
         "ttt3r",
@@ -118,7 +118,7 @@ def test_gains_are_drawn(tmp_path, rules):
         "cut3r@8",
         "constant:rate=0.1",
     ]
-    plot_gains(tmp_path / "g.png", {name: moments for name in names[:rules]})
+    plot_gains(tmp_path / "g.png", {name: frame_gains for name in names[:rules]})
     pixels = _pixels(tmp_path / "g.png")
     color = {1: [0x00, 0x72, 0xB2], 10: [0x00, 0x9E, 0x73]}[rules]  # of cut3r, and of the last one
     assert pixels.shape[1] > 1000
@@ -132,7 +132,7 @@ def pattern(line):
 
 def test_gains_of_a_stream_of_one_frame_are_drawn(tmp_path):
     pytest.importorskip("matplotlib")
-    plot_gains(tmp_path / "g.png", {"a": [GainMoment(0)]})
+    plot_gains(tmp_path / "g.png", {"a": [FrameGain(0)]})
     assert (tmp_path / "g.png").is_file()
 
 

@@ -20,9 +20,9 @@ from ttt3r.evaluation.worlds.forgetting import (
     NOTHING_SEEN,
     SCENE_AVERAGE,
     RecallScores,
+    ask_recall,
     frames_since_seen,
     questions_after,
-    recall,
     with_controls,
 )
 from ttt3r.evaluation.worlds.plots import recall_intervals
@@ -62,7 +62,7 @@ def some(*names):
 
 
 def test_scores_are_those_of_a_plain_run(network, truth):
-    scores, books = score_worlds(network, some("cut3r", "ttt3r"), truth, [2, 12])
+    scores, summaries = score_worlds(network, some("cut3r", "ttt3r"), truth, [2, 12])
     steps = list(rollout(Reconstructor(network, RULES["ttt3r"]()), (Frame(image=i) for i in truth.image[:12])))
     cameras = torch.stack([camera for step in steps if (camera := step.reconstruction.camera_to_world) is not None])
     errors = rotation_degrees(cameras, truth.camera_to_world[:12])
@@ -72,7 +72,7 @@ def test_scores_are_those_of_a_plain_run(network, truth):
     np.testing.assert_allclose(scores.rotation_degrees[NO_MOTION][1], still.numpy(), rtol=1e-4)
     gains = torch.stack([step.gain.mean(dim=(1, 2)) for step in steps[1:]]).mean(dim=0)
     np.testing.assert_allclose(scores.gain["ttt3r"][1], gains.detach().numpy(), rtol=1e-4)
-    assert books["ttt3r"][1].gain_mean == pytest.approx(float(gains.mean()), rel=1e-4)
+    assert summaries["ttt3r"][1].gain_mean == pytest.approx(float(gains.mean()), rel=1e-4)
     assert scores.gain["cut3r"] == pytest.approx(1)
 
 
@@ -128,7 +128,7 @@ def test_answers_equal_single_questions_and_controls_know_another_world(network,
     *_, last = rollout(model, (Frame(image=image) for image in truth.image[:5]))
     everyone = with_controls(network, {"cut3r": last.memory})
     assert list(everyone) == ["cut3r", ANOTHER_SCENE, NOTHING_SEEN]
-    scores = recall(network, everyone, truth, 5, [1, 4])
+    scores = ask_recall(network, everyone, truth, 5, [1, 4])
     with torch.no_grad():
         answer = model.query(last.memory, truth.ray_map[1])
     image = truth.image[1].permute(0, 2, 3, 1)
@@ -154,8 +154,8 @@ def test_a_restarted_memory_is_asked_as_one_that_began_there(network, frames, re
     model = Reconstructor(network, RULES["ttt3r"]())
     *_, last = rollout(model, (Frame(image=image) for image in truth.image[:frames]), reset_every=reset)
     *_, alone = rollout(model, (Frame(image=image) for image in truth.image[began:frames]))
-    found = recall(network, with_controls(network, {"ttt3r": last.memory}), truth, frames, range(began, frames))
-    expected = recall(network, {"ttt3r": alone.memory}, cut, frames - began, range(frames - began))
+    found = ask_recall(network, with_controls(network, {"ttt3r": last.memory}), truth, frames, range(began, frames))
+    expected = ask_recall(network, {"ttt3r": alone.memory}, cut, frames - began, range(frames - began))
     np.testing.assert_allclose(found.color_error["ttt3r"], expected.color_error["ttt3r"], rtol=1e-3, atol=1e-5)
     np.testing.assert_array_equal(found.unseen, expected.unseen)
     with torch.no_grad():  # points, by hand: moved into the first view's world, in its unit
@@ -175,7 +175,7 @@ def test_recall_after_resets_of_the_bundled_network():
     model = Reconstructor(ttt3r.load_network("nano"), RULES["ttt3r"]())
     truth = ClipTruth.of(sample_clips(NANO_WORLD, batch=16, frames=60, seed=HELD_OUT_SEED))
     *_, last = rollout(model, (Frame(image=image) for image in truth.image), reset_every=8, outputs=Outputs.CAMERA)
-    asked = recall(model.network, {"ttt3r@8": last.memory}, truth, 60, [59, 57, 56, 55])
+    asked = ask_recall(model.network, {"ttt3r@8": last.memory}, truth, 60, [59, 57, 56, 55])
     found = 1 - asked.color_error["ttt3r@8"].sum(axis=1) / asked.variance.sum(axis=1)
     assert found == pytest.approx([0.51, 0.30, 0.15, 0.03], abs=0.012)
 

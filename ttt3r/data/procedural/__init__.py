@@ -1,6 +1,6 @@
 """The procedural world: furnished houses, made from a seed on the fly, with exact depth, points and cameras."""
 
-from ttt3r.data.procedural.cameras import Cameras as Cameras
+from ttt3r.data.procedural.cameras import RenderCameras as RenderCameras
 from ttt3r.data.procedural.cameras import sample_cameras as sample_cameras
 from ttt3r.data.procedural.clips import ClipBatch as ClipBatch
 from ttt3r.data.procedural.clips import sample_clips as sample_clips
@@ -9,7 +9,7 @@ from ttt3r.data.procedural.config import Lights as Lights
 from ttt3r.data.procedural.config import Textures as Textures
 from ttt3r.data.procedural.config import WorldConfig as WorldConfig
 from ttt3r.data.procedural.normals import render_normals as render_normals
-from ttt3r.data.procedural.paths import CameraPath as CameraPath
+from ttt3r.data.procedural.paths import CameraMotion as CameraMotion
 from ttt3r.data.procedural.paths import Corridor as Corridor
 from ttt3r.data.procedural.paths import Handheld as Handheld
 from ttt3r.data.procedural.paths import LookAround as LookAround
@@ -28,7 +28,12 @@ from ttt3r.data.procedural.scenes import Scenes as Scenes
 from ttt3r.data.procedural.scenes import sample_scenes as sample_scenes
 from ttt3r.data.procedural.truth import ClipTruth as ClipTruth
 
+# The names that these had before; kept for code that was written then.
+CameraPath = CameraMotion
+Cameras = RenderCameras
 __all__ = [
+    "CameraMotion",
+    "RenderCameras",
     "CameraPath",
     "Cameras",
     "ClipBatch",

@@ -15,7 +15,7 @@ from ttt3r.geometry import default_principal_point, intrinsics_matrix, rigid
 
 
 @dataclass(frozen=True)
-class Cameras:
+class RenderCameras:
     """Views to be rendered.
 
     Args:
@@ -28,16 +28,16 @@ class Cameras:
     intrinsics: Float[Tensor, "batch 3 3"]
     movers: Float[Tensor, "frame batch mover 3"]
 
-    def to(self, device: torch.device | str) -> "Cameras":
+    def to(self, device: torch.device | str) -> "RenderCameras":
         """On another device."""
         return tree.to(self, device)
 
-    def select(self, frames: slice) -> "Cameras":
+    def select(self, frames: slice) -> "RenderCameras":
         """Some of the frames."""
         return replace(self, camera_to_world=self.camera_to_world[frames], movers=self.movers[frames])
 
 
-def sample_cameras(scenes: Scenes, config: WorldConfig, frames: int) -> Cameras:
+def sample_cameras(scenes: Scenes, config: WorldConfig, frames: int) -> RenderCameras:
     """The cameras of the path in the configuration. The first frames are the same at any number of frames.
 
     Raises:
@@ -58,7 +58,7 @@ def sample_cameras(scenes: Scenes, config: WorldConfig, frames: int) -> Cameras:
     focal = config.width / 2 / torch.tan(torch.deg2rad(view) / 2)
     intrinsics = intrinsics_matrix(focal, default_principal_point(config.height, config.width))
     poses = rigid(_rotation(motion.angles), motion.position)
-    cameras = Cameras(poses.float(), intrinsics.float(), _movers(scenes, frames).float())
+    cameras = RenderCameras(poses.float(), intrinsics.float(), _movers(scenes, frames).float())
     return cameras.to(scenes.device)
 
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ttt3r.data.procedural.cameras import Cameras, sample_cameras
+from ttt3r.data.procedural.cameras import RenderCameras, sample_cameras
 from ttt3r.data.procedural.config import WorldConfig
 from ttt3r.data.procedural.rendering import render
 from ttt3r.data.procedural.scenes import Scenes, sample_scenes
@@ -117,7 +117,7 @@ def stream_clips(
         yield _film(config, scenes, cameras.select(slice(start, start + chunk)))
 
 
-def _film(config: WorldConfig, scenes: Scenes, cameras: Cameras) -> ClipBatch:
+def _film(config: WorldConfig, scenes: Scenes, cameras: RenderCameras) -> ClipBatch:
     seen = render(scenes, cameras, (config.height, config.width), config.supersample)
     moving = seen.moving if config.moving else None
     return ClipBatch(seen.image, seen.depth, cameras.camera_to_world, cameras.intrinsics, moving)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 
 from ttt3r.data.procedural.motion import Range, check_range
-from ttt3r.data.procedural.paths import CameraPath, Walk
+from ttt3r.data.procedural.paths import CameraMotion, Walk
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class WorldConfig:
 
     width: int = 64
     height: int = 48
-    path: CameraPath = Walk()
+    path: CameraMotion = Walk()
     rooms: tuple[int, int] = (1, 3)
     solids: tuple[int, int] = (2, 8)
     textures: Textures = Textures()
@@ -129,7 +129,7 @@ class WorldConfig:
     patch: int = 16
 
     def __post_init__(self) -> None:
-        kinds = {"path": CameraPath, "textures": Textures, "lights": Lights}
+        kinds = {"path": CameraMotion, "textures": Textures, "lights": Lights}
         for name, kind in kinds.items():
             given = getattr(self, name)
             if not isinstance(given, kind):

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ttt3r.data.procedural.cameras import Cameras
+from ttt3r.data.procedural.cameras import RenderCameras
 from ttt3r.data.procedural.casting import Bundle
 from ttt3r.data.procedural.scenes import FACES, Scenes, Solids
 
@@ -97,7 +97,9 @@ def _shapes(
     return torch.cat([solids.center, solids.half, solids.turn, flags, rows[..., None]], dim=-1)
 
 
-def gather_views(scenes: Scenes, store: Stock, cameras: Cameras, start: int, stop: int, size: tuple[int, int]) -> Views:
+def gather_views(
+    scenes: Scenes, store: Stock, cameras: RenderCameras, start: int, stop: int, size: tuple[int, int]
+) -> Views:
     """Views number `start` to `stop` of all frames and houses; the house counts faster."""
     number = torch.arange(start, stop, device=scenes.device)
     scene, frame = number % scenes.batch, number // scenes.batch

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ttt3r.data.procedural.cameras import Cameras
+from ttt3r.data.procedural.cameras import RenderCameras
 from ttt3r.data.procedural.casting import cast
 from ttt3r.data.procedural.gathering import gather_views, stock
 from ttt3r.data.procedural.rendering import CPU_RAYS, Canvas
@@ -14,7 +14,7 @@ from ttt3r.data.procedural.shading import hits_of
 
 @torch.no_grad()
 def render_normals(
-    scenes: Scenes, cameras: Cameras, size: tuple[int, int]
+    scenes: Scenes, cameras: RenderCameras, size: tuple[int, int]
 ) -> Float[Tensor, "frame batch height width xyz=3"]:
     """Unit normals of what the centre of each pixel sees, in the camera's frame, towards the camera.
 

@@ -28,7 +28,7 @@ from ttt3r.data.procedural.motion import (
 from ttt3r.data.procedural.tracks import heading
 
 
-class CameraPath(ABC):
+class CameraMotion(ABC):
     """A kind of camera motion."""
 
     @property
@@ -36,7 +36,7 @@ class CameraPath(ABC):
         """Whether the house should be a corridor: narrow rooms in a row."""
         return False
 
-    def parts(self) -> tuple[tuple["CameraPath", float], ...]:
+    def parts(self) -> tuple[tuple["CameraMotion", float], ...]:
         """The plain paths that this one is mixed of, with their weights."""
         return ((self, 1.0),)
 
@@ -46,7 +46,7 @@ class CameraPath(ABC):
 
 
 @dataclass(frozen=True)
-class Walk(CameraPath):
+class Walk(CameraMotion):
     """Through rooms and doors, looking about; turns back after some metres, so that places are seen again.
 
     Args:
@@ -79,7 +79,7 @@ class Walk(CameraPath):
 
 
 @dataclass(frozen=True)
-class Corridor(CameraPath):
+class Corridor(CameraMotion):
     """Along a row of narrow rooms, from end to end and back, looking mostly ahead. Settings as in `Walk`."""
 
     speed: Range = (0.15, 0.4)
@@ -103,7 +103,7 @@ class Corridor(CameraPath):
 
 
 @dataclass(frozen=True)
-class Loop(CameraPath):
+class Loop(CameraMotion):
     """Laps around the largest room, looking ahead and to a side: every lap sees the same again. Settings as in `Walk`."""
 
     speed: Range = (0.1, 0.4)
@@ -122,7 +122,7 @@ class Loop(CameraPath):
 
 
 @dataclass(frozen=True)
-class Orbit(CameraPath):
+class Orbit(CameraMotion):
     """Around the middle of the largest room, looking at it. Settings as in `Walk`."""
 
     speed: Range = (0.1, 0.4)
@@ -140,7 +140,7 @@ class Orbit(CameraPath):
 
 
 @dataclass(frozen=True)
-class LookAround(CameraPath):
+class LookAround(CameraMotion):
     """Full turns with reversals, on the spot or nearly so.
 
     Args:
@@ -166,7 +166,7 @@ class LookAround(CameraPath):
 
 
 @dataclass(frozen=True)
-class Handheld(CameraPath):
+class Handheld(CameraMotion):
     """Another path with the tremor of a hand.
 
     Args:
@@ -175,7 +175,7 @@ class Handheld(CameraPath):
         tilt: size of the tremor of the angles, degrees.
     """
 
-    path: CameraPath
+    path: CameraMotion
     shift: float = 0.015
     tilt: float = 1.0
 
@@ -192,7 +192,7 @@ class Handheld(CameraPath):
         """As the path underneath."""
         return self.path.narrow
 
-    def parts(self) -> tuple[tuple[CameraPath, float], ...]:
+    def parts(self) -> tuple[tuple[CameraMotion, float], ...]:
         """The parts of the path underneath, each with the tremor."""
         if self.path.parts() == ((self.path, 1.0),):
             return ((self, 1.0),)
@@ -207,17 +207,17 @@ class Handheld(CameraPath):
 
 
 @dataclass(frozen=True, init=False)
-class Mixture(CameraPath):
+class Mixture(CameraMotion):
     """Each world takes one of several paths: `Mixture((Walk(), 2), (Orbit(), 1))`, with weights of any sum."""
 
-    choices: tuple[tuple[CameraPath, float], ...]
+    choices: tuple[tuple[CameraMotion, float], ...]
 
-    def __init__(self, *choices: tuple[CameraPath, float]) -> None:
+    def __init__(self, *choices: tuple[CameraMotion, float]) -> None:
         if not choices or any(weight <= 0 for _, weight in choices):
             raise ValueError(f"a mixture needs pairs (path, weight) with positive weights, got {choices}")
         object.__setattr__(self, "choices", choices)
 
-    def parts(self) -> tuple[tuple[CameraPath, float], ...]:
+    def parts(self) -> tuple[tuple[CameraMotion, float], ...]:
         """The paths, and those that they are mixed of, with their weights."""
         return tuple((part, weight * share) for path, weight in self.choices for part, share in path.parts())
 

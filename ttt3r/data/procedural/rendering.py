@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ttt3r.data.procedural.cameras import Cameras
+from ttt3r.data.procedural.cameras import RenderCameras
 from ttt3r.data.procedural.casting import Rays, cast
 from ttt3r.data.procedural.gathering import Stock, Views, gather_views, stock
 from ttt3r.data.procedural.scenes import Scenes
@@ -74,7 +74,7 @@ class Job:
 
     scenes: Scenes
     store: Stock
-    cameras: Cameras
+    cameras: RenderCameras
     size: tuple[int, int]
     supersample: int
     film: Film
@@ -94,7 +94,7 @@ class Job:
             self.film.moving[views, pixels] = moving
 
 
-def render(scenes: Scenes, cameras: Cameras, size: tuple[int, int], supersample: int = 1) -> Rendering:
+def render(scenes: Scenes, cameras: RenderCameras, size: tuple[int, int], supersample: int = 1) -> Rendering:
     """What these cameras see in these houses.
 
     Args:

@@ -12,7 +12,7 @@ from pathlib import Path
 import ttt3r.data.readers.tum as tum
 from ttt3r.data.checks.findings import Finding, Problem, Severity
 from ttt3r.data.sequences.layout import Identity, Layout
-from ttt3r.data.sequences.poses import pinhole, read_intrinsics
+from ttt3r.data.sequences.poses import pinhole, read_camera_matrix
 from ttt3r.data.sequences.recording import Recording
 
 _INTRINSICS = pinhole(
@@ -37,7 +37,7 @@ def read(folder: Path) -> Recording:
     Raises:
         ValueError: if `rgb.txt` is malformed.
     """
-    K, recording = read_intrinsics(folder), tum.read(folder)
+    K, recording = read_camera_matrix(folder), tum.read(folder)
     findings = (*recording.findings, *_unlisted(folder, recording))
     return replace(recording, intrinsics=_INTRINSICS if K is None else K, findings=findings)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from ttt3r.data.frames.files import ImageFiles
 from ttt3r.data.sequences.depth import DepthFiles
 from ttt3r.data.sequences.layout import Identity, Layout, holds, image_files, numbered
-from ttt3r.data.sequences.poses import pinhole, read_intrinsics
+from ttt3r.data.sequences.poses import pinhole, read_camera_matrix
 from ttt3r.data.sequences.recording import Recording
 
 _RATE = 30.0
@@ -41,7 +41,7 @@ def read(folder: Path) -> Recording:
         ValueError: if `camera-intrinsics.txt` is there and no 3x3 matrix.
     """
     identity = identify(folder)
-    K = read_intrinsics(folder)
+    K = read_camera_matrix(folder)
     return Recording(
         identity.sequence,
         identity.scene,

@@ -47,7 +47,7 @@ from ttt3r.data.sequences.pairing import ByNumber, ByTime, Pairing
 from ttt3r.data.sequences.poses import (
     camera_to_world,
     check_quaternions,
-    read_intrinsics,
+    read_camera_matrix,
     read_matrix_rows,
     read_numbers,
     read_trajectory_rows,
@@ -95,7 +95,7 @@ def read(folder: Path) -> Recording:
 def _read(folder: Path) -> Recording:
     identity = named_after_folder(folder)
     empty = Recording(identity.sequence, identity.scene, Files(), partial(DepthFiles, per_metre=1000.0))
-    K, depths_of = read_intrinsics(folder), partial(_depths, folder)
+    K, depths_of = read_camera_matrix(folder), partial(_depths, folder)
     if transforms_json.files_of(folder):
         return recording(empty, transforms_json.read_images(folder), K, depths_of)
     models = colmap_model.find_models(folder)

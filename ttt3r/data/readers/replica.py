@@ -27,7 +27,7 @@ from ttt3r.data.sequences.layout import (
     numbered,
     read_or_tell,
 )
-from ttt3r.data.sequences.poses import pinhole, read_intrinsics, read_matrix_rows
+from ttt3r.data.sequences.poses import pinhole, read_camera_matrix, read_matrix_rows
 from ttt3r.data.sequences.recording import Poses, Recording
 from ttt3r.files import read_text
 
@@ -53,7 +53,7 @@ def read(folder: Path) -> Recording:
     path = next((place / "cam_params.json" for place in (folder, folder.resolve().parent) if _has(place)), None)
     usual = (_CAMERA, _PER_METRE)
     (K, per_metre), no_camera = (usual, []) if path is None else read_or_tell(path, _read_camera, usual)
-    own = read_intrinsics(folder)
+    own = read_camera_matrix(folder)
     identity = named_after_folder(folder)
     return Recording(
         identity.sequence,

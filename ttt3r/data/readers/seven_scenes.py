@@ -18,7 +18,7 @@ from ttt3r.data.checks.findings import Finding, Problem, Severity
 from ttt3r.data.frames.files import ImageFiles
 from ttt3r.data.sequences.depth import DepthFiles
 from ttt3r.data.sequences.layout import Identity, Layout, holds, image_files, numbered, pose_files
-from ttt3r.data.sequences.poses import pinhole, read_intrinsics
+from ttt3r.data.sequences.poses import pinhole, read_camera_matrix
 from ttt3r.data.sequences.recording import Files, Recording
 
 _RATE = 30.0  # frames per second of the Kinect; the benchmark gives no times
@@ -53,7 +53,7 @@ def read(folder: Path) -> Recording:
     poses, findings = pose_files(listed)
     findings += _without_image(colors, listed)
     projected = numbered(folder, _PROJECTED)
-    K = read_intrinsics(folder)
+    K = read_camera_matrix(folder)
     if K is None:
         K = _COLOR_CAMERA if len(projected) else _DEPTH_CAMERA
     identity = identify(folder)

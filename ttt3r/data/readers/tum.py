@@ -21,18 +21,18 @@ from ttt3r.data.sequences.depth import DepthFiles
 from ttt3r.data.sequences.layout import Layout, image_files, named_after_folder, present
 from ttt3r.data.sequences.pairing import MAX_GAP as MAX_GAP
 from ttt3r.data.sequences.pairing import ByTime
-from ttt3r.data.sequences.pairing import associate as associate
+from ttt3r.data.sequences.pairing import match_times as match_times
 from ttt3r.data.sequences.poses import (
     camera_to_world as camera_to_world,
 )
 from ttt3r.data.sequences.poses import (
     check_quaternions,
     pinhole,
-    read_intrinsics,
+    read_camera_matrix,
     read_lines,
     read_trajectory_rows,
 )
-from ttt3r.data.sequences.poses import read_trajectory as read_trajectory
+from ttt3r.data.sequences.poses import read_known_poses as read_known_poses
 from ttt3r.data.sequences.recording import Files, Poses, Recording
 
 _INTRINSICS = {  # of the three cameras of the benchmark; lens distortion is not undone
@@ -60,7 +60,7 @@ def _rows(path: Path) -> list[tuple[float, Path]]:
         raise ValueError(f"{path} must have rows of two entries, timestamp file ({error}); copy it again") from error
 
 
-def files_of(folder: Path, kind: str) -> Files:
+def files_of_kind(folder: Path, kind: str) -> Files:
     """The files that `KIND.txt` lists; without `rgb.txt`, those in the folder `KIND/`, called by their times; in order of time.
 
     Raises:
@@ -95,10 +95,10 @@ def read(folder: Path) -> Recording:
     Raises:
         ValueError: if `rgb.txt` is malformed.
     """
-    images, findings = present(files_of(folder, "rgb"), folder / "rgb.txt")
+    images, findings = present(files_of_kind(folder, "rgb"), folder / "rgb.txt")
     depths, poses = Files(), Poses()
     try:
-        depths, gone = present(files_of(folder, "depth"), folder / "depth.txt")
+        depths, gone = present(files_of_kind(folder, "depth"), folder / "depth.txt")
         findings += [*gone, *_unlisted_depth(folder, depths)]
     except ValueError as error:
         findings.append(unreadable(str(folder / "depth.txt"), error))
@@ -167,19 +167,19 @@ def images(folder: Path) -> ImageFiles:
         FileNotFoundError: if one of them is missing.
         ValueError: if a row is not `timestamp file`.
     """
-    return image_files(folder, files_of(folder, "rgb"))
+    return image_files(folder, files_of_kind(folder, "rgb"))
 
 
 def _intrinsics(folder: Path) -> Float[np.ndarray, "3 3"] | None:
     known = (K for camera, K in _INTRINSICS.items() if camera in folder.resolve().name)
-    return next(known, None) if not (folder / "camera-intrinsics.txt").is_file() else read_intrinsics(folder)
+    return next(known, None) if not (folder / "camera-intrinsics.txt").is_file() else read_camera_matrix(folder)
 
 
 def recognises(folder: Path) -> bool:
     """Whether there is an `rgb.txt`, or a folder `rgb/` beside a `groundtruth.txt`."""
     listed = (folder / "rgb.txt").is_file()
     return listed or (
-        (folder / "rgb").is_dir() and (folder / "groundtruth.txt").is_file() and len(files_of(folder, "rgb")) > 0
+        (folder / "rgb").is_dir() and (folder / "groundtruth.txt").is_file() and len(files_of_kind(folder, "rgb")) > 0
     )
 
 

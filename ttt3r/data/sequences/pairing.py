@@ -27,7 +27,7 @@ class Pairing(ABC):
 
 @dataclass(frozen=True)
 class ByTime(Pairing):
-    """Closer in time than `tolerance` seconds, one to one, the closest first; see `associate`."""
+    """Closer in time than `tolerance` seconds, one to one, the closest first; see `match_times`."""
 
     tolerance: float = MAX_GAP
 
@@ -40,7 +40,7 @@ class ByTime(Pairing):
         self, first: Float[np.ndarray, " first"], second: Float[np.ndarray, " second"]
     ) -> Int[np.ndarray, "pair 2"]:
         """Indices of the times that belong together."""
-        return associate(first, second, self.tolerance)
+        return match_times(first, second, self.tolerance)
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class ByRank(Pairing):
         return np.stack([rank, rank], axis=1)
 
 
-def associate(
+def match_times(
     first: Float[np.ndarray, " first"], second: Float[np.ndarray, " second"], max_gap: float = MAX_GAP
 ) -> Int[np.ndarray, "pair 2"]:
     """Pairs of indices of times that belong together: closer than `max_gap` seconds, each time used at most once.

@@ -39,7 +39,7 @@ def read_numbers(path: Path) -> Float[np.ndarray, "row column"]:
     return numbers
 
 
-def read_intrinsics(folder: Path) -> Float[np.ndarray, "3 3"] | None:
+def read_camera_matrix(folder: Path) -> Float[np.ndarray, "3 3"] | None:
     """The camera matrix in `camera-intrinsics.txt` of a sequence, if there is such a file.
 
     Raises:
@@ -91,7 +91,7 @@ def inverse(poses: Float[np.ndarray, "frame 4 4"]) -> Float[np.ndarray, "frame 4
     return invert_rigid(torch.from_numpy(poses)).numpy()
 
 
-def read_trajectory(path: Path) -> tuple[Float[np.ndarray, " pose"], Float[np.ndarray, "pose 4 4"]]:
+def read_known_poses(path: Path) -> tuple[Float[np.ndarray, " pose"], Float[np.ndarray, "pose 4 4"]]:
     """Times in seconds and camera_to_world of a trajectory file; rows that are not finite, or no rotation, are left out.
 
     Raises:

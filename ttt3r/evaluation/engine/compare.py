@@ -9,7 +9,7 @@ import numpy as np
 from ttt3r.data import Clip
 from ttt3r.evaluation.engine.comparison import Comparison, ComparisonRow
 from ttt3r.evaluation.engine.contenders import Contender, Resets, contenders_of
-from ttt3r.evaluation.engine.loop import Lane, Pass, run_pass
+from ttt3r.evaluation.engine.loop import Pass, RuleRun, run_pass
 from ttt3r.evaluation.engine.passes import ClipFrame, ClipRecord, clip_frames
 from ttt3r.evaluation.engine.prefixes import judge
 from ttt3r.evaluation.measures.depth import StrictDepth
@@ -24,10 +24,10 @@ from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.types import Step
 from ttt3r.update_rules.base import StateUpdateRule
 
-CAMERAS, GAINS = CameraTask((AlignedTrajectory(),)), GainTask()
-DEPTH = DepthTask((StrictDepth((("median", MedianScale()),)),), samples=10_000, single=True)
+CAMERA_TASK, GAIN_TASK = CameraTask((AlignedTrajectory(),)), GainTask()
+DEPTH_TASK = DepthTask((StrictDepth((("median", MedianScale()),)),), samples=10_000, single=True)
 
-OnSteps = Callable[[str, Mapping[str, Step]], None]
+OnClipSteps = Callable[[str, Mapping[str, Step]], None]
 """Called with the clip's name and the steps of each frame, for progress bars."""
 
 
@@ -40,7 +40,7 @@ def compare(
     reset_every: Resets = None,
     controls: bool = False,
     chunk: int = 1,
-    on_frame: OnSteps = lambda clip, steps: None,
+    on_frame: OnClipSteps = lambda clip, steps: None,
 ) -> Comparison:
     """Run all rules over each clip in one pass and judge them on prefixes of it: `evaluate`, in memory.
 
@@ -89,7 +89,7 @@ class _Run:
     clip: Clip
     lengths: tuple[int, ...] | None
     chunk: int
-    on_frame: OnSteps
+    on_frame: OnClipSteps
 
     def of(self, contenders: Sequence[Contender]) -> tuple[Comparison, list[Contender]]:
         """One pass of some rules, and the controls of the gates among them.
@@ -99,13 +99,13 @@ class _Run:
         """
         with ExitStack() as resources:
             kept = {who.label: _Kept.of(self.clip, resources) for who in contenders}
-            lanes = {who.label: Lane(who.rule, who.reset, kept[who.label].record) for who in contenders}
+            runs = {who.label: RuleRun(who.rule, who.reset, kept[who.label].record) for who in contenders}
             outputs = outputs_of([task for task, _ in kept[contenders[0].label].record.tasks])
             longest = None if self.lengths is None else max(self.lengths)
             frames, indices = clip_frames(self.network, self.clip, longest, outputs), list[int]()
             done = run_pass(
                 self.network,
-                lanes,
+                runs,
                 _noting(frames, indices),
                 outputs,
                 self.chunk,
@@ -113,7 +113,7 @@ class _Run:
             )
             done.demand_a_result()
             rows = [row for who in contenders for row in self._rows(who, done)]
-        whole = {who: kept[who.label] for who in contenders if lanes[who.label].stop is None}
+        whole = {who: kept[who.label] for who in contenders if runs[who.label].stop is None}
         assert self.clip.camera_to_world is not None  # compare has seen to it
         name = self.clip.name
         found = Comparison(
@@ -121,14 +121,14 @@ class _Run:
             {(name, who.label): np.stack(one.cameras.predicted) for who, one in whole.items()},
             {name: self.clip.camera_to_world[indices]},
             {name: self.clip.timestamps[indices]},
-            {(name, who.label): tuple(one.gains.moments) for who, one in whole.items()},
+            {(name, who.label): tuple(one.gains.frame_gains) for who, one in whole.items()},
         )
         return found, [control for who, one in whole.items() for control in one.control_of(who)]
 
     def _rows(self, who: Contender, done: Pass[ClipRecord]) -> list[ComparisonRow]:
         """A rule at every length that the clip has."""
         lengths = sorted({min(length, done.available) for length in self.lengths or [done.available]})
-        judged = judge(lengths, done.available, done.lanes[who.label])
+        judged = judge(lengths, done.available, done.runs[who.label])
         seconds = done.seconds.network / done.available
         return [
             ComparisonRow.of(
@@ -151,14 +151,14 @@ class _Kept:
 
     @classmethod
     def of(cls, clip: Clip, resources: ExitStack) -> "_Kept":
-        cameras, gains = CAMERAS.record(resources), GAINS.record(resources)
-        depth = () if clip.depth_files is None else ((DEPTH, DEPTH.record(resources)),)
-        return cls(cameras, gains, ClipRecord(((CAMERAS, cameras), (GAINS, gains), *depth)))
+        cameras, gains = CAMERA_TASK.record(resources), GAIN_TASK.record(resources)
+        depth = () if clip.depth_files is None else ((DEPTH_TASK, DEPTH_TASK.record(resources)),)
+        return cls(cameras, gains, ClipRecord(((CAMERA_TASK, cameras), (GAIN_TASK, gains), *depth)))
 
     def control_of(self, gate: Contender) -> list[Contender]:
         """The constant of equal mean gain, if the rule is a gate."""
-        books = self.gains.summaries[-1]
-        constant = equal_gain_constant(books.gain_mean, books.gain_std)
+        summary = self.gains.summaries[-1]
+        constant = equal_gain_constant(summary.gain_mean, summary.gain_std)
         return [] if constant is None else [gate.control(constant)]
 
 

@@ -1,4 +1,4 @@
-"""What a comparison of rules gives: the table, and the trajectories and books behind it."""
+"""What a comparison of rules gives: the table, and the trajectories and gains behind it."""
 
 import math
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ttt3r.evaluation.measures.base import Measured
-from ttt3r.evaluation.measures.gains import GainMoment
+from ttt3r.evaluation.measures.gains import FrameGain
 from ttt3r.files import write_sheet
 
 _SAME = (
@@ -45,7 +45,7 @@ class ComparisonRow:
         gain_std: likewise.
         gain_std_tokens: root of the mean variance within a frame.
         gain_std_frames: standard deviation of the frames' means.
-        memory_age: mean age of what the memory holds at the end, frames (see `GainMoment`).
+        memory_age: mean age of what the memory holds at the end, frames (see `FrameGain`).
         drift: |S_t - S_1| / |S_1| at the end.
         norm_ratio: |S_t| / |candidate_t|, mean over frames.
         control_of: the gate whose mean gain this constant has; empty for the rules that were asked for.
@@ -97,14 +97,14 @@ class Comparison:
         cameras: predicted `camera_to_world` of every frame, by (clip, rule); without rules that failed on the clip.
         truth: true `camera_to_world` of the same frames, by clip; not finite where it is unknown.
         timestamps: seconds, by clip.
-        gains: the books of every frame, likewise.
+        gains: the gain in every frame, likewise.
     """
 
     rows: tuple[ComparisonRow, ...]
     cameras: Mapping[tuple[str, str], Float[np.ndarray, "frame 4 4"]]
     truth: Mapping[str, Float[np.ndarray, "frame 4 4"]]
     timestamps: Mapping[str, Float[np.ndarray, " frame"]]
-    gains: Mapping[tuple[str, str], tuple[GainMoment, ...]] = field(default_factory=dict)
+    gains: Mapping[tuple[str, str], tuple[FrameGain, ...]] = field(default_factory=dict)
 
     def extended(self, other: "Comparison") -> "Comparison":
         """The same with further clips."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ttt3r.evaluation.engine.contenders import Contender
-from ttt3r.evaluation.engine.loop import Lane, run_pass
+from ttt3r.evaluation.engine.loop import RuleRun, run_pass
 from ttt3r.evaluation.engine.passes import ClipRecord, clip_frames
 from ttt3r.evaluation.engine.prefixes import judge, stopped
 from ttt3r.evaluation.engine.sharding import Shard
@@ -189,8 +189,8 @@ def evaluate_sequence(
 def control_of(result: UnitResult) -> ConstantRate | None:
     """`equal_gain_constant` of a rule at its largest length; `None` also where the rule was not judged there."""
     longest = max((row.length for row in result.rows), default=0)
-    books = {row.metric: row.value for row in result.rows if row.length == longest}
-    return equal_gain_constant(books.get(GAIN_MEAN.name, math.nan), books.get(GAIN_STD.name, math.nan))
+    gains = {row.metric: row.value for row in result.rows if row.length == longest}
+    return equal_gain_constant(gains.get(GAIN_MEAN.name, math.nan), gains.get(GAIN_STD.name, math.nan))
 
 
 @dataclass(frozen=True)
@@ -218,13 +218,13 @@ class _Work:
         forget_peak_memory()
         with ExitStack() as resources:
             traces = {unit: Trace(protocol.frames or len(clip.timestamps)) for unit in missing}
-            lanes = {
-                unit: Lane(who.rule, who.reset_in(protocol), ClipRecord.of(protocol.tasks, resources, traces[unit]))
+            runs = {
+                unit: RuleRun(who.rule, who.reset_in(protocol), ClipRecord.of(protocol.tasks, resources, traces[unit]))
                 for unit, who in missing.items()
             }
             done = run_pass(
                 self.network,
-                {who.label: lanes[unit] for unit, who in missing.items()},
+                {who.label: runs[unit] for unit, who in missing.items()},
                 clip_frames(self.network, clip, protocol.frames, protocol.outputs),
                 protocol.outputs,
                 evaluation.chunk,
@@ -233,13 +233,13 @@ class _Work:
             costs, facts = costs_of(done), facts_of(self.network, done) | findings_of(clip)
             results = {
                 unit: UnitResult(
-                    tuple(unit.row(judged) for judged in judge(protocol.lengths, done.available, lane)),
+                    tuple(unit.row(judged) for judged in judge(protocol.lengths, done.available, run)),
                     {**evaluation.facts(missing[unit]), **facts},
                     costs,
                     origin=unit.origin,
                     metrics=(*protocol.metrics, *PASS_COSTS),
                 )
-                for unit, lane in lanes.items()
+                for unit, run in runs.items()
             }
             return self.folder.write(results, {unit: trace.write for unit, trace in traces.items()})
 

@@ -49,7 +49,7 @@ Kept = TypeVar("Kept", bound=Observer[Any])
 
 
 @dataclass
-class Lane(Generic[Kept]):
+class RuleRun(Generic[Kept]):
     """One rule during a pass.
 
     Args:
@@ -82,13 +82,13 @@ class Pass(Generic[Kept]):
     """A pass over a stream: its rules by label, and what it cost.
 
     Args:
-        lanes: one for each rule.
+        runs: one for each rule.
         available: frames that the stream has, as far as it was read.
         seconds: by part.
         unread: why the stream could not be read to its end, if so.
     """
 
-    lanes: Mapping[str, Lane[Kept]]
+    runs: Mapping[str, RuleRun[Kept]]
     available: int = 0
     seconds: Seconds = field(default_factory=Seconds)
     unread: Exception | None = None
@@ -104,7 +104,7 @@ class Pass(Generic[Kept]):
             raise self.unread
         if not self.available:
             raise ValueError("there was no frame to run rules on; give a sequence of at least one that can be read")
-        stops = [lane.stop for lane in self.lanes.values()]
+        stops = [run.stop for run in self.runs.values()]
         if stops[0] is not None and None not in stops:
             raise stops[0].error
 
@@ -115,7 +115,7 @@ OnSteps = Callable[[int, Mapping[str, Step]], None]
 
 def run_pass(
     network: RecurrentNetwork,
-    lanes: Mapping[str, Lane[Kept]],
+    runs: Mapping[str, RuleRun[Kept]],
     stream: Generator[Shown[Any], None, None],
     outputs: Outputs,
     chunk: int = 1,
@@ -128,7 +128,7 @@ def run_pass(
 
     Args:
         network: shared by the rules.
-        lanes: the rules by label, at least one.
+        runs: the rules by label, at least one.
         stream: the frames; closed at the end.
         outputs: which heads run.
         chunk: frames that are encoded and read out together, where no rule looks at the readout.
@@ -139,7 +139,7 @@ def run_pass(
     """
     if chunk < 1:
         raise ValueError(f"chunk must be at least 1 frame, got {chunk}")
-    done, groups = Pass(lanes), [_Group(tuple(lanes))]
+    done, groups = Pass(runs), [_Group(tuple(runs))]
     with closing(stream):
         for block in _blocks(stream, chunk, done):
             steps: list[dict[str, Step]] = [{} for _ in block]
@@ -151,8 +151,8 @@ def run_pass(
             if not groups:
                 break
     if done.unread is not None:
-        for lane in lanes.values():
-            lane.stop = lane.stop or stop_of_reading(done.unread)
+        for run in runs.values():
+            run.stop = run.stop or stop_of_reading(done.unread)
     return done
 
 
@@ -201,36 +201,36 @@ class _Turn(Generic[Kept]):
 
     def take(self, group: _Group, block: Block) -> list[_Group]:
         """Feed frames to the rules of a group; the groups that go on."""
-        lanes = {label: self.done.lanes[label] for label in group.labels}
+        runs = {label: self.done.runs[label] for label in group.labels}
         group.waiting.extend(shown.frame for shown, _ in block)
         rollout = group.steps
         for number, (shown, kept) in enumerate(block):
             try:
                 with self.done.seconds.spent("network"):
                     if rollout is None:
-                        rollout = group.steps = self._rollout(group, lanes)
+                        rollout = group.steps = self._rollout(group, runs)
                     steps = next(rollout)
             except Exception as error:
                 return self._apart(group.labels, block[number:], error)
             with self.done.seconds.spent("measuring"):
-                for label, lane in lanes.items():
-                    lane.observe(shown, steps[label])
+                for label, run in runs.items():
+                    run.observe(shown, steps[label])
             kept.update(steps)
-            left = [label for label, lane in lanes.items() if lane.stop is None]
-            if len(left) < len(lanes):
+            left = [label for label, run in runs.items() if run.stop is None]
+            if len(left) < len(runs):
                 return self.take(_Group(left), block[number + 1 :]) if left else []
         return [group]
 
-    def _rollout(self, group: _Group, lanes: Mapping[str, Lane[Kept]]) -> Iterator[dict[str, Step]]:
+    def _rollout(self, group: _Group, runs: Mapping[str, RuleRun[Kept]]) -> Iterator[dict[str, Step]]:
         """From the memories of the frame before."""
-        memories = {label: lane.memory for label, lane in lanes.items() if lane.memory is not None}
-        looks = any(Needs.READOUT in lane.rule.needs for lane in lanes.values())
+        memories = {label: run.memory for label, run in runs.items() if run.memory is not None}
+        looks = any(Needs.READOUT in run.rule.needs for run in runs.values())
         return rollout_rules(
             self.network,
-            {label: lane.rule for label, lane in lanes.items()},
+            {label: run.rule for label, run in runs.items()},
             group.frames(),
             memories=memories or None,
-            reset_every={label: lane.reset for label, lane in lanes.items()},
+            reset_every={label: run.reset for label, run in runs.items()},
             outputs=self.outputs,
             chunk=1 if looks else self.chunk,
         )
@@ -239,7 +239,7 @@ class _Turn(Generic[Kept]):
         """One rule is to blame, or all together need too much memory: try one by one, a frame at a time."""
         first, rest = block[:1], block[1:]
         if len(labels) == 1 and not rest:
-            self.done.lanes[labels[0]].stop = stop_of(error)
+            self.done.runs[labels[0]].stop = stop_of(error)
             return []
         alone = [left.labels[0] for label in labels for left in self.take(_Group([label]), first)]
         apart = [[label] for label in alone] if isinstance(error, MemoryError) else [alone] if alone else []

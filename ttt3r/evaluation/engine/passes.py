@@ -12,7 +12,7 @@ from ttt3r.data import Clip, SourceFrame
 from ttt3r.data.frames.prefetch import read_ahead
 from ttt3r.evaluation.engine.loop import Observer, Shown
 from ttt3r.evaluation.results.stops import stop_of_reading
-from ttt3r.evaluation.tasks.base import Moment, Recorder, Task, TrueDepth
+from ttt3r.evaluation.tasks.base import FrameResult, Recorder, Task, TrueDepth
 from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.types import Frame, Outputs, Step
 
@@ -21,8 +21,8 @@ AHEAD = 2
 
 
 @dataclass(frozen=True)
-class ClipFrame(Shown[Moment]):
-    """A frame of a clip and the truth about it; fields as in `Moment`."""
+class ClipFrame(Shown[FrameResult]):
+    """A frame of a clip and the truth about it; fields as in `FrameResult`."""
 
     item: SourceFrame
     clip: Clip
@@ -35,9 +35,9 @@ class ClipFrame(Shown[Moment]):
         """The prepared image."""
         return Frame(image=self.item.image)
 
-    def seen_by(self, step: Step) -> Moment:
+    def seen_by(self, step: Step) -> FrameResult:
         """The same beside the result of a rule."""
-        return Moment(step, self.item, self.clip, self.camera_to_world, self.true_depth, self.depth_error)
+        return FrameResult(step, self.item, self.clip, self.camera_to_world, self.true_depth, self.depth_error)
 
 
 def clip_frames(
@@ -75,7 +75,7 @@ def _with_truth(clip: Clip, item: SourceFrame, with_depth: bool) -> ClipFrame:
 
 
 @dataclass(frozen=True)
-class ClipRecord(Observer[Moment]):
+class ClipRecord(Observer[FrameResult]):
     """What is kept of one rule's pass over a clip.
 
     Args:
@@ -84,14 +84,14 @@ class ClipRecord(Observer[Moment]):
     """
 
     tasks: Sequence[tuple[Task, Recorder]]
-    others: Sequence[Observer[Moment]] = ()
+    others: Sequence[Observer[FrameResult]] = ()
 
     @classmethod
-    def of(cls, tasks: Sequence[Task], resources: ExitStack, *others: Observer[Moment]) -> "ClipRecord":
+    def of(cls, tasks: Sequence[Task], resources: ExitStack, *others: Observer[FrameResult]) -> "ClipRecord":
         """With a new recorder for each task; what these open is closed with `resources`."""
         return cls(tuple((task, task.record(resources)) for task in tasks), others)
 
-    def observe(self, seen: Moment) -> None:
+    def observe(self, seen: FrameResult) -> None:
         """Take one frame."""
         for _, recorder in self.tasks:
             recorder.observe(seen)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ttt3r.evaluation.engine.loop import Lane
+from ttt3r.evaluation.engine.loop import RuleRun
 from ttt3r.evaluation.engine.passes import ClipRecord
 from ttt3r.evaluation.measures.base import Measured, nothing
 from ttt3r.evaluation.results.rows import Status
@@ -26,7 +26,7 @@ class Judged:
     number: Measured
 
 
-def judge(lengths: Sequence[int], available: int, lane: Lane[ClipRecord]) -> list[Judged]:
+def judge(lengths: Sequence[int], available: int, run: RuleRun[ClipRecord]) -> list[Judged]:
     """What a rule gives at every length; none means the whole sequence.
 
     A length that the sequence does not reach is judged on what there is (`TOO_SHORT`); one that the rule did not reach has
@@ -35,13 +35,13 @@ def judge(lengths: Sequence[int], available: int, lane: Lane[ClipRecord]) -> lis
     Args:
         lengths: frames asked for.
         available: frames that the sequence has.
-        lane: of the rule, after the pass.
+        run: of the rule, after the pass.
     """
     return [
         judged
         for length in lengths or (0,)
-        for task, recorder in lane.kept.tasks
-        for judged in _judged(length, task, recorder, (lane, available))
+        for task, recorder in run.kept.tasks
+        for judged in _judged(length, task, recorder, (run, available))
     ]
 
 
@@ -50,10 +50,10 @@ def stopped(length: int, task: Task, frames: int, stop: Stop) -> list[Judged]:
     return [Judged(length, frames, number) for number in nothing(task.names, stop.status, stop.note).numbers]
 
 
-def _judged(length: int, task: Task, recorder: Recorder, run: tuple[Lane[ClipRecord], int]) -> list[Judged]:
-    lane, available = run
-    if lane.stop is not None and (length == 0 or lane.frames < length):
-        return stopped(length, task, lane.frames, lane.stop)
+def _judged(length: int, task: Task, recorder: Recorder, seen: tuple[RuleRun[ClipRecord], int]) -> list[Judged]:
+    run, available = seen
+    if run.stop is not None and (length == 0 or run.frames < length):
+        return stopped(length, task, run.frames, run.stop)
     frames = min(length, available) if length else available
     try:
         found = recorder.measure(frames)

@@ -6,13 +6,13 @@ import numpy as np
 from jaxtyping import Float
 
 from ttt3r.evaluation.engine.loop import Observer
-from ttt3r.evaluation.tasks.base import Moment
+from ttt3r.evaluation.tasks.base import FrameResult
 
 CLOUD = 20_000
 """Points that a cloud has at most."""
 
 
-class Trace(Observer[Moment]):
+class Trace(Observer[FrameResult]):
     """Grows frame by frame by some hundred bytes, and by a few points each while there is room.
 
     Args:
@@ -27,7 +27,7 @@ class Trace(Observer[Moment]):
         self._points: list[Float[np.ndarray, "point 3"]] = []
         self._colors: list[Float[np.ndarray, "point 3"]] = []
 
-    def observe(self, seen: Moment) -> None:
+    def observe(self, seen: FrameResult) -> None:
         """Take one frame."""
         step = seen.step
         gain = step.gain.double()

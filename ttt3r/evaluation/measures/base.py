@@ -95,7 +95,7 @@ class Measure(ABC, Generic[Sample]):
 
 
 @dataclass(frozen=True)
-class Lack:
+class Missing:
     """Why a number is missing.
 
     Args:
@@ -107,7 +107,7 @@ class Lack:
     note: str
 
 
-def measurement(values: Mapping[str, float | Lack], frames: int, note: str = "") -> Measurement:
+def measurement(values: Mapping[str, float | Missing], frames: int, note: str = "") -> Measurement:
     """Numbers and reasons for their absence, by name; a number that is not finite gets the status NON_FINITE.
 
     Args:
@@ -117,7 +117,7 @@ def measurement(values: Mapping[str, float | Lack], frames: int, note: str = "")
     """
     numbers = []
     for name, value in values.items():
-        if isinstance(value, Lack):
+        if isinstance(value, Missing):
             numbers.append(Measured(name, math.nan, value.status, value.note))
         elif math.isfinite(value):
             numbers.append(Measured(name, value, note=note))
@@ -127,5 +127,5 @@ def measurement(values: Mapping[str, float | Lack], frames: int, note: str = "")
 
 
 def nothing(names: Sequence[str], status: Status, note: str) -> Measurement:
-    """The same lack for every name."""
-    return measurement(dict.fromkeys(names, Lack(status, note)), frames=0)
+    """Every number missing, for the same reason."""
+    return measurement(dict.fromkeys(names, Missing(status, note)), frames=0)

@@ -58,7 +58,7 @@ FRAMES_PER_SECOND = Metric("frames_per_second", "speed", "frames/s", True, Famil
 
 @dataclass(frozen=True)
 class CostSummary:
-    """The costs of a stream; NaN where there is nothing to tell.
+    """The costs of a stream; NaN where nothing was measured.
 
     Args:
         frames: that counted.
@@ -118,7 +118,7 @@ class CostMeter:
             self._open[name] = self._open.get(name, 0.0) + time.perf_counter() - started
 
     def end_frame(self) -> None:
-        """Close the books of a frame."""
+        """End the measurement of a frame."""
         self._frames += 1
         if self._frames > self._warm_up:
             self._seconds.append(self._open)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from ttt3r.evaluation.measures.base import Lack, Measure, Measurement, measurement, nothing
+from ttt3r.evaluation.measures.base import Measure, Measurement, Missing, measurement, nothing
 from ttt3r.evaluation.measures.metric import Family, Metric
 from ttt3r.evaluation.metrics.depth.alignment import (
     DepthAlignment,
@@ -99,7 +99,7 @@ class StrictDepth(Measure[DepthPixels]):
         bad = count - int(np.isfinite(sample.predicted).sum())
         if bad:
             return nothing(self.names, Status.NON_FINITE, f"{bad} of {count} predicted depths are not finite")
-        values = dict[str, float | Lack]()
+        values = dict[str, float | Missing]()
         for name, alignment in self.alignments:
             errors = pixel_errors(sample.predicted, sample.truth, alignment, self.clip)
             values.update(_columns(errors, name))
@@ -107,17 +107,17 @@ class StrictDepth(Measure[DepthPixels]):
         return measurement({**values, PIXELS.name: float(count)}, _frames(sample))
 
 
-def _columns(errors: DepthErrors, alignment: str) -> dict[str, float | Lack]:
-    lack = Lack(Status.NON_FINITE, "no positive scale fits: most predictions lie behind the camera")
+def _columns(errors: DepthErrors, alignment: str) -> dict[str, float | Missing]:
+    missing = Missing(Status.NON_FINITE, "no positive scale fits: most predictions lie behind the camera")
     fits = bool(np.isfinite(errors.scale))
-    return {metric.variant(alignment).name: getattr(errors, field) if fits else lack for field, metric in _COLUMNS}
+    return {metric.variant(alignment).name: getattr(errors, field) if fits else missing for field, metric in _COLUMNS}
 
 
-def _drift(sample: DepthPixels) -> dict[str, float | Lack]:
+def _drift(sample: DepthPixels) -> dict[str, float | Missing]:
     drift = scale_drift(sample)
-    values: tuple[float | Lack, ...] = (drift.log_std, drift.log_slope)
+    values: tuple[float | Missing, ...] = (drift.log_std, drift.log_slope)
     if np.isfinite(drift.scales).sum() < 2:
-        values = (Lack(Status.TOO_SHORT, "fewer than two frames have a scale of their own"),) * 2
+        values = (Missing(Status.TOO_SHORT, "fewer than two frames have a scale of their own"),) * 2
     return {metric.name: value for metric, value in zip(_DRIFT, values, strict=True)}
 
 

@@ -1,4 +1,4 @@
-"""The books of a rule: how much it really writes, for how long the memory keeps it, and what becomes of the state.
+"""Gain accounting of a rule: how much it really writes, for how long the memory keeps it, and what becomes of the state.
 
     account = GainAccount()
     for step in ttt3r.rollout(model, frames):
@@ -24,8 +24,8 @@ NAN = math.nan
 
 
 @dataclass(frozen=True)
-class GainMoment:
-    """One frame in the books of one rule. NaN where there was nothing to count.
+class FrameGain:
+    """The gain of one rule in one frame, and what it does to the memory. NaN where there was nothing to count.
 
     Args:
         frame: its number in the stream.
@@ -53,17 +53,17 @@ class GainMoment:
 
 @dataclass(frozen=True)
 class GainSummary:
-    """A whole stream in the books of one rule; NaN before the first decision.
+    """The gain of one rule over a stream; NaN before the first decision.
 
     Args:
         frames: in which the rule decided.
         gain_mean: mean gain over frames, sequences, tokens and channels.
         gain_var_tokens: variance within a frame, mean over frames.
         gain_var_frames: variance of the frames' means.
-        memory_age: see `GainMoment`; at the last frame.
-        step: see `GainMoment`; mean over frames.
-        drift: see `GainMoment`; at the last frame.
-        norm_ratio: see `GainMoment`; mean over frames.
+        memory_age: see `FrameGain`; at the last frame.
+        step: see `FrameGain`; mean over frames.
+        drift: see `FrameGain`; at the last frame.
+        norm_ratio: see `FrameGain`; mean over frames.
         states: frames over which `step` and `norm_ratio` were averaged.
     """
 
@@ -92,23 +92,26 @@ class GainSummary:
         """Standard deviation of the frames' means: how differently the frames are treated."""
         return math.sqrt(self.gain_var_frames)
 
-    def including(self, moment: GainMoment) -> "GainSummary":
+    def including(self, frame: FrameGain) -> "GainSummary":
         """The summary after one more frame."""
-        frames, states = self.frames + (not math.isnan(moment.gain)), self.states + (not math.isnan(moment.step))
+        frames, states = (
+            self.frames + (not math.isnan(frame.gain)),
+            self.states + (not math.isnan(frame.step)),
+        )
         mean, between = self.gain_mean, self.gain_var_frames
         if frames > self.frames:  # Welford's update
             old = 0.0 if self.frames == 0 else self.gain_mean
-            mean = old + (moment.gain - old) / frames
-            between = _running(self.gain_var_frames, (moment.gain - old) * (moment.gain - mean), frames)
+            mean = old + (frame.gain - old) / frames
+            between = _running(self.gain_var_frames, (frame.gain - old) * (frame.gain - mean), frames)
         return GainSummary(
             frames=frames,
             gain_mean=mean,
-            gain_var_tokens=_running(self.gain_var_tokens, moment.spread**2, frames),
+            gain_var_tokens=_running(self.gain_var_tokens, frame.spread**2, frames),
             gain_var_frames=between,
-            memory_age=moment.memory_age,
-            step=_running(self.step, moment.step, states),
-            drift=self.drift if math.isnan(moment.drift) else moment.drift,
-            norm_ratio=_running(self.norm_ratio, moment.norm_ratio, states),
+            memory_age=frame.memory_age,
+            step=_running(self.step, frame.step, states),
+            drift=self.drift if math.isnan(frame.drift) else frame.drift,
+            norm_ratio=_running(self.norm_ratio, frame.norm_ratio, states),
             states=states,
         )
 
@@ -132,30 +135,30 @@ class _Carried:
 
 @dataclass(frozen=True)
 class GainAccount:
-    """The books after some steps. `GainAccount()` is empty; a rule's steps are entered in order.
+    """The gain of one rule, accounted for step by step. `GainAccount()` is empty; a rule's steps are added in order.
 
-    The first step that is entered only opens the books, also where it continues an older memory.
+    The first step that is added only starts the account, also where it continues an older memory.
 
     Args:
         summary: of everything so far.
-        moment: the last frame.
+        last_frame: of the steps so far; `None` before the first.
     """
 
     summary: GainSummary = GainSummary()
-    moment: GainMoment | None = None
+    last_frame: FrameGain | None = None
     _carried: _Carried | None = None
 
     def including(self, step: Step) -> "GainAccount":
-        """The books with one more step of the same rule and stream."""
+        """The account with one more step of the same rule and stream."""
         with torch.no_grad():
-            carried, moment = _enter(self._carried, step)
-        return GainAccount(self.summary.including(moment), moment, carried)
+            carried, frame_gain = _enter(self._carried, step)
+        return GainAccount(self.summary.including(frame_gain), frame_gain, carried)
 
 
-def _enter(before: _Carried | None, step: Step) -> tuple[_Carried, GainMoment]:
+def _enter(before: _Carried | None, step: Step) -> tuple[_Carried, FrameGain]:
     state, gain, age = _wide(step.memory.state), _wide(step.gain), step.memory.age
     if before is None:
-        return _Carried(state, state, torch.zeros_like(gain), age), GainMoment(step.index)
+        return _Carried(state, state, torch.zeros_like(gain), age), FrameGain(step.index)
     unwritten = (age == before.age) & (gain == 0).all(dim=(1, 2))
     # The loop takes a first frame whole. A chunk's last frame also leaves a memory of age 1, but its gain is the rule's.
     first = (age == 1) & (gain == 1).all(dim=(1, 2)) & ~unwritten
@@ -164,15 +167,15 @@ def _enter(before: _Carried | None, step: Step) -> tuple[_Carried, GainMoment]:
     restarted = restarts[:, None, None]
     held = torch.where(restarted, 0.0, (1 - gain) * (before.held + 1))
     after = _Carried(state, torch.where(restarted, state, before.first), held, age)
-    return after, _moment(step, gain, decided, (before, after, moved))
+    return after, _frame_gain(step, gain, decided, (before, after, moved))
 
 
-def _moment(
+def _frame_gain(
     step: Step,
     gain: Float[Tensor, "batch state #channel"],
     decided: Bool[Tensor, " batch"],
     change: tuple[_Carried, _Carried, Bool[Tensor, " batch"]],
-) -> GainMoment:
+) -> FrameGain:
     before, after, moved = change
     values, nothing = [after.held[step.memory.age > 0].mean()], torch.full((), NAN, device=gain.device)
     chosen = gain[decided]
@@ -190,7 +193,7 @@ def _moment(
     ]
     values += [_length(part[moved], whole[moved]) for part, whole in lengths]
     age, mean, spread, low, high, move, drift, ratio = torch.stack(values).tolist()
-    return GainMoment(step.index, mean, spread, low, high, age, move, drift, ratio)
+    return FrameGain(step.index, mean, spread, low, high, age, move, drift, ratio)
 
 
 def _length(
@@ -226,5 +229,5 @@ def equal_gain_constants(summaries: Mapping[str, GainSummary]) -> dict[str, Cons
         >>> equal_gain_constants({"gate": GainSummary(9, 0.25, 0.01, 0.0), "cut3r": GainSummary(9, 1.0, 0.0, 0.0)})
         {'gate': ConstantRate(rate=0.25)}
     """
-    found = {name: equal_gain_constant(books.gain_mean, books.gain_std) for name, books in summaries.items()}
+    found = {name: equal_gain_constant(summary.gain_mean, summary.gain_std) for name, summary in summaries.items()}
     return {name: constant for name, constant in found.items() if constant is not None}

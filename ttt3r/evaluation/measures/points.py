@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from ttt3r.evaluation.measures.base import Lack, Measure, Measurement, measurement, nothing
+from ttt3r.evaluation.measures.base import Measure, Measurement, Missing, measurement, nothing
 from ttt3r.evaluation.measures.metric import Family, Metric
 from ttt3r.evaluation.metrics.points.alignment import (
     ClosestPointsAlignment,
@@ -98,7 +98,7 @@ class StrictPoints(Measure[SceneViews]):
         if bad:
             return nothing(self.names, Status.NON_FINITE, f"{bad} of {len(predicted)} predicted points are not finite")
         camera, target = sample.camera_to_world.detach().cpu().double().numpy(), self._cloud(truth)
-        values = dict[str, float | Lack]()
+        values = dict[str, float | Missing]()
         for name, alignment in self.alignments:
             names = [metric.variant(name).name for metric in self._aligned]
             try:
@@ -106,7 +106,7 @@ class StrictPoints(Measure[SceneViews]):
                 found = _numbers(point_errors(moved, target, self.thresholds))
                 values.update(zip(names, found, strict=True))
             except DegenerateTrajectory as error:
-                values.update(dict.fromkeys(names, Lack(Status.DEGENERATE, str(error))))
+                values.update(dict.fromkeys(names, Missing(Status.DEGENERATE, str(error))))
         return measurement(values, int(sample.valid.flatten(1).any(dim=1).sum()))
 
     def _cloud(self, points: Float[np.ndarray, "point xyz=3"]) -> Cloud:

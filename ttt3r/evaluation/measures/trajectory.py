@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from ttt3r.evaluation.measures.base import Lack, Measure, Measurement, measurement, nothing
+from ttt3r.evaluation.measures.base import Measure, Measurement, Missing, measurement, nothing
 from ttt3r.evaluation.measures.metric import Family, Metric
 from ttt3r.evaluation.metrics.trajectory.errors import (
     ErrorStatistics,
@@ -156,13 +156,13 @@ class StrictTrajectory(Measure[Cameras]):
         predicted: Float[np.ndarray, "frame 4 4"],
         truth: Float[np.ndarray, "frame 4 4"],
         known: np.ndarray,
-    ) -> dict[str, float | Lack]:
-        scale, values = _scale(predicted, truth), dict[str, float | Lack]()
+    ) -> dict[str, float | Missing]:
+        scale, values = _scale(predicted, truth), dict[str, float | Missing]()
         for delta in self.distances:
             pairs = frame_pairs(known, delta)
-            errors = relative_errors(predicted, truth, pairs, 1.0 if isinstance(scale, Lack) else scale)
-            short = Lack(Status.TOO_SHORT, f"no two true poses are {delta} frames apart")
-            translation = scale if isinstance(scale, Lack) else ErrorStatistics.of(errors.translation).rmse
+            errors = relative_errors(predicted, truth, pairs, 1.0 if isinstance(scale, Missing) else scale)
+            short = Missing(Status.TOO_SHORT, f"no two true poses are {delta} frames apart")
+            translation = scale if isinstance(scale, Missing) else ErrorStatistics.of(errors.translation).rmse
             rotation = ErrorStatistics.of(errors.rotation_degrees).rmse
             for metric, value in zip(_RELATIVE, (translation, rotation), strict=True):
                 values[_at(metric, delta).name] = value if len(pairs) else short
@@ -170,33 +170,33 @@ class StrictTrajectory(Measure[Cameras]):
 
     def _drift(
         self, predicted: Float[np.ndarray, "frame 4 4"], truth: Float[np.ndarray, "frame 4 4"]
-    ) -> tuple[float | Lack, float | Lack]:
+    ) -> tuple[float | Missing, float | Missing]:
         if len(truth) < 2 * self.window:
-            short = Lack(
+            short = Missing(
                 Status.TOO_SHORT, f"two windows need {2 * self.window} frames with a true pose, not {len(truth)}"
             )
             return short, short
         window = moving_window(truth, self.window, self.window)
         if window is None:
             reason = f"the camera moves too late: two windows need {2 * self.window} frames after that, of {len(truth)}"
-            return (lack := Lack(Status.TOO_SHORT, reason)), lack
+            return (missing := Missing(Status.TOO_SHORT, reason)), missing
         try:
             demand_motion(predicted[window], truth[window])
             drift = last_window_error(predicted, truth, self.window, self.window)
         except DegenerateTrajectory as error:
-            return (lack := Lack(Status.DEGENERATE, f"the window on which drift is aligned: {error}")), lack
+            return (missing := Missing(Status.DEGENERATE, f"the window on which drift is aligned: {error}")), missing
         return drift, drift / path_length(truth)
 
     def _segments(
         self, predicted: Float[np.ndarray, "frame 4 4"], truth: Float[np.ndarray, "frame 4 4"]
-    ) -> dict[str, float | Lack]:
+    ) -> dict[str, float | Missing]:
         scale = _scale(predicted, truth)
-        if isinstance(scale, Lack):
+        if isinstance(scale, Missing):
             return _named(_SEGMENTS, (scale, scale))
         errors = segment_errors(predicted, truth, scale, self.segments)
         if errors.segments == 0:
             reason = f"the true path of {path_length(truth):.3g} m is shorter than every segment"
-            return _named(_SEGMENTS, (lack := Lack(Status.TOO_SHORT, reason), lack))
+            return _named(_SEGMENTS, (missing := Missing(Status.TOO_SHORT, reason), missing))
         return _named(_SEGMENTS, (errors.translation_percent, errors.rotation_degrees_per_metre))
 
 
@@ -204,23 +204,23 @@ def _at(metric: Metric, delta: int) -> Metric:
     return metric if delta == 1 else metric.variant(str(delta))
 
 
-def _named(metrics: Sequence[Metric], values: Sequence[float | Lack]) -> dict[str, float | Lack]:
+def _named(metrics: Sequence[Metric], values: Sequence[float | Missing]) -> dict[str, float | Missing]:
     return {metric.name: value for metric, value in zip(metrics, values, strict=True)}
 
 
-def _scale(predicted: Float[np.ndarray, "frame 4 4"], truth: Float[np.ndarray, "frame 4 4"]) -> float | Lack:
+def _scale(predicted: Float[np.ndarray, "frame 4 4"], truth: Float[np.ndarray, "frame 4 4"]) -> float | Missing:
     try:
         demand_motion(predicted, truth)
         return Sim3Alignment().fit(predicted, truth).scale
     except DegenerateTrajectory as error:
-        return Lack(Status.DEGENERATE, str(error))
+        return Missing(Status.DEGENERATE, str(error))
 
 
 def _absolute(
     predicted: Float[np.ndarray, "frame 4 4"], truth: Float[np.ndarray, "frame 4 4"]
-) -> dict[str, float | Lack]:
+) -> dict[str, float | Missing]:
     scale = _scale(predicted, truth)
-    if isinstance(scale, Lack):
+    if isinstance(scale, Missing):
         return _named(_ABSOLUTE, [scale] * len(_ABSOLUTE))
     errors = [absolute_errors(predicted, truth, alignment.fit(predicted, truth)) for _, alignment in _ALIGNMENTS]
     aligned = [ErrorStatistics.of(error).rmse for error in errors]

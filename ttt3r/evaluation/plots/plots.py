@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from ttt3r.evaluation.measures.gains import GainMoment, GainSummary
+from ttt3r.evaluation.measures.gains import FrameGain, GainSummary
 from ttt3r.evaluation.metrics.trajectory.errors import DegenerateTrajectory, trajectory_errors, umeyama
 from ttt3r.evaluation.plots.cloud_image import View, shaded_image
 from ttt3r.evaluation.plots.palette import COLORS as COLORS
@@ -116,15 +116,15 @@ def _draw_path(
     axes.plot(*points[-1], "s", color=color, markersize=6, markeredgecolor="white", zorder=4)
 
 
-def plot_gains(path: str | Path, gains: Mapping[str, Sequence[GainMoment]]) -> None:
+def plot_gains(path: str | Path, gains: Mapping[str, Sequence[FrameGain]]) -> None:
     """Draw how much each rule writes over time, and how old what it holds becomes, into a PNG (or what the ending says).
 
     Left: the mean gain of every frame in which the rule decides, with the range of the middle 80 % of the tokens; the axis
-    at the right tells to which memory age (1 - G) / G a constant gain G leads. Right: the memory's age as it was, frames.
+    at the right gives the memory age (1 - G) / G to which a constant gain G leads. Right: the memory's age as it was, frames.
 
     Args:
         path: the picture.
-        gains: name -> the books of every frame (`Comparison.gains`, or `GainAccount.moment` after each step).
+        gains: name -> its gain in every frame (`Comparison.gains`, or `GainAccount.last_frame` after each step).
 
     Raises:
         ImportError: without the extra `eval`.
@@ -132,17 +132,17 @@ def plot_gains(path: str | Path, gains: Mapping[str, Sequence[GainMoment]]) -> N
     figure = new_figure(11.0, 4.8)
     left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
     styles = rule_styles(list(gains))
-    for name, moments in gains.items():
-        color, frames = styles[name].color, [moment.frame for moment in moments]
+    for name, curve in gains.items():
+        color, frames = styles[name].color, [point.frame for point in curve]
         summary = GainSummary()
-        for moment in moments:
-            summary = summary.including(moment)
+        for point in curve:
+            summary = summary.including(point)
         label = f"{name} ({summary.gain_mean:.2f})" if summary.frames else name
-        low, high = [moment.low for moment in moments], [moment.high for moment in moments]
+        low, high = [point.low for point in curve], [point.high for point in curve]
         left.fill_between(frames, low, high, color=color, alpha=0.15, linewidth=0)
         line = styles[name].line
-        left.plot(frames, [moment.gain for moment in moments], linestyle=line, color=color, linewidth=1.8, label=label)
-        right.plot(frames, [moment.memory_age for moment in moments], linestyle=line, color=color, linewidth=1.8)
+        left.plot(frames, [point.gain for point in curve], linestyle=line, color=color, linewidth=1.8, label=label)
+        right.plot(frames, [point.memory_age for point in curve], linestyle=line, color=color, linewidth=1.8)
     left.set_title("gain: mean, and middle 80 % of the tokens", fontsize=11, color=INK)
     left.set_ylabel("gain")
     left.set_ylim(min(-0.03, left.get_ylim()[0]), max(1.05, left.get_ylim()[1]))

@@ -9,8 +9,7 @@ from jaxtyping import Float, UInt8
 
 from ttt3r.evaluation.report.results import Slice, rule_of, slice_of
 from ttt3r.evaluation.results.rows import UnitResult
-from ttt3r.untrusted import ArrayForm, reason_of
-from ttt3r.untrusted import read_arrays as read_arrays_of
+from ttt3r.untrusted import ArrayForm, read_arrays, reason_of
 
 
 @dataclass(frozen=True)
@@ -34,13 +33,13 @@ class UnitArrays:
     sequence: str
     camera_to_world: Float[np.ndarray, "frame 4 4"]
     true_camera_to_world: Float[np.ndarray, "frame 4 4"]
-    gain_mean: Float[np.ndarray, " moment"]
-    gain_std: Float[np.ndarray, " moment"]
+    gain_mean: Float[np.ndarray, " frame"]
+    gain_std: Float[np.ndarray, " frame"]
     points: Float[np.ndarray, "point xyz=3"]
     colors: UInt8[np.ndarray, "point rgb=3"]
 
 
-def read_arrays(units: Sequence[UnitResult], folder: Path) -> tuple[UnitArrays, ...]:
+def read_unit_arrays(units: Sequence[UnitResult], folder: Path) -> tuple[UnitArrays, ...]:
     """The arrays of `read_usable_arrays` alone."""
     return read_usable_arrays(units, folder)[0]
 
@@ -79,7 +78,7 @@ _FORMS = {
 
 
 def _read(path: Path, key: tuple[Slice, str, str]) -> UnitArrays:
-    found = read_arrays_of(path, _FORMS, optional=_FORMS)
+    found = read_arrays(path, _FORMS, optional=_FORMS)
     none, nowhere = np.zeros((0, 4, 4)), np.zeros((0, 3))
     predicted, true = found.get("camera_to_world", none), found.get("true_camera_to_world", none)
     means, spreads = found.get("gain_mean", np.zeros(0)), found.get("gain_std", np.zeros(0))

@@ -80,11 +80,11 @@ def _told(metric: Metric) -> str:
     return f"{way}, in {metric.unit}" if metric.unit else f"{way}, without unit"
 
 
-Reading = Callable[[str], Metric]
+ReadMetric = Callable[[str], Metric]
 """How the metric of a name is read."""
 
 
-def core_metrics(names: Sequence[str], read: Reading = metric_named) -> list[str]:
+def core_metrics(names: Sequence[str], read: ReadMetric = metric_named) -> list[str]:
     """Those that a first look needs: all of them if they are few, else the first variant of each quantity in `CORE`.
 
     What is not this package's own was added by somebody who wants to see it.
@@ -104,7 +104,7 @@ def core_metrics(names: Sequence[str], read: Reading = metric_named) -> list[str
     return [name for name in names if name in chosen] or list(names[:FEW])
 
 
-def primary_metric(names: Sequence[str], read: Reading = metric_named) -> str:
+def primary_metric(names: Sequence[str], read: ReadMetric = metric_named) -> str:
     """The metric by which a verdict is given: the first of `PRIMARY`, or else the first that has a direction.
 
     Args:

@@ -16,10 +16,10 @@ from jaxtyping import Float
 
 from ttt3r.evaluation.measures.metric import Metric
 from ttt3r.evaluation.report.aggregate import Aggregation
-from ttt3r.evaluation.report.results import Place, Results, Slice
+from ttt3r.evaluation.report.results import ResultKey, Results, Slice
 from ttt3r.evaluation.report.statistics import (
     DRAWS,
-    Interval,
+    BootstrapInterval,
     NoiseFloor,
     SignFlipTest,
     bootstrap_interval,
@@ -65,7 +65,7 @@ class PairedComparison:
     values: Float[np.ndarray, " sequence"]
     others: Float[np.ndarray, " sequence"]
     ratio: bool
-    interval: Interval
+    interval: BootstrapInterval
     test: SignFlipTest
     noise: NoiseFloor
     noise_of_mean: float
@@ -176,7 +176,7 @@ class Comparing:
         differences = np.log(first / second) if ratio else first - second
         scenes = [rows[pair[0]][name].scene for name in names]
         noise, repeats = _noise(
-            results, [Place(part, rule, name, length, metric) for rule in pair for name in names], ratio
+            results, [ResultKey(part, rule, name, length, metric) for rule in pair for name in names], ratio
         )
         return PairedComparison(
             slice=part,
@@ -234,7 +234,7 @@ def _corrected(made: Sequence[PairedComparison]) -> tuple[PairedComparison, ...]
     return tuple(found)
 
 
-def _noise(results: Results, places: Sequence[Place], ratio: bool) -> tuple[NoiseFloor, float]:
+def _noise(results: Results, places: Sequence[ResultKey], ratio: bool) -> tuple[NoiseFloor, float]:
     """The noise floor of the runs at these places, and the mean number of runs."""
     runs = [results.repeats.get(place, ()) for place in places]
     known = [[math.log(value) if ratio else value for value in values] for values in runs if _usable(values, ratio)]

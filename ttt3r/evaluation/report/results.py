@@ -38,7 +38,7 @@ class Slice:
 
 
 @dataclass(frozen=True)
-class Place:
+class ResultKey:
     """Where a number stands: everything that tells it from the others."""
 
     slice: Slice
@@ -61,7 +61,7 @@ class Results:
     """
 
     rows: tuple[ResultRow, ...]
-    repeats: Mapping[Place, tuple[float, ...]]
+    repeats: Mapping[ResultKey, tuple[float, ...]]
     rules: tuple[str, ...]
     gate_of: Mapping[str, str]
     declared: Mapping[str, Metric] = field(default_factory=dict)
@@ -129,11 +129,11 @@ def collect(units: Iterable[UnitResult]) -> Results:
             in two ways.
     """
     units = current_of(units).units
-    found: dict[Place, dict[str, ResultRow]] = {}
+    found: dict[ResultKey, dict[str, ResultRow]] = {}
     for unit in units:
         repeat = unit.settings.get(REPEAT, "")
         for row in unit.rows:
-            place = Place(slice_of(row), rule_of(row), row.sequence, row.length, row.metric)
+            place = ResultKey(slice_of(row), rule_of(row), row.sequence, row.length, row.metric)
             known = found.setdefault(place, {}).setdefault(repeat, row)
             if not _same(known, row):
                 raise ValueError(
@@ -153,7 +153,7 @@ def _same(first: ResultRow, second: ResultRow) -> bool:
     return values and first.status is second.status
 
 
-def _merged(place: Place, runs: Sequence[ResultRow]) -> ResultRow:
+def _merged(place: ResultKey, runs: Sequence[ResultRow]) -> ResultRow:
     """The row of a place; over several runs the mean, unless one of them failed."""
     failed = [run for run in runs if run.status is not Status.OK]
     chosen = failed[0] if failed else runs[0]

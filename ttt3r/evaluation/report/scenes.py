@@ -22,7 +22,7 @@ PALETTE = 64
 
 
 @dataclass(frozen=True)
-class Panel:
+class ScenePanel:
     """One view.
 
     Args:
@@ -46,7 +46,7 @@ class Scene:
     """
 
     label: str
-    panels: tuple[Panel, ...]
+    panels: tuple[ScenePanel, ...]
 
 
 @dataclass(frozen=True)
@@ -107,11 +107,13 @@ def make_scenes(results: Results, arrays: Sequence[UnitArrays], styles: Mapping[
         paths = [_line(one.path, one.rule, styles[one.rule]) for one in placed]
         known = [_line(truth, "truth", None)] if len(truth) else []
         room = _Room.of([truth, *(one.path for one in placed)])
-        panels = [Panel("all paths" + (", and the true one" if known else ""), "", _figure([*known, *paths], room))]
+        panels = [
+            ScenePanel("all paths" + (", and the true one" if known else ""), "", _figure([*known, *paths], room))
+        ]
         room = _Room.of([truth, *(part for one in placed for part in (one.path, one.points))])  # the same for all rules
         for one, line in zip(placed, paths, strict=True):
             cloud = [_cloud(one.points, one.colors)] if len(one.points) else []
-            panels.append(Panel(one.rule, one.note, _figure([*cloud, *known, line], room)))
+            panels.append(ScenePanel(one.rule, one.note, _figure([*cloud, *known, line], room)))
         made.append(Scene(f"{part.label}: {sequence}", tuple(panels)))
     return tuple(made)
 

@@ -19,7 +19,7 @@ MONTE_CARLO = 99_999
 
 
 @dataclass(frozen=True)
-class Interval:
+class BootstrapInterval:
     """A mean and its percentile interval.
 
     Args:
@@ -94,7 +94,7 @@ def bootstrap_interval(
     draws: int = DRAWS,
     level: float = 0.95,
     seed: int = 0,
-) -> Interval:
+) -> BootstrapInterval:
     """Percentile bootstrap of the mean: whole clusters are drawn with replacement.
 
     A draw that takes cluster c w_c times has the mean sum w_c S_c / sum w_c n_c, with S_c and n_c the sum and the number of
@@ -114,14 +114,14 @@ def bootstrap_interval(
     """
     numbers = _cluster_numbers(clusters, len(values))
     if not len(values):
-        return Interval(math.nan, math.nan, math.nan, level, 0)
+        return BootstrapInterval(math.nan, math.nan, math.nan, level, 0)
     sums, sizes = np.bincount(numbers, weights=values), np.bincount(numbers)
     mean, count = float(values.mean()), len(sums)
     if count < 2:
-        return Interval(mean, math.nan, math.nan, level, count)
+        return BootstrapInterval(mean, math.nan, math.nan, level, count)
     drawn = _bootstrap_counts(count, draws, seed)
     low, high = np.quantile((drawn @ sums) / (drawn @ sizes), [(1 - level) / 2, (1 + level) / 2])
-    return Interval(mean, float(low), float(high), level, count)
+    return BootstrapInterval(mean, float(low), float(high), level, count)
 
 
 def sign_flip_test(

@@ -35,7 +35,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class VerdictBasis:
     """What a verdict is drawn from.
 
     Args:
@@ -55,14 +55,14 @@ class Evidence:
     baseline: str
 
 
-def verdicts(evidence: Evidence) -> tuple[Verdict, ...]:
+def verdicts(evidence: VerdictBasis) -> tuple[Verdict, ...]:
     """One for each slice that has the metric."""
     results = evidence.means.results
     parts = [part for part in results.slices if evidence.metric in results.of(part).metrics]
     return tuple(_verdict(evidence, part) for part in parts)
 
 
-def _verdict(evidence: Evidence, part: Slice) -> Verdict:
+def _verdict(evidence: VerdictBasis, part: Slice) -> Verdict:
     results = evidence.means.results.of(part)
     metric = results.metric(evidence.metric)
     length = max(row.length for row in results.rows if row.metric == metric.name)

@@ -21,7 +21,7 @@ from ttt3r.evaluation.report.pairing import Comparing, PairedComparison, baselin
 from ttt3r.evaluation.report.results import Results, collect
 from ttt3r.evaluation.report.scenes import Scene, make_scenes, plotly_script
 from ttt3r.evaluation.report.tables import Table
-from ttt3r.evaluation.report.verdict import Evidence, Verdict, verdicts
+from ttt3r.evaluation.report.verdict import Verdict, VerdictBasis, verdicts
 from ttt3r.evaluation.results.current import current_of
 from ttt3r.evaluation.results.rows import UnitResult
 from ttt3r.files import locked, write_text
@@ -106,7 +106,7 @@ def make_report(units: Iterable[UnitResult], settings: ReportSettings = ReportSe
     comparisons = tuple(comparing.compare_all(results, name) for name in (primary, *directed))
     failed, costs = failures(results), mean_costs(units)
     against = against_paper(results) if settings.against else ()
-    evidence = Evidence(means, primary, comparisons[0], failed, costs, baseline)
+    evidence = VerdictBasis(means, primary, comparisons[0], failed, costs, baseline)
     return Report(
         settings=settings,
         results=results,

@@ -148,7 +148,7 @@ def final(result: UnitResult) -> bool:
 
 
 @dataclass(frozen=True)
-class Reading:
+class FolderReading:
     """What a folder of results holds.
 
     Args:
@@ -162,7 +162,7 @@ class Reading:
     broken: tuple[str, ...] = ()
 
 
-def read_folder(out: str | Path) -> Reading:
+def read_folder(out: str | Path) -> FolderReading:
     """The results in a folder, sorted by file name; any subset of an evaluation will do. `arrays` become full paths.
 
     Raises:
@@ -182,7 +182,7 @@ def read_folder(out: str | Path) -> Reading:
     digests = {unit.rows[0].protocol_hash for unit in found}
     grounds = {digest: _text(Path(out) / "current" / digest[:16]) for digest in digests if _is_plain(digest)}
     current = current_of(found, grounds)
-    return Reading(current.units, current.aside, tuple(broken))
+    return FolderReading(current.units, current.aside, tuple(broken))
 
 
 def read_results(out: str | Path) -> tuple[UnitResult, ...]:

@@ -26,7 +26,7 @@ def facts_of(network: RecurrentNetwork, done: Pass[ClipRecord]) -> dict[str, str
         "device": f"{state.device.type} ({device})",
         "precision": str(state.dtype).removeprefix("torch."),
         "tf32": str(torch.backends.cuda.matmul.allow_tf32),
-        "pass": ", ".join(done.lanes),
+        "pass": ", ".join(done.runs),
     }
 
 
@@ -34,7 +34,7 @@ def costs_of(done: Pass[ClipRecord]) -> dict[str, float]:
     """Seconds per frame by part, of the whole pass with all its rules, and the peak memory of the process in bytes."""
     frames, spent = max(1, done.available), done.seconds
     seconds = [part / frames for part in (spent.reading, spent.network, spent.measuring)]
-    values = (*seconds, float(len(done.lanes)), peak_memory())
+    values = (*seconds, float(len(done.runs)), peak_memory())
     return {metric.name: value for metric, value in zip(PASS_COSTS, values, strict=True)}
 
 

@@ -44,7 +44,7 @@ class TrueDepth:
 
 
 @dataclass(frozen=True)
-class Moment:
+class FrameResult:
     """One frame as one rule saw it, with the truth about it.
 
     Args:
@@ -69,7 +69,7 @@ class Moment:
         return None if self.true_depth is None else self.true_depth.metres
 
 
-class Recorder(Observer[Moment]):
+class Recorder(Observer[FrameResult]):
     """What a task keeps of one rule's pass over one sequence."""
 
     @abstractmethod

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from ttt3r.evaluation.measures.base import Measure, Measurement
 from ttt3r.evaluation.measures.metric import Metric
 from ttt3r.evaluation.measures.trajectory import Cameras, StrictTrajectory
-from ttt3r.evaluation.tasks.base import Moment, Recorder, Task
+from ttt3r.evaluation.tasks.base import FrameResult, Recorder, Task
 from ttt3r.types import Outputs
 
 
@@ -46,7 +46,7 @@ class CameraRecorder(Recorder):
         self.predicted: list[Float[np.ndarray, "4 4"]] = []
         self._true: list[Float[np.ndarray, "4 4"]] = []
 
-    def observe(self, seen: Moment) -> None:
+    def observe(self, seen: FrameResult) -> None:
         """Take one frame."""
         camera = seen.step.reconstruction.camera_to_world
         assert camera is not None  # it was asked for

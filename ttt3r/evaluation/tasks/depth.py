@@ -11,7 +11,7 @@ from ttt3r.evaluation.measures.metric import Metric
 from ttt3r.evaluation.metrics.depth.errors import resize_depth
 from ttt3r.evaluation.metrics.depth.pixels import DepthPixels, DepthSpool, evenly_spread
 from ttt3r.evaluation.results.rows import Status
-from ttt3r.evaluation.tasks.base import Moment, Recorder, Task
+from ttt3r.evaluation.tasks.base import FrameResult, Recorder, Task
 from ttt3r.types import Outputs
 
 PLAUSIBLE = (0.1, 200.0)
@@ -56,7 +56,7 @@ class _Depths(Recorder):
         self._errors: list[str] = []
         self._nothing = np.zeros(0, np.float32), np.zeros(0, np.float32 if task.single else np.float64)
 
-    def observe(self, seen: Moment) -> None:
+    def observe(self, seen: FrameResult) -> None:
         self._errors.append(seen.depth_error)
         if seen.true_depth is None:
             self._medians.append(np.nan)

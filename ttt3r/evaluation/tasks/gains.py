@@ -1,13 +1,13 @@
-"""How much a rule really writes: the books of its gain, frame by frame."""
+"""How much a rule really writes: its gain, accounted for frame by frame."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from ttt3r.evaluation.measures.base import Lack, Measurement, measurement
-from ttt3r.evaluation.measures.gains import GainAccount, GainMoment, GainSummary
+from ttt3r.evaluation.measures.base import Measurement, Missing, measurement
+from ttt3r.evaluation.measures.gains import FrameGain, GainAccount, GainSummary
 from ttt3r.evaluation.measures.metric import Family, Metric
 from ttt3r.evaluation.results.rows import Status
-from ttt3r.evaluation.tasks.base import Moment, Recorder, Task
+from ttt3r.evaluation.tasks.base import FrameResult, Recorder, Task
 from ttt3r.types import Outputs
 
 GAIN_MEAN = Metric("gain_mean", "gain", family=Family.GAIN)
@@ -49,23 +49,23 @@ class GainRecorder(Recorder):
     def __init__(self) -> None:
         self._account = GainAccount()
         self.summaries: list[GainSummary] = []
-        self.moments: list[GainMoment] = []
+        self.frame_gains: list[FrameGain] = []
 
-    def observe(self, seen: Moment) -> None:
+    def observe(self, seen: FrameResult) -> None:
         """Take one frame."""
         self._account = self._account.including(seen.step)
-        assert self._account.moment is not None  # the step was entered
+        assert self._account.last_frame is not None  # the step was added
         self.summaries.append(self._account.summary)
-        self.moments.append(self._account.moment)
+        self.frame_gains.append(self._account.last_frame)
 
     def measure(self, frames: int) -> tuple[Measurement, ...]:
         """What each measure says of the first frames."""
-        books = self.summaries[frames - 1]
+        summary = self.summaries[frames - 1]
         values = (
-            *(books.gain_mean, books.gain_std, books.gain_std_tokens, books.gain_std_frames),
-            *(books.memory_age, books.drift, books.norm_ratio),
+            *(summary.gain_mean, summary.gain_std, summary.gain_std_tokens, summary.gain_std_frames),
+            *(summary.memory_age, summary.drift, summary.norm_ratio),
         )
-        undecided = Lack(Status.TOO_SHORT, "there was no frame in which the rule decided")
+        undecided = Missing(Status.TOO_SHORT, "there was no frame in which the rule decided")
         return (
             measurement(
                 {

@@ -14,7 +14,7 @@ from ttt3r.evaluation.measures.metric import Metric
 from ttt3r.evaluation.measures.points import StrictPoints
 from ttt3r.evaluation.metrics.points.errors import SceneViews
 from ttt3r.evaluation.results.rows import Status
-from ttt3r.evaluation.tasks.base import Moment, Recorder, Task
+from ttt3r.evaluation.tasks.base import FrameResult, Recorder, Task
 from ttt3r.types import Outputs
 
 
@@ -54,7 +54,7 @@ class _Points(Recorder):
         self._shape = (0, 0, 0, 3)
         self._errors: list[str] = []
 
-    def observe(self, seen: Moment) -> None:
+    def observe(self, seen: FrameResult) -> None:
         points = seen.step.reconstruction.points_world
         assert points is not None  # they were asked for
         found = points[0].float().cpu().numpy()
@@ -87,9 +87,9 @@ class _Points(Recorder):
         return np.asarray(np.memmap(file, np.float32, mode="r", shape=self._shape))
 
 
-def _true_points(moment: Moment, size: tuple[int, ...]) -> tuple[Float32[np.ndarray, "height width xyz=3"], str]:
+def _true_points(result: FrameResult, size: tuple[int, ...]) -> tuple[Float32[np.ndarray, "height width xyz=3"], str]:
     """World points of the prepared frame's pixels, NaN where unknown; and why the depth cannot be read, if so."""
-    clip, index = moment.clip, moment.item.index
+    clip, index = result.clip, result.item.index
     unknown = np.full((*size, 3), np.nan, np.float32)
     K, image_size = clip.matrix(index), clip.size_of(index)
     if K is None or clip.depth_files is None:
@@ -98,12 +98,12 @@ def _true_points(moment: Moment, size: tuple[int, ...]) -> tuple[Float32[np.ndar
         depth = clip.prepared_depth(index)
     except (OSError, ValueError) as error:
         return unknown, str(error)
-    if depth is None or depth.shape != tuple(size) or not np.isfinite(moment.camera_to_world).all():
+    if depth is None or depth.shape != tuple(size) or not np.isfinite(result.camera_to_world).all():
         return unknown, ""
     if clip.policy is not None and image_size is not None:
         K = clip.policy.intrinsics(K, image_size)
     row, column = np.indices(size, dtype=np.float64)
     rays = np.stack([(column - K[0, 2]) / K[0, 0], (row - K[1, 2]) / K[1, 1], np.ones(size)], axis=-1)
-    camera = moment.camera_to_world
+    camera = result.camera_to_world
     world = (rays * depth[..., None]) @ camera[:3, :3].T + camera[:3, 3]
     return np.where((depth > 0)[..., None], world, np.nan).astype(np.float32), ""

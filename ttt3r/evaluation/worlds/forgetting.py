@@ -89,7 +89,7 @@ def questions_after(frames: int) -> tuple[int, ...]:
     return tuple(sorted({max(0, frames - 1 - steps) for steps in back}))
 
 
-def recall(
+def ask_recall(
     network: RecurrentNetwork, memories: Mapping[str, Memory], truth: ClipTruth, asked_after: int, frames: Sequence[int]
 ) -> RecallScores:
     """Ask each memory for earlier frames and compare with the truth. Nothing is written.

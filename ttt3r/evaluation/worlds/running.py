@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ttt3r.data.procedural import ClipTruth
 from ttt3r.evaluation.engine.contenders import Contender, Resets, contenders_of
-from ttt3r.evaluation.engine.loop import Lane, Observer, OnSteps, Shown, run_pass
+from ttt3r.evaluation.engine.loop import Observer, OnSteps, RuleRun, Shown, run_pass
 from ttt3r.evaluation.measures.gains import GainAccount, GainSummary
 from ttt3r.evaluation.results.knowing_nothing import MEAN_DEPTH as MEAN_DEPTH
 from ttt3r.evaluation.results.knowing_nothing import NO_MOTION as NO_MOTION
@@ -53,14 +53,14 @@ class WorldFrame(Shown[WorldMoment]):
 
 
 class WorldRecord(Observer[WorldMoment]):
-    """What is kept of one rule's pass: numbers of every frame, and the books after it."""
+    """What is kept of one rule's pass: numbers of every frame, and the gain summary after it."""
 
     def __init__(self) -> None:
         self.cameras: list[Tensor] = []
         self.depth: list[Tensor] = []
         self.gains: list[Tensor] = []
         self._account = GainAccount()
-        self.books: list[GainSummary] = []
+        self.summaries: list[GainSummary] = []
 
     def observe(self, seen: WorldMoment) -> None:
         """Take one frame."""
@@ -71,7 +71,7 @@ class WorldRecord(Observer[WorldMoment]):
         self.depth.append(abs_rel(step.reconstruction.depth, seen.truth.points_camera[step.index][..., 2]).cpu())
         self.gains.append(step.gain.float().mean(dim=(1, 2)).cpu())
         self._account = self._account.including(step)
-        self.books.append(self._account.summary)
+        self.summaries.append(self._account.summary)
 
 
 def _padded(frames: Sequence[Tensor], like: Tensor) -> Tensor:
@@ -85,12 +85,12 @@ class WorldRun:
 
     Args:
         scores: errors by rule, length and world.
-        books: gains by rule, for each length, over all worlds together; empty where a rule did not get so far.
+        gain_summaries: gains by rule, for each length, over all worlds together; empty where a rule did not get so far.
         stopped: why a rule did not come to the end, if so.
     """
 
     scores: WorldScores
-    books: Mapping[str, tuple[GainSummary, ...]]
+    gain_summaries: Mapping[str, tuple[GainSummary, ...]]
     stopped: Mapping[str, Stop]
 
 
@@ -121,18 +121,20 @@ def run_worlds(
         raise ValueError(f"the worlds are {len(truth)} frames long, {longest} are to be judged; make longer clips")
     if min(lengths) < 2:
         raise ValueError(f"a camera path needs at least 2 frames, got the lengths {list(lengths)}")
-    lanes = {who.label: Lane(who.rule, who.reset, WorldRecord()) for who in contenders}
+    runs = {who.label: RuleRun(who.rule, who.reset, WorldRecord()) for who in contenders}
     stream = (WorldFrame(truth, index) for index in range(longest))
-    run_pass(network, lanes, stream, Outputs.CAMERA | Outputs.POINTS_CAMERA, chunk, on_frame).demand_a_result()
-    kept, true = {name: lane.kept for name, lane in lanes.items()}, truth.camera_to_world[:longest].cpu()
+    run_pass(network, runs, stream, Outputs.CAMERA | Outputs.POINTS_CAMERA, chunk, on_frame).demand_a_result()
+    kept, true = {name: run.kept for name, run in runs.items()}, truth.camera_to_world[:longest].cpu()
     cameras = {name: _padded(record.cameras, true) for name, record in kept.items()}
     cameras[NO_MOTION] = torch.eye(4).expand_as(true)
     depth = {name: _padded(record.depth, true[..., 0, 0]) for name, record in kept.items()}
     gains = {name: _padded(record.gains, true[..., 0, 0]) for name, record in kept.items()}
     none = [GainSummary()] * longest
-    books = {name: tuple([*record.books, *none][length - 1] for length in lengths) for name, record in kept.items()}
-    stopped = {name: lane.stop for name, lane in lanes.items() if lane.stop is not None}
-    return WorldRun(scores_of(tuple(lengths), cameras, true, depth, gains), books, stopped)
+    summaries = {
+        name: tuple([*record.summaries, *none][length - 1] for length in lengths) for name, record in kept.items()
+    }
+    stopped = {name: run.stop for name, run in runs.items() if run.stop is not None}
+    return WorldRun(scores_of(tuple(lengths), cameras, true, depth, gains), summaries, stopped)
 
 
 def score_worlds(
@@ -155,7 +157,7 @@ def score_worlds(
         on_frame: called with the frame's number and the memories by rule, e.g. to ask them (see `forgetting`).
 
     Returns:
-        The scores, and the books of each rule at each length (over all worlds together).
+        The scores, and the gain summary of each rule at each length (over all worlds together).
 
     Raises:
         ValueError: if the clip is shorter than the largest length, or a length is below 2.
@@ -168,4 +170,4 @@ def score_worlds(
     done = run_worlds(network, contenders_of(rules, reset_every), truth, lengths, on_frame=ask)
     for name, stop in done.stopped.items():
         warnings.warn(f"rule {name} did not come to the end: {stop.note}", stacklevel=2)
-    return done.scores, dict(done.books)
+    return done.scores, dict(done.gain_summaries)

@@ -25,9 +25,9 @@ WINDOW = 8
 
 ROTATION = Metric("rotation_degrees", "rotation", "deg", False, Family.TRAJECTORY, ratio=True, digits=2)
 TRANSLATION = Metric("translation_per_first_view", "translation / first view", "", False, Family.TRAJECTORY, ratio=True)
-ATE = Metric("ate_per_first_view", "ATE / first view", "", False, Family.TRAJECTORY, ratio=True, digits=4)
+ATE_PER_VIEW = Metric("ate_per_first_view", "ATE / first view", "", False, Family.TRAJECTORY, ratio=True, digits=4)
 DEPTH = ABS_REL.variant("median")
-SCORES = (ROTATION, TRANSLATION, ATE, DEPTH, GAIN_MEAN)
+SCORES = (ROTATION, TRANSLATION, ATE_PER_VIEW, DEPTH, GAIN_MEAN)
 """The fields of `WorldScores`. Lengths are in the unit of `ClipTruth`, the mean distance of the first view's points."""
 
 

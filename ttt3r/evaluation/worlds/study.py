@@ -14,7 +14,7 @@ from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD, TRAINING_LE
 from ttt3r.evaluation.engine.contenders import contenders_of
 from ttt3r.evaluation.measures.gains import GainSummary, equal_gain_constants
 from ttt3r.evaluation.results.stops import Stop
-from ttt3r.evaluation.worlds.forgetting import RecallScores, questions_after, recall, with_controls
+from ttt3r.evaluation.worlds.forgetting import RecallScores, ask_recall, questions_after, with_controls
 from ttt3r.evaluation.worlds.running import WorldScores, mean_depth_image, run_worlds
 from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.threads import side_by_side
@@ -67,14 +67,14 @@ class WorldStudy:
     Args:
         scores: errors by rule, length and world.
         asked: answers of the memories, for each length.
-        books: gains by rule, for each length; of the first group of worlds where there are several.
+        gain_summaries: gains by rule, for each length; of the first group of worlds where there are several.
         stopped: why a rule did not come to the end in some world, if so.
         plan: of the worlds.
     """
 
     scores: WorldScores
     asked: tuple[RecallScores, ...]
-    books: Mapping[str, tuple[GainSummary, ...]]
+    gain_summaries: Mapping[str, tuple[GainSummary, ...]]
     stopped: Mapping[str, Stop] = field(default_factory=dict)
     plan: WorldPlan = WorldPlan()
 
@@ -84,7 +84,7 @@ class WorldStudy:
         asked = tuple(RecallScores.joined(same) for same in zip(*(part.asked for part in parts), strict=True))
         stopped = {name: stop for part in parts for name, stop in part.stopped.items()}
         scores = WorldScores.joined([part.scores for part in parts])
-        return cls(scores, asked, parts[0].books, stopped, parts[0].plan)
+        return cls(scores, asked, parts[0].gain_summaries, stopped, parts[0].plan)
 
     def with_rules(self, other: "WorldStudy") -> "WorldStudy":
         """The same worlds with the rules of another pass.
@@ -97,8 +97,8 @@ class WorldStudy:
             raise ValueError(f"the rules were run on other worlds ({seeds}); run them with one WorldPlan")
         pairs = zip(self.asked, other.asked, strict=True)
         asked = tuple(own.with_memories(more) for own, more in pairs)
-        books, stopped = {**self.books, **other.books}, {**self.stopped, **other.stopped}
-        return WorldStudy(self.scores.with_rules(other.scores), asked, books, stopped, self.plan)
+        summaries, stopped = {**self.gain_summaries, **other.gain_summaries}, {**self.stopped, **other.stopped}
+        return WorldStudy(self.scores.with_rules(other.scores), asked, summaries, stopped, self.plan)
 
 
 def run_study(
@@ -137,12 +137,12 @@ def run_study(
             on_frame(batch)
             if frames in plan.lengths and steps:
                 everyone = with_controls(network, {name: step.memory for name, step in steps.items()})
-                asked.append(recall(network, everyone, truth, frames, questions_after(frames)).including(rules))
+                asked.append(ask_recall(network, everyone, truth, frames, questions_after(frames)).including(rules))
 
         with torch.no_grad():
             done = run_worlds(network, contenders, truth, plan.lengths, chunk, ask)
         scores = done.scores.with_mean_depth(mean_depth, truth)
-        return WorldStudy(scores, tuple(asked), done.books, done.stopped, plan)
+        return WorldStudy(scores, tuple(asked), done.gain_summaries, done.stopped, plan)
 
     return WorldStudy.joined(side_by_side(run, plan.groups, alone=device.type != "cpu"))
 
@@ -150,12 +150,12 @@ def run_study(
 def control_rules(rules: Mapping[str, StateUpdateRule], study: WorldStudy) -> dict[str, StateUpdateRule]:
     """For every gate: the constant of equal mean gain, and the gate averaged over its tokens; and the plain average, 1/t."""
     first = {str(rules[name]): name for name in reversed(list(rules))}  # with resets and without: one control
-    books = {
-        name: replace(study.books[name][-1], gain_mean=float(study.scores.gain[name][-1].mean()))
+    summaries = {
+        name: replace(study.gain_summaries[name][-1], gain_mean=float(study.scores.gain[name][-1].mean()))
         for name in sorted(first.values(), key=[*rules].index)
     }
     controls: dict[str, StateUpdateRule] = {}
-    for name, constant in equal_gain_constants(books).items():
+    for name, constant in equal_gain_constants(summaries).items():
         controls[Control.EQUAL_GAIN.of(name)] = constant
         controls[Control.TOKEN_MEAN.of(name)] = TokenMean(rules[name])
     return controls | {"1/t": Anneal(ConstantRate(1.0), horizon=1.0)}

@@ -16,14 +16,14 @@ from ttt3r.evaluation.report.tables import Cell, Column, Table
 from ttt3r.evaluation.results.knowing_nothing import MEAN_DEPTH, NO_MOTION
 from ttt3r.evaluation.worlds.forgetting import SCENE_AVERAGE, RecallScores
 from ttt3r.evaluation.worlds.plots import BINS, bin_name, table_of_recall
-from ttt3r.evaluation.worlds.scores import ATE, ROTATION, TRANSLATION, WINDOW, WorldScores
+from ttt3r.evaluation.worlds.scores import ATE_PER_VIEW, ROTATION, TRANSLATION, WINDOW, WorldScores
 from ttt3r.evaluation.worlds.study import WorldStudy
 from ttt3r.files import write_sheet
 from ttt3r.update_rules.naming.labels import Control
 
 
 def tables_of(study: WorldStudy) -> tuple[Table, ...]:
-    """At a glance; errors by length; differences with the first rule at the largest length; recall; books of the gains."""
+    """At a glance; errors by length; differences with the first rule at the largest length; recall; gains."""
     tables = [summary_table(study), _errors(study.scores)]
     if len(study.scores.gain) > 1:
         tables.append(_paired(study.scores))
@@ -115,7 +115,7 @@ def _measured(scores: WorldScores) -> tuple[tuple[Metric, Mapping[str, Float[np.
     return (
         (ROTATION, scores.rotation_degrees),
         (TRANSLATION, scores.translation),
-        (ATE, scores.ate),
+        (ATE_PER_VIEW, scores.ate),
         (ABS_REL, scores.depth_abs_rel),
     )
 
@@ -148,8 +148,8 @@ def _recalled(study: WorldStudy) -> Table:
 
 def _gains(study: WorldStudy) -> Table:
     rows = []
-    for rule, books in study.books.items():
-        last = books[-1]
+    for rule, summaries in study.gain_summaries.items():
+        last = summaries[-1]
         mean = study.scores.gain[rule][-1].mean()
         numbers = (mean, last.gain_std_tokens, last.gain_std_frames, last.memory_age, last.norm_ratio)
         rows.append((Cell(rule), *(Cell(float(number), ".3f") for number in numbers)))

@@ -17,8 +17,8 @@ from ttt3r.update_rules.conformance.trial import (
     TOLERANCE,
     Trial,
     Violation,
+    contents_of,
     difference,
-    fingerprint,
     forms,
     louder,
     require_finite,
@@ -187,7 +187,7 @@ def results_repeat(trial: Trial) -> None:
 
 def nothing_is_kept_in_the_rule(trial: Trial) -> None:
     """A rule remembers only through its rule state: streams that take turns on one rule object do not meet."""
-    before = fingerprint(trial.rule)
+    before = contents_of(trial.rule)
     here, there = trial.frames, trial.frames[::-1]
     separate = [tuple(trial.run(here)), tuple(trial.run(there))]
     cure = "return what must be remembered as rule_state (see init) instead of keeping it in self"
@@ -199,7 +199,7 @@ def nothing_is_kept_in_the_rule(trial: Trial) -> None:
             if found:
                 raise Violation("two streams that take turns to give what they give alone", found, cure)
         memories = [absorbed.memory for absorbed in taken]
-    if fingerprint(trial.rule) != before:
+    if contents_of(trial.rule) != before:
         raise Violation("the rule object to stay as it was", "its attributes or buffers changed", cure)
 
 

@@ -97,10 +97,10 @@ class SyntheticFrame:
         return Proposal(self.candidate, self.pose, features, self.decoder_first, self.state_layers, self.image_layers)
 
 
-Stream = tuple[SyntheticFrame, ...]
+SyntheticStream = tuple[SyntheticFrame, ...]
 
 
-def make_stream(sizes: Sizes = Sizes(), device: torch.device | str = "cpu", seed: int = 0) -> Stream:
+def make_stream(sizes: Sizes = Sizes(), device: torch.device | str = "cpu", seed: int = 0) -> SyntheticStream:
     """A stream of synthetic frames; the same for the same arguments, on every device."""
     random = torch.Generator().manual_seed(seed)
 

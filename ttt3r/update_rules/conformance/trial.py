@@ -15,7 +15,7 @@ from ttt3r.types import AttentionLayer, Memory, RuleState
 from ttt3r.types import Stream as Attention
 from ttt3r.update_rules.absorption import Absorbed, absorb, keeps_form
 from ttt3r.update_rules.base import StateUpdateRule, Update
-from ttt3r.update_rules.conformance.streams import Stream, SyntheticFrame
+from ttt3r.update_rules.conformance.streams import SyntheticFrame, SyntheticStream
 
 TOLERANCE = 1e-5
 
@@ -34,7 +34,7 @@ class Trial:
     """A rule and a stream for it to meet."""
 
     rule: StateUpdateRule
-    frames: Stream
+    frames: SyntheticStream
 
     @property
     def uneven(self) -> Bool[Tensor, "frame batch"]:
@@ -44,7 +44,7 @@ class Trial:
         mask = (row == 0) | ((frame >= row) & (frame != row + 2))
         return mask.to(self.frames[0].candidate.device)
 
-    def begin(self, frames: Stream | None = None) -> Memory:
+    def begin(self, frames: SyntheticStream | None = None) -> Memory:
         """The memory before the first frame."""
         first = (frames or self.frames)[0]
         return Memory.start(first.initial_state, torch.zeros_like(first.pose), self.rule.init(first.initial_state))
@@ -71,7 +71,9 @@ class Trial:
                 found = f"they were {tuple(bias.query.shape)} and {tuple(bias.key.shape)}"
                 raise Violation(f"biases of {(batch, queries)} queries and {(batch, keys)} keys", found, cure)
 
-    def run(self, frames: Stream | None = None, write: Bool[Tensor, "frame batch"] | None = None) -> list[Absorbed]:
+    def run(
+        self, frames: SyntheticStream | None = None, write: Bool[Tensor, "frame batch"] | None = None
+    ) -> list[Absorbed]:
         """A whole stream, through the loop's own `absorb`."""
         frames = frames or self.frames
         memory, taken = self.begin(frames), list[Absorbed]()
@@ -124,7 +126,7 @@ def forms(rule_state: RuleState) -> dict[str, str]:
     return {name: tree.form(tensor) for name, tensor in tree.named_tensors(rule_state)}
 
 
-def louder(frames: Stream, factor: float) -> Stream:
+def louder(frames: SyntheticStream, factor: float) -> SyntheticStream:
     """The same stream with all logits times a factor."""
 
     def scaled(layers: tuple[AttentionLayer, ...]) -> tuple[AttentionLayer, ...]:
@@ -136,7 +138,7 @@ def louder(frames: Stream, factor: float) -> Stream:
     )
 
 
-def require_finite(trial: Trial, frames: Stream, when: str, cure: str) -> None:
+def require_finite(trial: Trial, frames: SyntheticStream, when: str, cure: str) -> None:
     """Run the stream; states and gains must be finite, and no rule state may hold NaN.
 
     Raises:
@@ -161,7 +163,7 @@ def first_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0][:300]}"
 
 
-def fingerprint(value: Any, seen: frozenset[int] = frozenset()) -> Any:
+def contents_of(value: Any, seen: frozenset[int] = frozenset()) -> Any:
     """All that an object holds, by value: settings, parameters, buffers, whatever it has put into itself."""
     if id(value) in seen:
         return "..."
@@ -170,13 +172,13 @@ def fingerprint(value: Any, seen: frozenset[int] = frozenset()) -> Any:
         data = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
         return str(value.dtype), tuple(value.shape), data
     if isinstance(value, dict):
-        return tuple((str(key), fingerprint(part, seen)) for key, part in value.items())
+        return tuple((str(key), contents_of(part, seen)) for key, part in value.items())
     if isinstance(value, list | tuple):
-        return tuple(fingerprint(part, seen) for part in value)
+        return tuple(contents_of(part, seen) for part in value)
     if isinstance(value, StateUpdateRule | nn.Module) or (
         dataclasses.is_dataclass(value) and not isinstance(value, type)
     ):
         names = [field.name for field in dataclasses.fields(value)] if dataclasses.is_dataclass(value) else []
         slots = {name: getattr(value, name) for name in names if name not in getattr(value, "__dict__", {})}
-        return type(value).__qualname__, fingerprint(getattr(value, "__dict__", {}) | slots, seen)
+        return type(value).__qualname__, contents_of(getattr(value, "__dict__", {}) | slots, seen)
     return repr(value)

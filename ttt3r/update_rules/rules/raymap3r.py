@@ -17,7 +17,7 @@ from ttt3r.update_rules.evidence import Evidence, Keys
 from ttt3r.update_rules.vectors import length, motion, wide
 
 
-class RayForm(ABC):
+class QueryRays(ABC):
     """How a network is asked for a view; must be the form that it was trained with (`network.config.ray_form`)."""
 
     @abstractmethod
@@ -28,7 +28,7 @@ class RayForm(ABC):
 
 
 @dataclass(frozen=True)
-class OfficialRays(RayForm):
+class OfficialRays(QueryRays):
     """`ttt3r.geometry.ray_map_official`: the official weights."""
 
     def rays(
@@ -39,7 +39,7 @@ class OfficialRays(RayForm):
 
 
 @dataclass(frozen=True)
-class DirectionRays(RayForm):
+class DirectionRays(QueryRays):
     """`ttt3r.geometry.ray_map_direction`: networks that were trained here."""
 
     def rays(
@@ -224,7 +224,7 @@ def record_turn(
     return torch.where(slots == regime.slot(age)[:, None], motion(camera, path.camera_to_world)[1][:, None], path.turns)
 
 
-def stand(path: CameraPath, camera: Float[Tensor, "batch 4 4"]) -> CameraPath:
+def rest_at(path: CameraPath, camera: Float[Tensor, "batch 4 4"]) -> CameraPath:
     """At the camera, at rest."""
     still = torch.zeros_like(path.place)
     return replace(path, camera_to_world=camera, place=camera[:, :3, 3], velocity=still, shift=still)
@@ -291,7 +291,7 @@ class RayMap3R(GatedUpdateRule[Watched]):
 
     regime: Regime = Routed()
     pooling: Pooling = PatchPooling()
-    rays: RayForm = OfficialRays()
+    rays: QueryRays = OfficialRays()
     strength: float = 0.9
     sharpness: float = 3.0
     warmup: int = 5
@@ -322,7 +322,7 @@ class RayMap3R(GatedUpdateRule[Watched]):
         """Where the camera stands."""
         path = rule_state.path
         camera = evidence.camera().detach().to(path.camera_to_world.dtype)
-        return replace(rule_state, path=stand(path, camera))
+        return replace(rule_state, path=rest_at(path, camera))
 
     def gain(
         self,

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ttt3r.evaluation.metrics.depth.errors import SMALLEST, DepthErrors
 
-Scale = float | Tensor
+ScaleValue = float | Tensor
 """A number, or a tensor without axes, whose dtype decides how the fit is rounded."""
 
 
@@ -31,8 +31,8 @@ class OfficialFit:
         shift: metres.
     """
 
-    scale: Scale
-    shift: Scale = 0.0
+    scale: ScaleValue
+    shift: ScaleValue = 0.0
 
 
 class OfficialAlignment(ABC):
