@@ -261,8 +261,8 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_files(photos, t
     part = tmp_path / "part"
     kill_at(2, signal.SIGKILL, [*common, "--out", "part"], part)
     assert record(part)["status"] == "running"
-    for frame, polite in ((3, signal.SIGHUP), (4, signal.SIGTERM), (6, signal.SIGINT)):
-        code, errors = kill_at(frame, polite, [*common, "--out", "part", "--resume"], part)
+    for frame, kind in ((3, signal.SIGHUP), (4, signal.SIGTERM), (6, signal.SIGINT)):
+        code, errors = kill_at(frame, kind, [*common, "--out", "part", "--resume"], part)
         assert code == 130
         assert "goes on with --resume" in errors
         assert "Traceback" not in errors

@@ -123,7 +123,7 @@ def state_of(module, name="Filter") -> Any:
     return dataclass(frozen=True)(kind)
 
 
-def test_classes_of_one_name_are_told_apart(memory, tmp_path):
+def test_classes_of_one_name_are_distinguished(memory, tmp_path):
     first, second = state_of("first_lab"), state_of("second_lab")
     for kind in (first, second):
         full = replace(memory, rule=kind(torch.ones(2, 3)))

@@ -1,4 +1,4 @@
-"""Files and folders that may be written by several processes, killed at any moment, or come from other machines."""
+"""Files and folders that may be written by several processes, killed at any time, or come from other machines."""
 
 import csv
 import errno

@@ -104,8 +104,8 @@ def check_step(
 
 def is_shortage(error: RuntimeError) -> bool:
     """Whether PyTorch ran out of memory, on a GPU or on the CPU (which has no exception class of its own)."""
-    told = ("not enough memory", "can't allocate memory")  # Windows and macOS; Linux
-    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in told)
+    messages = ("not enough memory", "can't allocate memory")  # Windows and macOS; Linux
+    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in messages)
 
 
 def shortage(chunk: int) -> ChunkTooLarge:

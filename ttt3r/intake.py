@@ -29,7 +29,7 @@ def as_frame(item: Frame | Shaped[Tensor, "..."]) -> Frame:
     shape = tuple(item.shape)
     if item.ndim == 5:
         raise ValueError(
-            f"{shape} is a batch of sequences (batch, frame, 3, height, width), expected the images of one moment (batch, 3, "
+            f"{shape} is a batch of sequences (batch, frame, 3, height, width), expected the images of one time (batch, 3, "
             "height, width); a stream is time first: give rollout images.transpose(0, 1)"
         )
     if item.ndim == 3:

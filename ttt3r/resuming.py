@@ -8,7 +8,7 @@ from ttt3r.export.source_table import image_hash
 
 
 def is_at_its_end(source: FrameSource, folder: RunFolder) -> bool:
-    """Whether a run that ended well has read this source, untouched since, to its end; told without reading a frame."""
+    """Whether a run that ended well has read this source, untouched since, to its end; found without reading a frame."""
     if folder.record.status is not RunStatus.COMPLETE:
         return False
     read = folder.record.extra.get("source", {})

@@ -112,7 +112,7 @@ def run(
     finally:
         if memory is not None and int(memory.seen[0]) == folder.frames:
             folder.checkpoint(memory)
-        notes["source"] = feed.told(folder.frames, status is RunStatus.COMPLETE)
+        notes["source"] = feed.record(folder.frames, status is RunStatus.COMPLETE)
         notes["notes"] = list(source.notes)
         notes["skipped"] = [list(pair) for pair in source.skipped]
         folder.finish(status, notes)
@@ -169,11 +169,11 @@ class _Feed:
         """Note the last frame that is in the folder."""
         self.last, self.position = item.name, item.index + 1
 
-    def told(self, frames: int, complete: bool) -> dict[str, Any]:
+    def record(self, frames: int, complete: bool) -> dict[str, Any]:
         """What run.json says of the source, by which `check_same_frames` knows it again."""
-        told = {"name": self._source.name, "first_frame": self.first, "last_frame": self.last}
-        told |= {"frames": frames, "position": self.position, "stamp": self._source.stamp(self.position)}
-        return told | ({"all": self._source.stamp()} if complete else {})
+        record = {"name": self._source.name, "first_frame": self.first, "last_frame": self.last}
+        record |= {"frames": frames, "position": self.position, "stamp": self._source.stamp(self.position)}
+        return record | ({"all": self._source.stamp()} if complete else {})
 
     def images(self) -> Iterator[Tensor]:
         """Prepared images; those of an earlier part of the run are passed over."""

@@ -13,7 +13,7 @@ _PACKAGE = __name__.partition(".")[0]
 def class_name(kind: type) -> str:
     """The name by which `describe` writes a class down: its own and, of one from outside this package, a mark of its module.
 
-    A file names no module: one that is moved leaves the file as it was, and nothing in a file can be imported. The mark tells
+    A file names no module: one that is moved leaves the file as it was, and nothing in a file can be imported. The mark says
     classes of one name apart.
     """
     inside = kind.__module__.partition(".")[0] == _PACKAGE

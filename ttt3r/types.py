@@ -66,7 +66,7 @@ class LengthUnit(enum.Enum):
     METRES = "metres"
     """Metres, as far as the data of the training was metric."""
     FIRST_VIEW = "units of the first view"
-    """The mean distance of the first view's points from its camera: a scale that images alone can tell."""
+    """The mean distance of the first view's points from its camera: a scale that images alone can give."""
 
     @property
     def short(self) -> str:
@@ -131,7 +131,7 @@ class Frame:
                 )
             if self.image.ndim == 5:
                 raise ValueError(
-                    f"{tuple(self.image.shape)} is a batch of sequences, and a frame is one moment (batch, 3, height, width); "
+                    f"{tuple(self.image.shape)} is a batch of sequences, and a frame is one time (batch, 3, height, width); "
                     "give rollout images.transpose(0, 1), whose first axis is time"
                 )
             if self.image.ndim != 4 or self.image.shape[1] != 3:

@@ -236,4 +236,4 @@ def require_names(kind: type, values: Mapping[str, Any]) -> None:
             f"unknown setting {shown(unknown[0])} of a {kind.__name__}; known are {', '.join(sorted(names))}"
         )
     if missing := sorted(names - values.keys()):
-        raise ValueError(f"a {kind.__name__} lacks {', '.join(missing)}")
+        raise ValueError(f"a {kind.__name__} has no {', '.join(missing)}")

@@ -104,7 +104,7 @@ def test_missing_and_misshaped_weights_are_refused_by_name(tiny, tmp_path):
     state = official_state(tiny)
     state.pop("dec_norm.weight")
     torch.save({"args": argparse.Namespace(model=TINY), "model": state}, tmp_path / "m.pth")
-    with pytest.raises(CheckpointError, match=r"lacks 1 weights.*dec_norm\.weight"):
+    with pytest.raises(CheckpointError, match=r"misses 1 weights.*dec_norm\.weight"):
         load_network(tmp_path / "m.pth")
     with pytest.raises(CheckpointError, match=r"enc_norm\.bias is \(3,\), expected \(64,\)"):
         load_network(write(tmp_path / "s.pth", tiny, **{"enc_norm.bias": torch.zeros(3)}))

@@ -86,7 +86,7 @@ def test_a_lost_setting_is_named_even_where_its_default_fits(tmp_path):
     (tmp_path / WEIGHTS).write_bytes((NANO / WEIGHTS).read_bytes())
     text = (NANO / CONFIG).read_text()
     (tmp_path / CONFIG).write_text(text.replace('  "heads": 4,\n', ""))
-    with pytest.raises(CheckpointError, match="lacks heads"):
+    with pytest.raises(CheckpointError, match="has no heads"):
         load_network(tmp_path)
 
 

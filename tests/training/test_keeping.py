@@ -1,4 +1,4 @@
-"""What a training leaves: checkpoints that are whole, a rule that can be named, a polite end."""
+"""What a training leaves: checkpoints that are whole, a rule that can be named, an end on request."""
 
 import os
 import signal
@@ -81,9 +81,9 @@ def test_a_training_goes_on_with_its_own_rule_only(trained, tmp_path, monkeypatc
     (tmp_path / "her_lab.py").write_text(source)
     monkeypatch.syspath_prepend(tmp_path)
     mine = parse_rules("her_lab.Mine")["her_lab.Mine"]
-    told = fitting._told(mine)
+    text = fitting._rule_text(mine)
     (tmp_path / "her_lab.py").write_text(source + "# edited\n")
-    assert fitting._told(mine) != told
+    assert fitting._rule_text(mine) != text
     sys.modules.pop("her_lab")
     (out / "recipe.txt").unlink()
     with pytest.raises(ValueError, match=r"holds last\.ckpt of a training and no recipe\.txt"):
@@ -126,7 +126,7 @@ def test_a_damaged_checkpoint_is_named_with_the_cure(trained, tmp_path, damage):
 
 def test_a_file_of_weights_alone_is_no_checkpoint(tmp_path):
     torch.save({"state_dict": {}}, tmp_path / LAST)
-    with pytest.raises(ValueError, match=r"it lacks optimizer_states, lr_schedulers, global_step, loops\)"):
+    with pytest.raises(ValueError, match=r"it has no optimizer_states, lr_schedulers, global_step, loops\)"):
         checkpoint_of(tmp_path)
 
 
@@ -141,7 +141,7 @@ def test_the_damage_is_found_before_anything_is_trained(trained, tmp_path):
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent otherwise elsewhere")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_polite_kill_leaves_the_step_at_hand(tmp_path, monkeypatch, number):
+def test_a_signal_leaves_the_step_at_hand(tmp_path, monkeypatch, number):
     step, before = TrainingModule.training_step, signal.getsignal(number)
 
     def killed_at_one(self, batch, batch_idx):

@@ -112,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console, errors = Console(), Console(stderr=True)
     try:
         _drop_wrong_backend()
-        with _polite(errors):
+        with _signals_handled(errors):
             settings = read(arguments)
             return COMMANDS[settings.command].run(settings[settings.command], console)
     except ArgumentError as error:
@@ -195,29 +195,29 @@ def _drop_wrong_backend() -> None:
             del sys.modules[name]  # half of it was imported
 
 
-def _polite_signals() -> list[signal.Signals]:
+def _stop_signals() -> list[signal.Signals]:
     return [number for number in signal.Signals if number.name in ("SIGTERM", "SIGHUP")]  # Windows has no SIGHUP
 
 
-def _stop_once(number: int, frame: FrameType | None) -> None:
+def _interrupt_once(number: int, frame: FrameType | None) -> None:
     """End like Ctrl-C; the signal that comes with or after this one does not stop the writing of what was done."""
-    for other in _polite_signals():
+    for other in _stop_signals():
         signal.signal(other, signal.SIG_IGN)
     signal.default_int_handler(number, frame)
 
 
 @contextmanager
-def _polite(errors: Console) -> Iterator[None]:
+def _signals_handled(errors: Console) -> Iterator[None]:
     """Warnings in one line, and a polite kill that ends like Ctrl-C: what was done is written.
 
     A cluster's time limit kills so (SIGTERM), and so does a connection that is lost or a terminal that is closed (SIGHUP;
     under `nohup`, which has it ignored, it stays ignored).
     """
     here = threading.current_thread() is threading.main_thread()  # only there may handlers be set
-    found = {number: signal.getsignal(number) for number in _polite_signals()}
+    found = {number: signal.getsignal(number) for number in _stop_signals()}
     before = {number: handler for number, handler in found.items() if handler != signal.SIG_IGN}
     for number in before if here else ():
-        signal.signal(number, _stop_once)
+        signal.signal(number, _interrupt_once)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: errors.print(

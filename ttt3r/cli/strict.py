@@ -54,7 +54,7 @@ def read_settings(path: Path, parser: ArgumentParser) -> dict[str, Any]:
     try:
         found = yaml.load(read_text(path), Loader=_OnceLoader)
     except yaml.YAMLError as error:
-        raise ValueError(f"{path} is no YAML file of settings: {_told(error)}") from error
+        raise ValueError(f"{path} is no YAML file of settings: {_yaml_problem(error)}") from error
     if not isinstance(found, dict) or not found:
         raise ValueError(f"{path} must hold settings as lines `name: value`, got {found!r:.80}")
     known = dict(parser.get_defaults().items())
@@ -100,7 +100,7 @@ def _leaves(settings: Mapping[Any, Any], above: str = "") -> Iterator[tuple[str,
             yield name, value
 
 
-def _told(error: yaml.YAMLError) -> str:
+def _yaml_problem(error: yaml.YAMLError) -> str:
     """What the reader of YAML found, in one line."""
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or " ".join(str(error).split())

@@ -1,4 +1,4 @@
-"""From a path to a stream: what is it, and who reads it. The only place where kinds of input are told apart."""
+"""From a path to a stream: what is it, and who reads it. The only place where kinds of input are distinguished."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -62,7 +62,7 @@ def _cameras(path: Path, frames: int) -> tuple[dict[int, Pinhole], str]:
     except ValueError as error:
         return {}, str(error)
     if len(poses) < frames or not cameras.keys() >= set(range(frames)):
-        return {}, f"{trajectory.name} or {intrinsics.name} lacks frames"
+        return {}, f"{trajectory.name} or {intrinsics.name} has too few frames"
     bad = [number for number in range(frames) if cameras[number].focal[0] <= 0]
     if bad:
         reason = "(depth behind the camera)"

@@ -1,4 +1,4 @@
-"""Text files that grow by one row a frame and survive a kill at any moment."""
+"""Text files that grow by one row a frame and survive a kill at any time."""
 
 import os
 from dataclasses import dataclass

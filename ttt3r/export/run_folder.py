@@ -1,4 +1,4 @@
-"""The folder of one run, written frame by frame so that a kill at any moment loses nothing that was done.
+"""The folder of one run, written frame by frame so that a kill at any time loses nothing that was done.
 
     run.json             settings, versions, status (see `run_record`)
     trajectory.txt       camera poses, TUM text
@@ -8,7 +8,7 @@
     gains/               frame_000000.npz, gain and attention of every token, where they were recorded
     depth/               frame_000000.png (16 bit), .npz (exact, with confidence), scale.json
     images/              frame_000000.jpg, the prepared images that everything here refers to
-    memory.safetensors   the memory at the last checkpoint, points_000100.npz the cloud at the same moment
+    memory.safetensors   the memory at the last checkpoint, points_000100.npz the cloud at the same time
     points.ply, points.glb, colmap/   made by `finish` from what is there
 
 A `Reconstruction` whose field was not asked for leaves out the files that need it.

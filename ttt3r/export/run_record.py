@@ -126,8 +126,8 @@ class RunRecord:
             content = _table(read_json(path), "the content")
             content.pop("seconds_per_frame", None)
             always = {each.name for each in fields(cls) if each.default is MISSING and each.default_factory is MISSING}
-            if missing := always - content.keys():  # the others are new: older releases lack them
-                raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+            if missing := always - content.keys():  # the others are new: older releases do not write them
+                raise ValueError(f"it has no {', '.join(sorted(missing))}")
             unit = LengthUnit(content.get("unit", LengthUnit.METRES.value))
             record = cls(**{**content, "status": RunStatus(content["status"]), "unit": unit})
             record._require_sound()

@@ -90,7 +90,9 @@ class SavedRun:
         intrinsics, gains = path / "intrinsics.csv", path / "gains.csv"
         pinholes = read_intrinsics(intrinsics) if intrinsics.exists() else {}
         if pinholes and not pinholes.keys() >= set(range(record.frames)):
-            raise ValueError(f"{intrinsics} lacks frames of the {record.frames} in {FILE}; run again with --overwrite")
+            raise ValueError(
+                f"{intrinsics} has fewer frames than the {record.frames} in {FILE}; run again with --overwrite"
+            )
         return cls(
             path,
             record,

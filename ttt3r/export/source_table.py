@@ -40,7 +40,7 @@ class SourceTable:
             self._rows.append(csv_row(frame, name, f"{timestamp:.6f}", image_hash(image)))
 
     def read(self, frames: int) -> list[tuple[str, str]] | None:
-        """Name and hash of the first `frames` frames; `None` where the table does not tell them."""
+        """Name and hash of the first `frames` frames; `None` where the table does not hold them."""
         if not self._rows.path.exists():
             return None
         with self._rows.path.open(encoding="utf-8", newline="") as file:

@@ -48,7 +48,7 @@ class TrajectoryWriter:
 def read_trajectory(path: str | Path) -> tuple[Float[np.ndarray, " frame"], Float[np.ndarray, "frame 4 4"]]:
     """Timestamps and poses (`camera_to_world` for the files written here) of a TUM text file, float64.
 
-    A last line without line end that lacks columns, as a kill may leave behind, is left out.
+    A last line without line end with too few columns, as a kill may leave behind, is left out.
 
     Raises:
         ValueError: for a line that is not eight numbers, with its number, and for a file without a pose.

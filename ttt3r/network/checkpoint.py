@@ -46,7 +46,7 @@ def load_network(source: str | Path, device: torch.device | str = "cpu") -> CUT3
 
     Raises:
         FileNotFoundError: if there is nothing at `source`.
-        CheckpointError: if the file is damaged, of another architecture, lacks a weight, or holds what may not be read.
+        CheckpointError: if the file is damaged, of another architecture, has a weight missing, or holds what may not be read.
     """
     if str(source) in NETWORKS:
         return NETWORKS[str(source)]().to(device)
@@ -117,7 +117,7 @@ def _load_nano() -> CUT3R:
 
 def _load_folder(path: Path, cure: str = _CONVERT) -> CUT3R:
     if not (path / CONFIG).is_file() or not (path / WEIGHTS).is_file():
-        raise CheckpointError(f"{path} lacks {CONFIG} or {WEIGHTS}; {cure}")
+        raise CheckpointError(f"{path} has no {CONFIG} or no {WEIGHTS}; {cure}")
     try:
         with reading(path / CONFIG, "the settings of a network", cure):
             config = CUT3RConfig.from_json(read_table(path / CONFIG))
@@ -178,7 +178,7 @@ def _sources(
     missing = sorted(theirs for theirs in source.values() if theirs not in found)
     if missing:
         raise CheckpointError(
-            f"{where} lacks {len(missing)} weights, among them {missing[:4]}; it is incomplete or of another network"
+            f"{where} misses {len(missing)} weights, among them {missing[:4]}; it is incomplete or of another network"
         )
     wrong = [
         f"{theirs} is {found[theirs]}, expected {expected[ours]}"

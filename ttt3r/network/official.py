@@ -129,7 +129,7 @@ def official_shapes(ours: Mapping[str, tuple[int, ...]], config: CUT3RConfig) ->
 
 
 def read_architecture(text: str, shapes: Mapping[str, Iterable[int]]) -> CUT3RConfig:
-    """The configuration from the architecture string; sizes that the string does not tell come from the weights' shapes.
+    """The configuration from the architecture string; sizes that the string does not give come from the weights' shapes.
 
     Raises:
         ValueError: if the text is not a CUT3R constructor, or names a variant that this network does not have.

@@ -55,7 +55,7 @@ def _keep_to_the_recipe(out: Path, text: str, rule: StateUpdateRule) -> None:
     begun = [name for name in (LAST, PREVIOUS) if (out / name).exists()]
     if begun and not recipe.exists():
         raise ValueError(
-            f"{out} holds {begun[0]} of a training and no {recipe.name} that tells which; choose another folder with --out"
+            f"{out} holds {begun[0]} of a training and no {recipe.name} that says which; choose another folder with --out"
         )
     before, now = _pieces(read_text(recipe)) if begun else _pieces(text), _pieces(text)
     for what, old, new in zip(("sizes", "rule", "recipe or seed", "start"), before, now, strict=True):
@@ -95,7 +95,7 @@ def _parted(line: str) -> tuple[str, list[str]]:
     return rule, digests
 
 
-def _told(rule: StateUpdateRule) -> str:
+def _rule_text(rule: StateUpdateRule) -> str:
     """A rule in one line, for the recipe: its label and, for files outside this package, what they hold.
 
     A rule that was edited in between is another rule.
@@ -147,7 +147,7 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     check_room(out, config)
     module = TrainingModule(network.train(), rule, recipe, machine.workers)
-    text = f"{config.to_json()}\n{_told(rule)}\n{asdict(recipe)}\n{_origin(start)}"
+    text = f"{config.to_json()}\n{_rule_text(rule)}\n{asdict(recipe)}\n{_origin(start)}"
     # One process holds the folder for all that train together.
     first = os.environ.get("LOCAL_RANK", "0") == "0"
     with locked(out, "training") if first else nullcontext():

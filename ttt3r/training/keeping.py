@@ -59,7 +59,7 @@ class Keep(Callback):
         batch: object,
         batch_idx: int,
     ) -> None:
-        """Save if it is time, by the clock of the first process; stop if any process was told to."""
+        """Save if it is time, by the clock of the first process; stop if any process was asked to."""
         self.interrupted = trainer.strategy.reduce_boolean_decision(self.interrupted, all=False)
         if self.interrupted:
             trainer.should_stop = True  # the end is saved
@@ -152,7 +152,7 @@ def rule_files(rule: Any, folder: Path) -> dict[nn.Module, Path]:
 def checkpoint_of(folder: Path) -> Path | None:
     """The checkpoint from which a training goes on, read through once; nothing if there is none.
 
-    The last one may be missing after a kill in the moment in which it was replaced; then it is the one before.
+    The last one may be missing after a kill while it was replaced; then it is the one before.
 
     Raises:
         ValueError: if it is damaged; names the cure.
@@ -184,7 +184,7 @@ def _damage(path: Path) -> str:
     parts = ("state_dict", "optimizer_states", "lr_schedulers", "global_step", "loops")
     missing = [part for part in parts if not isinstance(found, dict) or part not in found]
     if missing:
-        return f"it lacks {', '.join(missing)}"
+        return f"it has no {', '.join(missing)}"
     old = any("lr_lambdas" in schedule for schedule in found["lr_schedulers"])
     return "an older version of ttt3r wrote it, whose rates run otherwise" if old else ""
 

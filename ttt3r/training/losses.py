@@ -90,7 +90,7 @@ def frame_loss(answer: Reconstruction, truth: ClipTruth, index: int, weights: Lo
     """The terms for frame `index` of the clip.
 
     Raises:
-        ValueError: if the answer lacks an output; training asks for all of them.
+        ValueError: if the answer has an output missing; training asks for all of them.
     """
     parts = (answer.points_camera, answer.confidence_camera, answer.points_world, answer.confidence_world)
     camera, color = answer.camera_to_world, answer.color

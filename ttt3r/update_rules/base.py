@@ -94,7 +94,7 @@ class StateUpdateRule(ABC, Generic[State]):
     def init(self, initial_state: Float[Tensor, "batch state channel"]) -> State:
         """What the rule carries before the first frame; nothing, unless a rule says otherwise.
 
-        Batch-first tensors of the shape and dtype that they keep. An axis whose length only a frame tells (its patches,
+        Batch-first tensors of the shape and dtype that they keep. An axis whose length only a frame gives (its patches,
         their features) begins with length 1 and takes its length with the first frame.
         """
         return cast("State", STATELESS)

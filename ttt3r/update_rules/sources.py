@@ -39,12 +39,12 @@ def rule_fingerprint(rule: StateUpdateRule) -> str:
     package the modules of rules count, of other installed libraries the version, of Python and of what this package needs
     itself (PyTorch, NumPy) nothing.
 
-    A learned rule gets its weights with its size: ask for the fingerprint at the same moment, before the first frame say.
+    A learned rule gets its weights with its size: ask for the fingerprint at the same time, before the first frame say.
     """
     kinds: dict[str, type] = {}
     digest = hashlib.sha256(repr(_value(rule, kinds, frozenset())).encode())
-    for name, told in sorted(sources_of(kinds.values()).items()):
-        digest.update(f"{name}\0{told}\n".encode("utf-8", "surrogatepass"))
+    for name, text in sorted(sources_of(kinds.values()).items()):
+        digest.update(f"{name}\0{text}\n".encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 
 
@@ -72,7 +72,7 @@ def _value(value: Any, kinds: dict[str, type], seen: frozenset[int]) -> Any:
             kinds[f"{kind.__module__}.{kind.__qualname__}"] = kind
         names = [field.name for field in fields(value)] if is_dataclass(value) else []
         parts = {name: getattr(value, name) for name in names} | getattr(value, "__dict__", {})
-        parts.pop("training", None)  # where a module stands at the moment; no setting
+        parts.pop("training", None)  # the mode a module is in; no setting
         return type(value).__qualname__, tuple((name, _value(part, kinds, seen)) for name, part in parts.items())
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))  # an address is another in every process
 
@@ -89,7 +89,7 @@ def sources_of(kinds: Iterable[type | FunctionType]) -> dict[str, str]:
     """For each module that the classes come from or import, through any number of modules: the SHA-256 of its source.
 
     A library is named by its version and not looked into, unless one of the classes is its own. Of this package only the rules
-    are followed. A class that was typed into an interpreter or a notebook is told by its code.
+    are followed. A class that was typed into an interpreter or a notebook is identified by its code.
     """
     found: dict[str, str] = {}
     waiting: list[str] = []

@@ -1,4 +1,4 @@
-"""The stage on a viser server: makes the nodes of the scene and changes them from one moment to the next."""
+"""The stage on a viser server: makes the nodes of the scene and changes them from one step to the next."""
 
 from typing import TYPE_CHECKING
 

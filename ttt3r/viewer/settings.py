@@ -1,4 +1,4 @@
-"""What the viewer shows at one moment: plain settings, so that a picture can be made, tested and exported without a browser."""
+"""What the viewer shows at one time: plain settings, so that a picture can be made, tested and exported without a browser."""
 
 import enum
 from dataclasses import dataclass

@@ -25,7 +25,7 @@ def photo(path: Path, pixels: np.ndarray, tag: int) -> None:
     Image.fromarray(pixels).save(path, exif=data, quality=95)
 
 
-def room(folder: Path, suffix: str = ".png", told: tuple[int, int] = (WIDTH, HEIGHT), **tags: int) -> Path:
+def room(folder: Path, suffix: str = ".png", given: tuple[int, int] = (WIDTH, HEIGHT), **tags: int) -> Path:
     """A COLMAP model of images whose stored pixels lie as the camera saw them; `tag` of all, or `first` of the first."""
     lines = []
     for i, pose in enumerate(make_world().camera_to_world):
@@ -35,7 +35,7 @@ def room(folder: Path, suffix: str = ".png", told: tuple[int, int] = (WIDTH, HEI
         lines += [f"{i + 1} {w} {x} {y} {z} {' '.join(shift)} 1 {i:04d}{suffix}", ""]
     (folder / "sparse/0").mkdir(parents=True)
     (folder / "sparse/0/images.txt").write_text("\n".join(lines))
-    row = f"1 PINHOLE {told[0]} {told[1]} {K[0, 0]} {K[1, 1]} {K[0, 2] + 0.5} {K[1, 2] + 0.5}"
+    row = f"1 PINHOLE {given[0]} {given[1]} {K[0, 0]} {K[1, 1]} {K[0, 2] + 0.5} {K[1, 2] + 0.5}"
     (folder / "sparse/0/cameras.txt").write_text(row)
     return folder
 
@@ -104,7 +104,7 @@ def test_images_without_a_tag_cost_no_word(tmp_path):
 
 def test_a_camera_of_upright_images_means_the_upright_pixels(tmp_path):
     """As of programs that turned the images before they looked for poses, and left the tag in the files."""
-    folder = room(tmp_path / "room", told=(HEIGHT, WIDTH), tag=6)
+    folder = room(tmp_path / "room", given=(HEIGHT, WIDTH), tag=6)
     for path in (folder / "depth").iterdir():
         path.unlink()
     clip = open_clip(folder, policy=POLICY)

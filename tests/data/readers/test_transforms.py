@@ -301,7 +301,7 @@ def test_the_parts_of_a_data_set_are_one_sequence(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("told", "words", "matrix"),
+    ("given", "words", "matrix"),
     [
         ({"camera_model": "OPENCV_FISHEYE", "k4": 0.02}, "is a fisheye .OPENCV_FISHEYE, k4=0.02.", True),
         ({"is_fisheye": True}, "is a fisheye", True),
@@ -313,8 +313,8 @@ def test_the_parts_of_a_data_set_are_one_sequence(tmp_path):
         ({"camera_model": "PINHOLE"}, "^$", True),
     ],
 )
-def test_what_is_said_of_the_lens(tmp_path, told, words, matrix):
-    clip = opened(write(room(tmp_path / "room"), entries(), **CAMERA, **told))
+def test_what_is_said_of_the_lens(tmp_path, given, words, matrix):
+    clip = opened(write(room(tmp_path / "room"), entries(), **CAMERA, **given))
     assert re.search(words, details(clip, Problem.CAMERA_MODEL))
     assert (clip.intrinsics is not None) is matrix
 

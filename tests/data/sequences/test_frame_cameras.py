@@ -51,8 +51,8 @@ def colmap(folder: Path, second: np.ndarray) -> None:
     model = folder / "sparse/0"
     model.mkdir(parents=True)
     (model / "images.txt").write_text("\n".join(lines))
-    told = ((1, K, SIZES[64]), (2, *camera_of(0, second)))
-    rows = [f"{n} PINHOLE {w} {h} {' '.join(map(str, numbers(matrix)))}" for n, matrix, (w, h) in told]
+    given = ((1, K, SIZES[64]), (2, *camera_of(0, second)))
+    rows = [f"{n} PINHOLE {w} {h} {' '.join(map(str, numbers(matrix)))}" for n, matrix, (w, h) in given]
     (model / "cameras.txt").write_text("\n".join(rows))
 
 
@@ -133,7 +133,7 @@ def test_a_camera_without_a_matrix_leaves_those_of_the_others(tmp_path):
     assert any("4 of 12 images" in finding.detail and "no camera matrix" in finding.detail for finding in clip.findings)
 
 
-def test_a_told_matrix_wins_over_all_cameras(tmp_path):
+def test_a_given_matrix_wins_over_all_cameras(tmp_path):
     folder = tmp_path / "room"
     colmap(folder, SECOND)
     np.savetxt(folder / "camera-intrinsics.txt", K)

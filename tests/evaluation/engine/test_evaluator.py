@@ -333,7 +333,7 @@ def test_bad_data_have_a_named_status(network, tmp_path, fault, metric, status, 
     assert math.isfinite(row.value) == (status in (Status.OK, Status.TOO_SHORT) or fault == "scale")
 
 
-def test_what_was_found_about_the_files_is_kept_and_told(network, tmp_path):
+def test_what_was_found_about_the_files_is_kept_and_shown(network, tmp_path):
     unit = faulty(network, tmp_path, "unsorted")
     assert unit.findings == ("row 2 is early; they are read in order",)
     written = read_results(tmp_path / "unsorted")

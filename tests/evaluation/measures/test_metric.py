@@ -257,9 +257,9 @@ def _files(out: Path):
 def test_results_of_older_releases_open_and_are_read_as_this_package_s_own(evaluated, tmp_path):
     (tmp_path / "units").mkdir()
     for path in _files(evaluated):
-        told = json.loads(path.read_text())
-        del told["metrics"]
-        (tmp_path / "units" / path.name).write_text(json.dumps(told))
+        stored = json.loads(path.read_text())
+        del stored["metrics"]
+        (tmp_path / "units" / path.name).write_text(json.dumps(stored))
     report = make_report(read_results(tmp_path))
     assert report.primary == "ate"
     assert report.results.metric("ate").label == "ATE m"
@@ -293,7 +293,7 @@ DAMAGE = {
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_a_damaged_declaration_is_a_broken_result(kind):
     content = Content("key", (), UnitResult((row(),), metrics=(Metric("ate", "ATE", "m", False),)))
-    told = json.loads(text_of(content))
-    assert parse(json.dumps(told)) == content
+    stored = json.loads(text_of(content))
+    assert parse(json.dumps(stored)) == content
     with pytest.raises(BrokenResult, match="metric"):
-        parse(json.dumps(told | {"metrics": DAMAGE[kind]}))
+        parse(json.dumps(stored | {"metrics": DAMAGE[kind]}))

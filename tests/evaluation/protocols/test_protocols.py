@@ -85,9 +85,9 @@ class Outside:
 
 
 def test_a_class_of_a_user_tells_its_source():
-    told = canonical(Outside())
-    assert told["class"].endswith("Outside")
-    assert len(told["source"]) == 64
+    content = canonical(Outside())
+    assert content["class"].endswith("Outside")
+    assert len(content["source"]) == 64
     assert canonical(ConstantRate(0.5)) == {"class": "ConstantRate", "rate": 0.5}
 
 

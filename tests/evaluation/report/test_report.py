@@ -219,7 +219,7 @@ def test_metrics_that_need_more_frames_do_not_count_as_failures_of_a_rule():
     made = [*units(), *(unit(row("cut3r", i, "drift_per_metre", NAN, status=Status.TOO_SHORT)) for i in range(8))]
     report = make_report(made)
     assert report.verdicts[0].sentences[-1].startswith("No ATE is missing: every rule has it on all 8 sequences")
-    assert "8 results lack a number of another metric" in report.verdicts[0].sentences[-1]
+    assert "8 results have no number of another metric" in report.verdicts[0].sentences[-1]
 
 
 def test_costs_are_means_and_peaks():

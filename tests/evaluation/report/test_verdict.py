@@ -127,7 +127,7 @@ def test_another_metric_and_baseline_may_be_asked_for():
     assert not math.isnan(float(text.split("p = ")[1].split(",")[0]))
 
 
-def test_times_of_one_pass_are_not_told_apart():
+def test_times_of_one_pass_are_not_separated():
     rows = two_rules([0.5] * 8)[0].rows
     _, text = verdict([UnitResult(rows, {}, {"seconds_per_frame": 0.3, "rules_in_pass": 3.0})])
     assert "ttt3r and cut3r ran in one pass of 3 rules, 0.3 s a frame for all together" in text

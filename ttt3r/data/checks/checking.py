@@ -1,4 +1,4 @@
-"""Whether depths are metres and poses are camera to world: what only the pixels tell."""
+"""Whether depths are metres and poses are camera to world: what only the pixels show."""
 
 from collections.abc import Sequence
 from dataclasses import replace

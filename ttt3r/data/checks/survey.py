@@ -1,4 +1,4 @@
-"""What is wrong with a recording, as far as lists of files can tell: poses and depths missing or lost, and their order."""
+"""What is wrong with a recording, as far as lists of files can show: poses and depths missing or lost, and their order."""
 
 from collections.abc import Sequence
 

@@ -100,7 +100,7 @@ class FrameReader(ABC):
     def stamp(self, frames: int | None = None) -> str | None:
         """A word that stays the same as long as nobody touched what the first frames (default: all) are read from.
 
-        Empty where that cannot be told without reading them; `None` for a live camera, which never shows a frame twice.
+        Empty where that is not known without reading them; `None` for a live camera, which never shows a frame twice.
         """
         return ""
 

@@ -1,6 +1,6 @@
 """How many bytes a video file says it has: a copy that was cut short has fewer.
 
-Its durations do not tell: they are those of the longest track, be it sound, subtitles or a recorder's log, and some recorders
+Its durations do not say it: they are those of the longest track, be it sound, subtitles or a recorder's log, and some recorders
 write the time of day's length of a recording instead of that of its pictures.
 """
 

@@ -53,13 +53,13 @@ def _decodable(stream: "av.video.stream.VideoStream") -> bool:
 
 
 def _codec(container: "av.container.InputContainer") -> str:
-    """Name and tag of the first video stream's codec, as FFmpeg prints them: a stream without a decoder does not tell PyAV."""
+    """Name and tag of the first video stream's codec, as FFmpeg prints them: PyAV has none without a decoder."""
     import av.logging
 
     level = av.logging.get_level()
     av.logging.set_level(av.logging.INFO)  # below it, nothing is printed
     try:
-        printed = container.dumps_format()  # pyright: ignore[reportAttributeAccessIssue] (PyAV's stubs lack it)
+        printed = container.dumps_format()  # pyright: ignore[reportAttributeAccessIssue] (not in PyAV's stubs)
     finally:
         av.logging.set_level(level)
     codec = re.search(r"Video: ([^,\n(]*(?:\([^)/]*)?)", printed)

@@ -12,7 +12,7 @@ from ttt3r.data.frames.video_colors import colors_of
 
 
 class Webcam(FrameReader):
-    """A live camera, by number (on Windows by the name that the system shows). Every `read` starts at the present moment.
+    """A live camera, by number (on Windows by the name that the system shows). Every `read` starts at the present time.
 
     Raises:
         ImportError: if PyAV is not installed.

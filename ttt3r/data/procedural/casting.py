@@ -2,7 +2,7 @@
 
 A ray is o + t d with d_z = 1 in its camera, so that t is the z-depth. Rays of one view share the origin. For a box with
 centre c and half sizes h, entry and exit of axis i are (c_i - o_i) / d_i -+ h_i / |d_i|; the ray is inside from the latest
-entry to the earliest exit. Exit times start at the nearest hit so far, so that one comparison tells whether a solid is
+entry to the earliest exit. Exit times start at the nearest hit so far, so that one comparison decides whether a solid is
 both hit and in front.
 """
 

@@ -56,7 +56,7 @@ class Textures:
 
     @classmethod
     def bold(cls) -> "Textures":
-        """Strong patterns and colours everywhere: easy to tell places apart."""
+        """Strong patterns and colours everywhere: places are easy to distinguish."""
         return cls(plain=0, gradient=0, contrast=(0.5, 0.9), saturation=(0.4, 0.9))
 
 

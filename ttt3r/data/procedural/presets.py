@@ -18,7 +18,7 @@ SIMPLE_WORLD = WorldConfig(
 """One room, little furniture: the first stages of the training."""
 
 BOLD_WORLD = replace(SIMPLE_WORLD, textures=Textures.bold())
-"""The same with strong patterns, so that places are easy to tell apart: the very first stage."""
+"""The same with strong patterns, so that places are easy to distinguish: the very first stage."""
 
 NANO_WORLD = WorldConfig(
     rooms=(1, 2),

@@ -14,7 +14,7 @@ from ttt3r.files import read_text
 from ttt3r.geometry import camera_to_pose_encoding
 
 RATE = 10.0
-"""Frames per second that the timestamps tell of."""
+"""Frames per second that the timestamps are made for."""
 PER_METRE = 5000
 """Value of one metre in depth images: they reach 13.1 m, what lies beyond is written as 0, not measured."""
 MARK = "# a sequence made by ttt3r"

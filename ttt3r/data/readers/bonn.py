@@ -2,7 +2,7 @@
 
 Depth is 16 bit, 5000 per metre, registered to the colours. The published depth protocols pair the files of `rgb/` and
 `depth/` by rank and not by time (`ByRank`). Nobody has confirmed here which body `groundtruth.txt` describes, the camera or
-the markers on it: `ttt3r data check` re-projects the depth by it and tells. Do so before judging any camera.
+the markers on it: `ttt3r data check` re-projects the depth by it and says whether it fits. Do so before judging any camera.
 See https://www.ipb.uni-bonn.de/data/rgbd-dynamic-dataset/
 """
 

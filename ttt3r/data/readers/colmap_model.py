@@ -91,7 +91,7 @@ def read_largest(models: list[Path]) -> ColmapModel:
 
 
 def _is_model(folder: Path, bare: bool) -> bool:
-    """Whether there is a file of images, and one of cameras unless the place tells it `bare`."""
+    """Whether there is a file of images, and one of cameras unless the place marks it as `bare`."""
     names = ("images",) if bare else ("images", "cameras")
     return any(all((folder / f"{name}{suffix}").is_file() for name in names) for suffix in (".bin", ".txt"))
 
@@ -157,7 +157,7 @@ def _read_cameras(path: Path) -> tuple[dict[int, Camera], list[Finding]]:
     except (OSError, ValueError) as error:
         return cameras, [unreadable(str(path), error)]
     if not cameras:
-        cure = "write it again, or tell the camera in camera-intrinsics.txt"
+        cure = "write it again, or write the camera into camera-intrinsics.txt"
         return {}, [Finding(Problem.CAMERA_MODEL, str(path), Severity.WARNING, f"{path} lists no camera", cure)]
     return cameras, []
 

@@ -1,6 +1,6 @@
 """Any folder of images with poses that no other layout claims.
 
-The first of these that is there tells the poses:
+The first of these that is there gives the poses:
 
     transforms.json                       NeRF, instant-ngp, nerfstudio                 (OpenGL camera to world)
                                           else transforms_train.json, _val and _test together
@@ -200,7 +200,7 @@ def _by_rank(path: Path, matrices: np.ndarray, empty: Recording, depths: Files) 
     found = []
     if len(matrices) != len(empty.images):
         detail = (
-            f"{path} has {len(matrices)} poses for {len(empty.images)} images, and the names do not tell which is whose"
+            f"{path} has {len(matrices)} poses for {len(empty.images)} images, and the names do not say which is whose"
         )
         cure = "they are taken one after the other: name the images by the times of the poses"
         found = [Finding(Problem.MISSING_POSES, str(path), Severity.WARNING, detail, cure)]

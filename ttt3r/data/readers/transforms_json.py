@@ -4,8 +4,8 @@
      "frames": [{"file_path": "images/0001.jpg", "transform_matrix": [[...]]}]}
 
 What a frame says of its camera wins over what the file says, focal lengths win over angles. `depth_file_path` of a frame names
-a depth map: 16 bit, millimetres, or as `integer_depth_scale` or `depth_unit_scale_factor` tell (metres of one value); or
-floats (`.npy`), metres, or as `depth_unit_scale_factor` tells. Images are read as they are stored (see `are_upright`). The
+a depth map: 16 bit, millimetres, or as `integer_depth_scale` or `depth_unit_scale_factor` say (metres of one value); or
+floats (`.npy`), metres, or as `depth_unit_scale_factor` says. Images are read as they are stored (see `are_upright`). The
 principal point counts from the corner of the first pixel; here its centre is (0, 0). Lens distortion is not undone.
 Without `transforms.json`, `transforms_train.json`, `_val` and `_test` are read together.
 """
@@ -125,11 +125,11 @@ def _other(folder: Path, frame: _Frame, key: str) -> Path | None:
 
 def _matrix(frame: _Frame) -> np.ndarray | None:
     """camera_to_world with OpenCV axes, in the unit of depth; `None` where the frame has no pose."""
-    told = frame.own.get("transform_matrix")
-    if told is None or told == []:
+    given = frame.own.get("transform_matrix")
+    if given is None or given == []:
         return None
     try:
-        numbers = np.array(told, dtype=np.float64)  # null becomes NaN
+        numbers = np.array(given, dtype=np.float64)  # null becomes NaN
         if numbers.shape not in ((4, 4), (3, 4), (16,)):
             raise ValueError(f"its shape is {numbers.shape}")
     except (TypeError, ValueError, OverflowError) as error:
@@ -155,8 +155,8 @@ def _camera(frame: _Frame, real: tuple[int, int] | None) -> Camera:
     own = any(_number(frame.own, key) for key in _FOCAL_KEYS)
     first, second = (frame.own, frame.common) if own else (frame.common, frame.own)
     focal_of = first if own else frame.common
-    told = [_number(first, key) or _number(second, key) for key in ("w", "h")]
-    size = None if told[0] is None or told[1] is None else (round(told[0]), round(told[1]))
+    given = [_number(first, key) or _number(second, key) for key in ("w", "h")]
+    size = None if given[0] is None or given[1] is None else (round(given[0]), round(given[1]))
     if size is not None and min(size) <= 0:
         raise ValueError(f"has images of {size[0]}x{size[1]}")
     sides = size or real
@@ -182,11 +182,11 @@ def _focal(level: dict[str, Any], key: str, angle_key: str, side: int | None) ->
     return side / 2 / math.tan(angle / 2)
 
 
-def _lens(told: dict[str, Any]) -> tuple[Lens, str]:
-    model = str(told.get("camera_model") or "").upper()
-    terms = [f"{key}={value:g}" for key in _TERMS if (value := _number(told, key))]
+def _lens(given: dict[str, Any]) -> tuple[Lens, str]:
+    model = str(given.get("camera_model") or "").upper()
+    terms = [f"{key}={value:g}" for key in _TERMS if (value := _number(given, key))]
     about = ", ".join([model, *terms] if model else terms)
-    if told.get("is_fisheye") or "FISHEYE" in model:
+    if given.get("is_fisheye") or "FISHEYE" in model:
         return Lens.FISHEYE, about or "is_fisheye"
     if model in MODELS:
         kind = MODELS[model]
@@ -228,7 +228,7 @@ def _floats_per_metre(path: Path, frames: list[_Frame]) -> float:
 def _one_unit(path: Path, frames: list[_Frame], keys: tuple[str, ...]) -> float | None:
     units = {_unit(frame, keys) for frame in frames} or {None}
     if len(units) > 1:
-        raise ValueError(f"{path} tells {len(units)} units of depth; make one sequence of each")
+        raise ValueError(f"{path} has {len(units)} units of depth; make one sequence of each")
     return units.pop()
 
 

@@ -16,7 +16,7 @@ ALIKE = 0.01
 """Cameras whose focal lengths and principal points differ by less than this share of the focal length count as one."""
 
 OFF_CENTRE = 0.25
-"""A principal point further from the middle than this share of the image's side is doubted where no size was told."""
+"""A principal point further from the middle than this share of the image's side is doubted where no size is given."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def matrices_of(cameras: Sequence[Camera], images: Sequence[Path], where: Path, 
     Args:
         cameras: of each image.
         images: files that are there; of each camera the size of one is looked at.
-        where: file that tells the cameras, for the findings.
+        where: file that gives the cameras, for the findings.
         upright: as the images are read.
     """
     first = _first(cameras, images)
@@ -64,7 +64,7 @@ def matrices_of(cameras: Sequence[Camera], images: Sequence[Path], where: Path, 
     own = {image: known[camera] for camera, image in zip(cameras, images, strict=True) if camera in known}
     if without := [image for image in images if image not in own]:
         detail = f"{len(without)} of {len(images)} images of {where} have no camera matrix, such as {without[0]}"
-        cure = "what needs one leaves them out: see the other findings, or tell one in camera-intrinsics.txt"
+        cure = "what needs one leaves them out: see the other findings, or write one into camera-intrinsics.txt"
         found.append(camera_finding(where, Severity.WARNING, detail, cure))
     if spread > 0:
         detail = (
@@ -76,9 +76,9 @@ def matrices_of(cameras: Sequence[Camera], images: Sequence[Path], where: Path, 
 
 
 def are_upright(cameras: Sequence[Camera], images: Sequence[Path]) -> bool:
-    """Whether the sizes that cameras tell are those of the images turned by their EXIF data, and not of the stored pixels.
+    """Whether the sizes that cameras give are those of the images turned by their EXIF data, and not of the stored pixels.
 
-    COLMAP and the programs around it read pixels as they are stored, so that is what counts where the sizes do not tell.
+    COLMAP and the programs around it read pixels as they are stored, so that is what counts where the sizes do not decide.
     """
     turned = False
     for camera, image in _first(cameras, images).items():
@@ -99,9 +99,9 @@ def _first(cameras: Sequence[Camera], images: Sequence[Path]) -> dict[Camera, Pa
     return first
 
 
-def _alike(size: tuple[int, int], told: tuple[int, int]) -> bool:
-    """Whether images of a size may be those of a told size, scaled; a pixel more or less is rounding."""
-    return abs(size[0] * told[1] / (told[0] * size[1]) - 1) <= 1.5 / min(*size, *told)
+def _alike(size: tuple[int, int], given: tuple[int, int]) -> bool:
+    """Whether images of a size may be those of a given size, scaled; a pixel more or less is rounding."""
+    return abs(size[0] * given[1] / (given[0] * size[1]) - 1) <= 1.5 / min(*size, *given)
 
 
 def _on_disk(
@@ -120,15 +120,15 @@ def _on_disk(
         return matrix, _doubted(center, size, where)
     if real is None or real == size:
         return matrix, found
-    told, is_ = f"{size[0]}x{size[1]}", f"{real[0]}x{real[1]}"
+    given, is_ = f"{size[0]}x{size[1]}", f"{real[0]}x{real[1]}"
     across, down = real[0] / size[0], real[1] / size[1]
     if not _alike(real, size):
         done = "turned" if abs(real[0] * size[0] / (real[1] * size[1]) - 1) < 0.02 else "cut or stretched"
-        detail = f"{image} is {is_}, but the camera of {where} is of images of {told}: they were {done}"
+        detail = f"{image} is {is_}, but the camera of {where} is of images of {given}: they were {done}"
         cure = "no camera matrix is taken, and poses are of the images as they were: give those"
         return None, [camera_finding(where, Severity.WARNING, detail, cure)]
     scale = np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]])
-    detail = f"the camera of {where} is of images of {told}, and those on disk are {is_}"
+    detail = f"the camera of {where} is of images of {given}, and those on disk are {is_}"
     return scale @ matrix, [
         camera_finding(where, Severity.NOTE, detail, "its focal lengths and principal point are scaled")
     ]
@@ -140,6 +140,6 @@ def _doubted(center: tuple[float, float], size: tuple[int, int], where: Path) ->
         return []
     detail = (
         f"the principal point of {where}, ({center[0]:g}, {center[1]:g}), is far from the middle of images of"
-        f" {size[0]}x{size[1]}, and no size (w, h) is told"
+        f" {size[0]}x{size[1]}, and no size (w, h) is given"
     )
     return [camera_finding(where, Severity.WARNING, detail, "is the camera of images of another size? write w and h")]

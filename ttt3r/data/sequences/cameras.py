@@ -1,7 +1,7 @@
 """Cameras as COLMAP and NeRF programs describe them; `camera_matrices.py` makes matrices of them.
 
 A camera says focal lengths, a principal point, the size of the images that it is of, and a lens. The images on disk may be of
-another size; then focal lengths and principal point are scaled. What a matrix cannot tell becomes a finding.
+another size; then focal lengths and principal point are scaled. What a matrix cannot hold becomes a finding.
 """
 
 import enum
@@ -15,7 +15,7 @@ from ttt3r.data.checks.findings import Finding, Problem, Severity
 
 
 class Lens(enum.Enum):
-    """How far a camera matrix tells what a lens does."""
+    """How far a camera matrix describes a lens."""
 
     PERSPECTIVE = "perspective"
     DISTORTED = "distorted"
@@ -135,11 +135,11 @@ def lens_findings(cameras: Sequence[Camera], where: Path) -> list[Finding]:
             found.append(camera_finding(where, Severity.WARNING, detail, "cut perspective images out of them first"))
         elif lens is Lens.UNKNOWN:
             detail = f"the camera model of {where} is not known{words}: no camera matrix is taken from it"
-            cure = "the poses are read; undistort the images, or tell the camera in camera-intrinsics.txt"
+            cure = "the poses are read; undistort the images, or write the camera into camera-intrinsics.txt"
             found.append(camera_finding(where, Severity.WARNING, detail, cure))
     return found
 
 
 def camera_finding(where: Path, severity: Severity, detail: str, cure: str) -> Finding:
-    """A finding about the cameras that a file tells."""
+    """A finding about the cameras that a file gives."""
     return Finding(Problem.CAMERA_MODEL, str(where), severity, detail, cure)

@@ -33,7 +33,7 @@ class Dataset:
     Args:
         name: short, as in the names of protocols.
         layout: of one sequence.
-        home: page that tells of it and where it can be had.
+        home: page that describes it and where it can be had.
         licence: as far as known here; the page above decides.
         obtain: what to get, and how it must lie.
     """
@@ -65,7 +65,7 @@ class Dataset:
 
         Args:
             root: folder that holds the sequence, at any depth.
-            sequence: its name, as `sequences` tells it.
+            sequence: its name, as `sequences` gives it.
             policy: how images are prepared.
             sampling: counts frames with a known camera (depth, where there are no cameras); a selection has its own rule.
             skip_broken: leave images out that cannot be decoded; `clip.source.skipped` names them.

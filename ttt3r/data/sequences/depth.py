@@ -10,7 +10,7 @@ from PIL import Image
 
 from ttt3r.data.frames.images import BrokenImage
 
-_TAG = 202021.25  # the first number of a .dpt and of a .cam file; tells the byte order
+_TAG = 202021.25  # the first number of a .dpt and of a .cam file; gives the byte order
 
 
 SMALLEST = 16

@@ -120,7 +120,7 @@ def present(files: Files, listed_by: Path) -> tuple[Files, list[Finding]]:
 
 
 def read_or_tell(path: Path, read: Callable[[Path], Told], otherwise: Told) -> tuple[Told, list[Finding]]:
-    """What a file of a sequence tells; something else, and a finding, where it cannot be read."""
+    """What a file of a sequence gives; something else, and a finding, where it cannot be read."""
     try:
         return read(path), []
     except (OSError, ValueError) as error:

@@ -42,7 +42,7 @@ class ImageList:
 
     Args:
         file: that lists the images, for messages.
-        camera_file: that tells the cameras, for messages.
+        camera_file: that gives the cameras, for messages.
         images: in any order.
         others: images that lie with them and are not listed.
         per_metre: value of one metre in depth maps of whole numbers.

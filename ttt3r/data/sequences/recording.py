@@ -68,7 +68,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Recording:
-    """A sequence as its files tell it, nothing left out.
+    """A sequence as its files give it, nothing left out.
 
     Args:
         name: of the sequence within its dataset.

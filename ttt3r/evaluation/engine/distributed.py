@@ -42,7 +42,7 @@ class Processes:
     def launched(cls, accelerator: str = "auto") -> "Processes":
         """Those that `torchrun` or `srun` has started, evenly over the machines."""
         count = launched_processes()
-        # Lightning's environments tell the number of all processes, and not how they lie on the machines.
+        # Lightning's environments give the number of all processes, and not how they lie on the machines.
         here = int(os.environ.get("LOCAL_WORLD_SIZE", "0")) or count // int(os.environ.get("SLURM_NNODES", "1"))
         return cls(accelerator, here, count // here)
 
@@ -66,7 +66,7 @@ class EvaluationModule(LightningModule):
         self._entries = evaluation.protocol.find(evaluation.root)
 
     def on_predict_start(self) -> None:
-        """A polite kill ends the process at once, as Ctrl-C does; Lightning would wait for the others amid a step."""
+        """SIGTERM or SIGHUP ends the process at once, as Ctrl-C does; Lightning would wait for the others amid a step."""
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, signal.default_int_handler)
         self._evaluation, own = self._evaluation.of(self.network), self._own

@@ -171,7 +171,7 @@ def evaluate_sequence(
     """All units of one sequence: rules that are missing run together in one pass, then their controls in another.
 
     Args:
-        network: the one that the evaluation was told, see `Evaluation.of`.
+        network: the one that the evaluation was given, see `Evaluation.of`.
         evaluation: what is to be done.
         entry: the sequence.
         folder: of the results.

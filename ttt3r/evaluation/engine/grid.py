@@ -76,7 +76,7 @@ def contenders(labels: Sequence[RuleLabel], axes: Sequence[Axis]) -> tuple[Conte
     """One contender for each rule, setting and reset; a rule whose label has a reset keeps that.
 
     Raises:
-        ValueError: as `expand`, for an unknown rule or setting, a reset that is none, or one that is told twice.
+        ValueError: as `expand`, for an unknown rule or setting, a reset that is none, or one that is given twice.
     """
     resets: list[ResetPolicy | None] = [None]
     for axis in axes:

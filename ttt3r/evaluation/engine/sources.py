@@ -30,7 +30,7 @@ class SequenceEntry:
 
 
 class SequenceSource(ABC):
-    """A dataset with its official choice of frames. Holds settings only; the place on disk is told to it."""
+    """A dataset with its official choice of frames. Holds settings only; the place on disk is given to it."""
 
     @property
     def expected(self) -> tuple[str, ...]:

@@ -66,7 +66,7 @@ class StrictDepth(Measure[DepthPixels]):
     """Float64, exact fits, one for the whole sequence; a prediction that is not finite leaves no number.
 
     Names are `depth_abs_rel/median` and the like, for every alignment; `depth_scale_log_std` and `depth_scale_log_slope`
-    (per 100 frames) tell how the scale wanders; `depth_pixels` counts the pixels, the weight for pooling.
+    (per 100 frames) say how the scale drifts; `depth_pixels` counts the pixels, the weight for pooling.
 
     Args:
         alignments: by name.

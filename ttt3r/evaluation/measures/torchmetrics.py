@@ -97,7 +97,7 @@ class SequenceMetric(Metric, Generic[Sample]):
         twice = [name for name in sequences if list(sequences).count(name) > 1]
         if twice:
             raise ValueError(
-                f"two sequences are called {twice[0]!r}; rows are told apart by name, so give each its own"
+                f"two sequences are called {twice[0]!r}; rows are distinguished by name, so give each its own"
             )
         self.measure, self.sequences = measure, tuple(sequences)
         # Rows are flat, as a process without a sequence takes part in the exchange with an empty vector of this dtype.

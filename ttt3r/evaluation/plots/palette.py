@@ -1,4 +1,4 @@
-"""One colour for each rule, in every figure and report. What shares a colour is told apart by its line."""
+"""One colour for each rule, in every figure and report. What shares a colour differs in its line."""
 
 import itertools
 import zlib
@@ -11,7 +11,7 @@ from ttt3r.update_rules.fast_weights import FAST_WEIGHTS
 from ttt3r.update_rules.naming.labels import family_of
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3C8D", "#8C8C00")
-"""Okabe and Ito's palette: told apart by colour-blind readers, and in print."""
+"""Okabe and Ito's palette: distinct for colour-blind readers, and in print."""
 DARK = ("#4DA6E0", "#FF8A3D", "#2FC79B", "#E59BC4", "#F0B540", "#8CCBF2", "#C08BD0", "#BDBD3F")
 """The same hues, lighter, for a dark page."""
 GREY, DARK_GREY = "#777777", "#A0A8B4"

@@ -70,8 +70,8 @@ def read_usable_arrays(units: Sequence[UnitResult], folder: Path) -> tuple[tuple
 _FORMS = {
     "camera_to_world": ArrayForm("number", ("frame", 4, 4)),
     "true_camera_to_world": ArrayForm("number", ("frame", 4, 4)),
-    "gain_mean": ArrayForm("number", ("moment",)),
-    "gain_std": ArrayForm("number", ("moment",)),
+    "gain_mean": ArrayForm("number", ("frame",)),
+    "gain_std": ArrayForm("number", ("frame",)),
     "points": ArrayForm("number", ("point", 3)),
     "colors": ArrayForm("number", ("point", 3)),
 }

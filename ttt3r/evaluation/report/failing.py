@@ -35,7 +35,7 @@ class Failure:
 
 
 def failures(results: Results) -> tuple[Failure, ...]:
-    """Everything that is not OK; and every unit that other rules have and one rule lacks."""
+    """Everything that is not OK; and every unit that is missing for one rule and not for others."""
     found: dict[tuple[Slice, str, str, Status | None, str], tuple[set[int], dict[str, None]]] = {}
     for part in results.slices:
         local = results.of(part)

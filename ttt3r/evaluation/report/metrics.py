@@ -69,13 +69,13 @@ def declared_by(units: Iterable[UnitResult]) -> dict[str, Metric]:
             known = found.get(name, metric)
             if (known.higher_is_better, known.unit) != (metric.higher_is_better, metric.unit):
                 raise ValueError(
-                    f"{name!r} is declared in two ways: {_told(known)}, and {_told(metric)}; rename one of the metrics"
+                    f"{name!r} is declared in two ways: {_way(known)}, and {_way(metric)}; rename one of the metrics"
                 )
             found[name] = metric
     return found
 
 
-def _told(metric: Metric) -> str:
+def _way(metric: Metric) -> str:
     way = {True: "higher is better", False: "lower is better", None: "neither way is better"}[metric.higher_is_better]
     return f"{way}, in {metric.unit}" if metric.unit else f"{way}, without unit"
 

@@ -21,13 +21,13 @@ READING = (
     ),
     (
         "Differences",
-        "Rules are compared on the same sequences, one by one: errors by the logarithm of their ratio, which is then told in "
+        "Rules are compared on the same sequences, one by one: errors by the logarithm of their ratio, which is then given in "
         "per cent; fractions by their difference. So a hard sequence does not outweigh all others, as it does in a mean.",
     ),
     (
         "How sure",
         "The interval is a percentile bootstrap that draws whole scenes. The test flips the signs of whole scenes, all "
-        "patterns up to 2^16 of them; few scenes cannot give a small p, and the smallest one they can give is told. "
+        "patterns up to 2^16 of them; few scenes cannot give a small p, and the smallest one they can give is stated. "
         "Holm's correction counts all comparisons of one metric in this report.",
     ),
     (
@@ -142,9 +142,9 @@ def _asset(name: str) -> str:
 
 
 def _verdict(verdict: Verdict) -> str:
-    told = "".join(f"<li>{_prose(sentence)}</li>" for sentence in verdict.sentences)
+    items = "".join(f"<li>{_prose(sentence)}</li>" for sentence in verdict.sentences)
     sure = "verdict sure" if verdict.sure else "verdict"
-    return f'<article class="{sure}"><h3>{_prose(verdict.headline)}</h3><ul>{told}</ul></article>'
+    return f'<article class="{sure}"><h3>{_prose(verdict.headline)}</h3><ul>{items}</ul></article>'
 
 
 def _prose(text: str) -> str:

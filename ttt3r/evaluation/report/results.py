@@ -14,7 +14,7 @@ from ttt3r.evaluation.results.rows import ResultRow, Status, UnitResult
 from ttt3r.update_rules.naming.labels import Control
 
 REPEAT = "repeat"
-"""The entry of `UnitResult.settings` that tells runs of one unit apart, e.g. `0`, `1`; absent where nothing is repeated."""
+"""The entry of `UnitResult.settings` that distinguishes runs of one unit, e.g. `0`, `1`; absent where nothing is repeated."""
 
 
 @dataclass(frozen=True, order=True)
@@ -39,7 +39,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class ResultKey:
-    """Where a number stands: everything that tells it from the others."""
+    """Where a number stands: everything that distinguishes it from the others."""
 
     slice: Slice
     rule: str
@@ -138,7 +138,7 @@ def collect(units: Iterable[UnitResult]) -> Results:
             if not _same(known, row):
                 raise ValueError(
                     f"{row.metric} of {place.rule} on {row.sequence} at {row.length} frames is given twice, as {known.value} "
-                    f"and {row.value}; keep one result for each unit, or tell repeats apart by settings['{REPEAT}']"
+                    f"and {row.value}; keep one result for each unit, or distinguish repeats by settings['{REPEAT}']"
                 )
     if not found:
         raise ValueError("there are no rows to report; run an evaluation first")

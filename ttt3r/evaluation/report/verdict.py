@@ -73,19 +73,19 @@ def _verdict(evidence: VerdictBasis, part: Slice) -> Verdict:
     where = f"on {part.label}" + (f" at {length} frames" if length else "")
     failed = _failures([one for one in evidence.failures if one.slice == part], metric, len(results.sequences))
     if not metric.directed:
-        told = f"Nothing says whether a higher or a lower {metric.heading} is better, so no rule wins by it {where}."
-        return Verdict(part, False, told, failed)
+        text = f"Nothing says whether a higher or a lower {metric.heading} is better, so no rule wins by it {where}."
+        return Verdict(part, False, text, failed)
     if not ranked:
         return Verdict(part, False, f"No rule has a single {metric.heading} {where}.", failed)
     nothing = {rule: evidence.means.value(part, rule, length, metric.name) for rule in results.knowing_nothing}
     listing = ", ".join(f"{rule} {_number(values[rule], metric)}" for rule in ranked)
     unit = f" in {metric.unit}" if metric.unit else ""
-    told = [f"Means of {metric.heading}{unit} {where}, best first: {listing}."]
+    sentences = [f"Means of {metric.heading}{unit} {where}, best first: {listing}."]
     if known := [f"{rule} {_number(value, metric)}" for rule, value in nothing.items() if not math.isnan(value)]:
-        told.append(f"What knows nothing: {', '.join(known)}.")
+        sentences.append(f"What knows nothing: {', '.join(known)}.")
     if len(ranked) == 1:
         return Verdict(
-            part, False, f"Only {ranked[0]} has numbers {where}: there is nothing to compare.", (*told, *failed)
+            part, False, f"Only {ranked[0]} has numbers {where}: there is nothing to compare.", (*sentences, *failed)
         )
     winner = ranked[0]
     rival = evidence.baseline if winner != evidence.baseline and evidence.baseline in ranked else ranked[1]
@@ -94,10 +94,10 @@ def _verdict(evidence: VerdictBasis, part: Slice) -> Verdict:
     if doubt := _no_better_than_nothing(evidence.comparisons, part, winner, where):
         headline, sure = doubt, False
     if pair is not None:
-        told += _how_sure(pair)
-    told += _control(evidence.comparisons, part, winner)
-    told += _cost(evidence.costs, winner, rival)
-    return Verdict(part, sure, headline, (*told, *failed))
+        sentences += _how_sure(pair)
+    sentences += _control(evidence.comparisons, part, winner)
+    sentences += _cost(evidence.costs, winner, rival)
+    return Verdict(part, sure, headline, (*sentences, *failed))
 
 
 def _find(comparisons: Sequence[PairedComparison], part: Slice, rules: set[str]) -> PairedComparison | None:
@@ -146,14 +146,14 @@ def _how_sure(pair: PairedComparison) -> list[str]:
     if not count:
         return [f"{pair.rule} and {pair.against} have no sequence in common."]
     _, low, high = pair.effect
-    told = f"Over {count} sequence{'s' * (count != 1)}"
-    told += f" of {scenes} scene{'s' * (scenes != 1)}" if scenes != count else ""
+    text = f"Over {count} sequence{'s' * (count != 1)}"
+    text += f" of {scenes} scene{'s' * (scenes != 1)}" if scenes != count else ""
     if math.isnan(low):
-        told += f", {pair.rule} is better on {pair.wins}; one scene gives no interval."
+        text += f", {pair.rule} is better on {pair.wins}; one scene gives no interval."
     else:
         percent = f"{100 * pair.interval.level:.0f} %"
-        told += f", the {percent} interval goes from {_amount(pair, low)} to {_amount(pair, high)}; "
-        told += f"{pair.rule} is better on {pair.wins} of {count}."
+        text += f", the {percent} interval goes from {_amount(pair, low)} to {_amount(pair, high)}; "
+        text += f"{pair.rule} is better on {pair.wins} of {count}."
     test = f"Sign-flip test: p = {pair.test.p:.2g}, after Holm's correction for {pair.family} comparison"
     test += (
         f"{'s' * (pair.family != 1)} {pair.p_corrected:.2g}; {'sure' if pair.sure else 'not sure'} at the 5 % level."
@@ -172,7 +172,7 @@ def _how_sure(pair: PairedComparison) -> list[str]:
         )
         noise += f"difference a deviation of {mean:.2g}{unit}"
         noise += "." if pair.above_noise else ": the difference is within the noise."
-    return [told, test, noise]
+    return [text, test, noise]
 
 
 def _control(comparisons: Sequence[PairedComparison], part: Slice, winner: str) -> list[str]:
@@ -194,14 +194,14 @@ def _cost(costs: Mapping[str, RuleCosts], winner: str, rival: str) -> list[str]:
         return ["Costs were not measured."]
     together = min(costs[rule].together for rule in (winner, rival))
     if together > 1:
-        told = f"Cost: {winner} and {rival} ran in one pass of {together:g} rules, {costs[winner].main:.3g} s a frame"
-        return [told + " for all together: their times cannot be told apart."]
+        text = f"Cost: {winner} and {rival} ran in one pass of {together:g} rules, {costs[winner].main:.3g} s a frame"
+        return [text + " for all together: their times cannot be separated."]
     ours, theirs = (costs[rule].main for rule in (winner, rival))
     if not (ours > 0 and theirs > 0):
         return ["Seconds per frame were not measured."]
-    told = f"Cost: {winner} takes {ours:.3g} s a frame, {rival} {theirs:.3g} s ({100 * (ours / theirs - 1):+.1f} %)"
+    text = f"Cost: {winner} takes {ours:.3g} s a frame, {rival} {theirs:.3g} s ({100 * (ours / theirs - 1):+.1f} %)"
     peaks = [costs[rule].peak_bytes / GIB for rule in (winner, rival)]
-    return [told + (f"; peak memory {peaks[0]:.2f} and {peaks[1]:.2f} GiB." if all(peaks) else ".")]
+    return [text + (f"; peak memory {peaks[0]:.2f} and {peaks[1]:.2f} GiB." if all(peaks) else ".")]
 
 
 def _failures(here: Sequence[Failure], metric: Metric, sequences: int) -> tuple[str, ...]:
@@ -210,13 +210,13 @@ def _failures(here: Sequence[Failure], metric: Metric, sequences: int) -> tuple[
         return (f"Nothing failed: every rule has a number on all {sequences} sequences at every length.",)
     units = list(dict.fromkeys((one.rule, one.sequence) for one in here if one.concerns(metric.name)))
     others = len({(one.rule, one.sequence) for one in here} - set(units))
-    told = f"No {metric.heading} is missing: every rule has it on all {sequences} sequences at every length."
+    text = f"No {metric.heading} is missing: every rule has it on all {sequences} sequences at every length."
     if units:
         named = ", ".join(f"{rule} on {sequence}" for rule, sequence in units[:3])
         more = f" and {len(units) - 3} more" if len(units) > 3 else ""
-        told = (
+        text = (
             f"{len(units)} result{'s' * (len(units) != 1)} failed or fell short: {named}{more}; a table below says why."
         )
     if others:
-        told += f" {others} result{'s lack' if others != 1 else ' lacks'} a number of another metric."
-    return (told,)
+        text += f" {others} result{'s have' if others != 1 else ' has'} no number of another metric."
+    return (text,)

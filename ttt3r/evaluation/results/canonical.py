@@ -17,8 +17,8 @@ _PACKAGE = __name__.partition(".")[0]
 def canonical(value: Any) -> Any:
     """Settings as plain JSON: dataclasses by class name and fields, enumerations by name, modules by settings and weights.
 
-    A class from outside this package also tells the SHA-256 of the file that defines it: a rule that was edited is another
-    rule. Where a class of this package lives is not told, so that moving a file changes no hash.
+    A class from outside this package also gives the SHA-256 of the file that defines it: a rule that was edited is another
+    rule. Where a class of this package lives is left out, so that moving a file changes no hash.
 
     Raises:
         TypeError: for anything that is no setting.

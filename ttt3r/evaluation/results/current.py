@@ -29,7 +29,7 @@ def current_of(units: Iterable[UnitResult], grounds: Mapping[str, str] | None = 
     """The newest experiment of each protocol.
 
     Args:
-        units: any; those without a date are of one experiment, as are repeats that are told apart.
+        units: any; those without a date are of one experiment, as are repeats that differ in their settings.
         grounds: by protocol hash, the `Origin.ground` that counts; by default that of the newest result.
     """
     units = tuple(units)

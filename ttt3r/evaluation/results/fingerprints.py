@@ -1,7 +1,7 @@
 """What a number depends on beside its settings: the files of a sequence, the network, the sources of a rule, this package.
 
-Each is a SHA-256 that is found anew when an evaluation begins, so nothing can be stale. Images are told by name, size and time
-of change: reading them would take as long as the evaluation. Weights and sources are told by what they hold.
+Each is a SHA-256 that is found anew when an evaluation begins, so nothing can be stale. Images are identified by name, size
+and time of change: reading them would take as long as the evaluation. Weights and sources by what they hold.
 """
 
 import hashlib
@@ -39,10 +39,10 @@ def data_fingerprint(places: Iterable[Path]) -> str:
         for name, path in _files(place, "", seen):
             try:
                 status = path.stat()
-                told = f"{status.st_size} {status.st_mtime_ns}"
+                described = f"{status.st_size} {status.st_mtime_ns}"
             except OSError as error:
-                told = type(error).__name__
-            digest.update(f"{number} ".encode() + os.fsencode(name) + f"\0{told}\n".encode())
+                described = type(error).__name__
+            digest.update(f"{number} ".encode() + os.fsencode(name) + f"\0{described}\n".encode())
     return digest.hexdigest()
 
 
@@ -70,10 +70,10 @@ def _files(place: Path, name: str, seen: set[str]) -> Iterator[tuple[str, Path]]
 
 def network_fingerprint(network: object) -> str:
     """The weights of a network as they are in memory, its settings and, for a class from outside, its sources."""
-    told: list[Any] = [type(network).__qualname__, sources_of([type(network)])]
+    described: list[Any] = [type(network).__qualname__, sources_of([type(network)])]
     if isinstance(network, nn.Module):
-        told += [weights_hash(network), _settings_of(network)]
-    return stable_hash(told)
+        described += [weights_hash(network), _settings_of(network)]
+    return stable_hash(described)
 
 
 def _settings_of(network: nn.Module) -> Any:

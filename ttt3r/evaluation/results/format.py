@@ -37,7 +37,7 @@ def text_of(content: Content) -> str:
     """The text of a file."""
     result = content.result
     rows = [{**asdict(row), "value": _number(row.value), "status": row.status.value} for row in result.rows]
-    told = {
+    stored = {
         "format": FORMAT,
         "key": content.key,
         "pass": list(content.together),
@@ -48,7 +48,7 @@ def text_of(content: Content) -> str:
         "origin": asdict(result.origin),
         "metrics": [{**asdict(metric), "family": metric.family.value} for metric in result.metrics],
     }
-    return json.dumps(told, indent=1) + "\n"
+    return json.dumps(stored, indent=1) + "\n"
 
 
 def parse(text: str) -> Content:
@@ -59,96 +59,98 @@ def parse(text: str) -> Content:
         ValueError: if it is no JSON.
         RecursionError: if it is nested without end.
     """
-    told = json.loads(text)
-    if not isinstance(told, dict) or told.get("format") not in (1, FORMAT):
+    stored = json.loads(text)
+    if not isinstance(stored, dict) or stored.get("format") not in (1, FORMAT):
         raise BrokenResult(f"it is no result of format 1 or {FORMAT}")
-    settings = {name: _word(value, f"settings.{name}") for name, value in _mapping(told, "settings").items()}
-    costs = {name: _float(value, f"costs.{name}") for name, value in _mapping(told, "costs").items()}
-    rows = tuple(_row(row) for row in _list(told, "rows"))
+    settings = {name: _word(value, f"settings.{name}") for name, value in _mapping(stored, "settings").items()}
+    costs = {name: _float(value, f"costs.{name}") for name, value in _mapping(stored, "costs").items()}
+    rows = tuple(_row(row) for row in _list(stored, "rows"))
     if not rows:
         raise BrokenResult("it has no rows")
-    arrays = _word(told.get("arrays"), "arrays")
+    arrays = _word(stored.get("arrays"), "arrays")
     if arrays != arrays.replace("\\", "/").rpartition("/")[2] or "\0" in arrays or arrays in (".", ".."):
         raise BrokenResult(f"arrays is {arrays!r} and must be the name of a file beside it")
-    together = tuple(_word(name, "pass") for name in _list(told, "pass")) if told["format"] == FORMAT else ()
+    together = tuple(_word(name, "pass") for name in _list(stored, "pass")) if stored["format"] == FORMAT else ()
     if any("/" in name or "\0" in name for name in together):
         raise BrokenResult("pass must hold names of files beside it")
-    origin = _origin(_mapping(told, "origin")) if told["format"] == FORMAT else _origin_of_format_1(settings)
-    metrics = _metrics(_list(told, "metrics")) if "metrics" in told else ()
-    return Content(_word(told.get("key"), "key"), together, UnitResult(rows, settings, costs, arrays, origin, metrics))
+    origin = _origin(_mapping(stored, "origin")) if stored["format"] == FORMAT else _origin_of_format_1(settings)
+    metrics = _metrics(_list(stored, "metrics")) if "metrics" in stored else ()
+    return Content(
+        _word(stored.get("key"), "key"), together, UnitResult(rows, settings, costs, arrays, origin, metrics)
+    )
 
 
-def _row(told: Any) -> ResultRow:
-    if not isinstance(told, dict) or set(told) != {field.name for field in fields(ResultRow)}:
+def _row(stored: Any) -> ResultRow:
+    if not isinstance(stored, dict) or set(stored) != {field.name for field in fields(ResultRow)}:
         raise BrokenResult("a row does not have the fields of the rows of this version")
-    words = {name: value for name, value in told.items() if name not in ("value", "status", "length", "frames")}
+    words = {name: value for name, value in stored.items() if name not in ("value", "status", "length", "frames")}
     for name, value in words.items():
         _word(value, f"rows.{name}")
     for name in ("length", "frames"):
-        if not isinstance(told[name], int) or isinstance(told[name], bool) or not 0 <= told[name] < 2**53:
-            raise BrokenResult(f"rows.{name} is {told[name]!r}, expected a number of frames")
+        if not isinstance(stored[name], int) or isinstance(stored[name], bool) or not 0 <= stored[name] < 2**53:
+            raise BrokenResult(f"rows.{name} is {stored[name]!r}, expected a number of frames")
     try:
-        status = Status(told["status"])
+        status = Status(stored["status"])
     except ValueError as error:
         raise BrokenResult(f"a row does not have the rows of this version ({error})") from error
-    labels = {name: label_now(told[name]) for name in ("rule", "control_of")}
-    return ResultRow(**{**told, **labels, "value": _float(told["value"], "rows.value"), "status": status})
+    labels = {name: label_now(stored[name]) for name in ("rule", "control_of")}
+    return ResultRow(**{**stored, **labels, "value": _float(stored["value"], "rows.value"), "status": status})
 
 
-def _metrics(told: list[Any]) -> tuple[Metric, ...]:
-    made = tuple(map(_metric, told))
+def _metrics(stored: list[Any]) -> tuple[Metric, ...]:
+    made = tuple(map(_metric, stored))
     if len({metric.name for metric in made}) < len(made):
         raise BrokenResult("metrics declares one name twice")
     return made
 
 
-def _metric(told: Any) -> Metric:
-    if not isinstance(told, dict) or set(told) != {field.name for field in fields(Metric)}:
+def _metric(stored: Any) -> Metric:
+    if not isinstance(stored, dict) or set(stored) != {field.name for field in fields(Metric)}:
         raise BrokenResult("a metric does not have the fields of this version")
     for name in ("name", "heading", "unit", "family", "quantity", "published"):
-        _word(told[name], f"metrics.{name}")
+        _word(stored[name], f"metrics.{name}")
     for name in ("ratio", "official", "peak"):
-        if not isinstance(told[name], bool):
-            raise BrokenResult(f"metrics.{name} is {str(told[name])[:40]!r}, expected true or false")
-    if not isinstance(told["higher_is_better"], bool | None):
+        if not isinstance(stored[name], bool):
+            raise BrokenResult(f"metrics.{name} is {str(stored[name])[:40]!r}, expected true or false")
+    if not isinstance(stored["higher_is_better"], bool | None):
         raise BrokenResult(
-            f"metrics.higher_is_better is {str(told['higher_is_better'])[:40]!r}, expected true, false or null"
+            f"metrics.higher_is_better is {str(stored['higher_is_better'])[:40]!r}, expected true, false or null"
         )
-    digits = told["digits"]
+    digits = stored["digits"]
     if not isinstance(digits, int) or isinstance(digits, bool) or not 0 <= digits <= MOST_DIGITS:
         raise BrokenResult(f"metrics.digits is {str(digits)[:40]!r}, expected 0 to {MOST_DIGITS}")
     try:
-        return Metric(**{**told, "family": Family(told["family"])})
+        return Metric(**{**stored, "family": Family(stored["family"])})
     except ValueError as error:
         raise BrokenResult(f"a metric is of no family of this version ({error})") from error
 
 
-def _origin(told: Mapping[str, Any]) -> Origin:
-    if set(told) != {field.name for field in fields(Origin)}:
+def _origin(stored: Mapping[str, Any]) -> Origin:
+    if set(stored) != {field.name for field in fields(Origin)}:
         raise BrokenResult("origin does not have the fields of this version")
-    words = {name: _word(value, f"origin.{name}") for name, value in told.items() if name != "made"}
-    made = _float(told["made"], "origin.made")
+    words = {name: _word(value, f"origin.{name}") for name, value in stored.items() if name != "made"}
+    made = _float(stored["made"], "origin.made")
     if not 0 <= made < math.inf:
         raise BrokenResult(f"origin.made is {made}, expected seconds since 1970")
     return Origin(made=made, **words)
 
 
 def _origin_of_format_1(settings: Mapping[str, str]) -> Origin:
-    """What a result of the older format tells: its data are not known."""
+    """What a result of the older format says: its data are not known."""
     rule = f"{settings.get('rule', '')} {settings.get('reset', '')}"
     return Origin(network=settings.get("network", ""), code=f"ttt3r {settings.get('ttt3r', '')}", rule=rule)
 
 
-def _mapping(told: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    if not isinstance(told.get(name), dict):
+def _mapping(stored: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    if not isinstance(stored.get(name), dict):
         raise BrokenResult(f"{name} is missing or no object")
-    return told[name]
+    return stored[name]
 
 
-def _list(told: Mapping[str, Any], name: str) -> list[Any]:
-    if not isinstance(told.get(name), list):
+def _list(stored: Mapping[str, Any], name: str) -> list[Any]:
+    if not isinstance(stored.get(name), list):
         raise BrokenResult(f"{name} is missing or no list")
-    return told[name]
+    return stored[name]
 
 
 def _word(value: Any, name: str) -> str:

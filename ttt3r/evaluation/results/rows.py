@@ -67,7 +67,7 @@ class ResultRow:
 
 @dataclass(frozen=True)
 class Origin:
-    """What a result was made from, as fingerprints, empty where not known: by it `evaluation.current` tells what may meet.
+    """What a result was made from, as fingerprints, empty where not known: by it `evaluation.current` decides what meets.
 
     Args:
         data: of the files of the sequence.

@@ -75,7 +75,7 @@ class RecallScores:
     ) -> Float[np.ndarray, " world"]:
         """Explained variance of the colours, 1 - sum of errors / sum of variances over the questions (of `where`) of a world.
 
-        1 is perfect; 0 is as good as each view's mean colour, which nobody told; NaN where a world has no such question. Sums
+        1 is perfect; 0 is as good as each view's mean colour, which none is given; NaN where a world has no such question. Sums
         are taken before the division, so that a view of a plain wall, of no variance, counts for what it is.
         """
         chosen = np.ones_like(self.variance, dtype=bool) if where is None else where
@@ -189,7 +189,7 @@ def frames_since_seen(truth: ClipTruth, index: int, after: int) -> Int[Tensor, "
     A point is in sight of a camera if it falls into its image and lies no more than a tenth behind what is seen there.
     """
     later = slice(index, after)
-    point = truth.points_world[index, :, ::4, ::4]  # enough points to tell
+    point = truth.points_world[index, :, ::4, ::4]  # enough points for the mean
     world_to_camera = invert_rigid(truth.camera_to_world[later])
     seen = transform_points(world_to_camera, point.expand(after - index, -1, -1, -1, -1)).flatten(2, 3)
     depth_map = truth.points_camera[later, ..., 2]

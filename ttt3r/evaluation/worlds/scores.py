@@ -21,7 +21,7 @@ from ttt3r.evaluation.tasks.gains import GAIN_MEAN
 from ttt3r.geometry import rotation_degrees
 
 WINDOW = 8
-"""Errors at a length are means over so many last frames: what a user sees who looks at the stream at that moment."""
+"""Errors at a length are means over so many last frames: what a user sees who looks at the stream at that frame."""
 
 ROTATION = Metric("rotation_degrees", "rotation", "deg", False, Family.TRAJECTORY, ratio=True, digits=2)
 TRANSLATION = Metric("translation_per_first_view", "translation / first view", "", False, Family.TRAJECTORY, ratio=True)

@@ -14,7 +14,7 @@ _RECORDED = re.compile(r"AttentionRecorded\(rule=(.*)\)", re.DOTALL)
 
 
 def is_same_rule(rule: StateUpdateRule, text: str) -> bool:
-    """Whether an older release would have printed this rule so, as far as the text tells.
+    """Whether an older release would have printed this rule so, as far as the text says.
 
     Compared are the class and the settings; what the text does not name must be at its default, since it is newer. A class of
     this package may have another name by now.
@@ -25,10 +25,10 @@ def is_same_rule(rule: StateUpdateRule, text: str) -> bool:
         (True, False)
     """
     try:
-        told = ast.parse(_without_parts(text), mode="eval").body
+        printed = ast.parse(_without_parts(text), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):  # a rule that prints itself in some other way
         return text == repr(rule)
-    return _is(told, rule)
+    return _is(printed, rule)
 
 
 def name_in(text: str) -> str:
@@ -49,19 +49,19 @@ def _without_parts(text: str) -> str:
     return re.sub(r"[\w.]*<locals>\.", "", text)
 
 
-def _is(told: ast.expr, value: Any) -> bool:
-    if isinstance(told, ast.Tuple | ast.List):
-        same = isinstance(value, tuple | list) and len(value) == len(told.elts)
-        return same and all(map(_is, told.elts, value))
-    if isinstance(told, ast.Call) and isinstance(value, Path):
-        return len(told.args) == 1 and _is(told.args[0], str(value))
-    if not isinstance(told, ast.Call):
-        return ast.unparse(told) == _printed(str(value) if isinstance(value, Path) else value)
-    kind = ast.unparse(told.func).rpartition(".")[2]
+def _is(printed: ast.expr, value: Any) -> bool:
+    if isinstance(printed, ast.Tuple | ast.List):
+        same = isinstance(value, tuple | list) and len(value) == len(printed.elts)
+        return same and all(map(_is, printed.elts, value))
+    if isinstance(printed, ast.Call) and isinstance(value, Path):
+        return len(printed.args) == 1 and _is(printed.args[0], str(value))
+    if not isinstance(printed, ast.Call):
+        return ast.unparse(printed) == _printed(str(value) if isinstance(value, Path) else value)
+    kind = ast.unparse(printed.func).rpartition(".")[2]
     names = {type(value).__name__, name_of(type(value)) if isinstance(value, StateUpdateRule) else ""}
-    words = {word.arg: word.value for word in told.keywords}
+    words = {word.arg: word.value for word in printed.keywords}
     settings = {name: (setting, default) for name, setting, default in given(value)}
-    if {kind, RULES_BY_CLASS.get(kind, kind)}.isdisjoint(names) or told.args or not words.keys() <= settings.keys():
+    if {kind, RULES_BY_CLASS.get(kind, kind)}.isdisjoint(names) or printed.args or not words.keys() <= settings.keys():
         return False
     # A learned rule that was made from a file prints that in place of the settings that it does not ask then.
     asked = words.keys() if "weights" in words else settings.keys()

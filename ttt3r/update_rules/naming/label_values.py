@@ -29,7 +29,7 @@ def settings_of(
 ) -> tuple[tuple[str, Value[Label]], ...]:
     """The settings of a rule that are not at their defaults."""
     if isinstance(rule, LearnedRule) and rule.weights is not None:
-        return (("weights", str(rule.weights)),)  # the file tells the others
+        return (("weights", str(rule.weights)),)  # the others are in the file
     found: list[tuple[str, Value[Label]]] = []
     for name, value, default in given(rule):
         if type(value) is type(default) and _same(value, default):

@@ -94,7 +94,7 @@ class Anneal(Wrapper):
 class EveryNth(Wrapper):
     """Write at ages 0, n, 2n, ... only. In between nothing changes: neither state, nor pose memory, nor the rule's state.
 
-    The inner rule sees the frames that are written and nothing else, and is told the age that it would have if the others
+    The inner rule sees the frames that are written and nothing else, and is given the age that it would have if the others
     had not been; the result is that of a stream in which the frames between have `write=False`.
 
     Args:

@@ -75,7 +75,7 @@ class DepthSpool:
     Args:
         max_depth: of the truth, metres; `None` for no limit.
         limit: most pixels of a frame, evenly spread; `None` for all, as the published numbers need. Adding a frame keeps
-            nothing in memory, but the fits of `StrictDepth` take some 65 bytes a pixel for a moment: 650 MB for 1,000 frames
+            nothing in memory, but the fits of `StrictDepth` take some 65 bytes a pixel while they run: 650 MB for 1,000 frames
             of 10,000 pixels, 130 MB for 2,000 each.
         folder: of the files; by default the system's for temporary files.
     """
