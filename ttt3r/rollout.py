@@ -1,7 +1,6 @@
 """The only loop over time: streaming or in chunks, with resets and chaining, one rule or several in one pass.
 
-A rollout is a generator in constant memory. It records no gradients unless `detach_every` asks for truncated
-back-propagation through time; training uses this same loop.
+A generator in constant memory; without gradients unless `detach_every` asks for truncated back-propagation through time.
 """
 
 import math
