@@ -100,7 +100,7 @@ def refused(typed):
 def undrawn(monkeypatch, request):
     """`ttt3r run` without pictures, since drawing takes longer than all else; but for tests with "draws" in their name."""
     if "draws" not in request.node.name:
-        monkeypatch.setattr("ttt3r.cli.run_output.pictures", lambda folder: [])
+        monkeypatch.setattr("ttt3r.cli.run_output.draw_pictures", lambda folder: [])
         monkeypatch.setattr("ttt3r.cli.run.pictures_are_missing", lambda folder: False)
 
 

@@ -1,5 +1,7 @@
 """Rules side by side: metrics, protocols, the comparison and its report. What is not here is in the rooms below."""
 
+from typing import TYPE_CHECKING, Any
+
 from ttt3r.evaluation.engine.compare import compare as compare
 from ttt3r.evaluation.engine.comparison import Comparison as Comparison
 from ttt3r.evaluation.engine.comparison import ComparisonRow as ComparisonRow
@@ -20,7 +22,6 @@ from ttt3r.evaluation.measures.metric import Family as Family
 from ttt3r.evaluation.measures.metric import Metric as Metric
 from ttt3r.evaluation.measures.points import OfficialPoints as OfficialPoints
 from ttt3r.evaluation.measures.points import StrictPoints as StrictPoints
-from ttt3r.evaluation.measures.torchmetrics import SequenceMetric as SequenceMetric
 from ttt3r.evaluation.measures.trajectory import Cameras as Cameras
 from ttt3r.evaluation.measures.trajectory import StrictTrajectory as StrictTrajectory
 from ttt3r.evaluation.measures.trajectory_official import OfficialTrajectory as OfficialTrajectory
@@ -55,6 +56,9 @@ from ttt3r.evaluation.worlds.running import score_worlds as score_worlds
 from ttt3r.evaluation.worlds.study import WorldPlan as WorldPlan
 from ttt3r.evaluation.worlds.study import WorldStudy as WorldStudy
 from ttt3r.evaluation.worlds.study import run_study as run_study
+
+if TYPE_CHECKING:
+    from ttt3r.evaluation.measures.torchmetrics import SequenceMetric as SequenceMetric
 
 # The names that these had before; kept for code that was written then.
 GainMoment = FrameGain
@@ -119,3 +123,12 @@ __all__ = [
     "with_controls",
     "write_report",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs torchmetrics, and Lightning with it, when it is first asked for."""
+    if name != "SequenceMetric":
+        raise AttributeError(f"module 'ttt3r.evaluation' has no attribute {name!r}")
+    from ttt3r.evaluation.measures.torchmetrics import SequenceMetric
+
+    return SequenceMetric
