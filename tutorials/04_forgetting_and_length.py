@@ -19,18 +19,9 @@ import torch
 
 import ttt3r
 from ttt3r.data.procedural import HELD_OUT_SEED, NANO_WORLD, TRAINING_LENGTH, ClipTruth, sample_clips
-from ttt3r.evaluation import (
-    KNOWS_NOTHING,
-    GainSummary,
-    ask_recall,
-    equal_gain_constants,
-    mean_interval,
-    questions_after,
-    score_worlds,
-    with_controls,
-)
+from ttt3r.evaluation import KNOWS_NOTHING, GainSummary, equal_gain_constants, mean_interval, score_worlds
 from ttt3r.evaluation.plots import rule_styles
-from ttt3r.evaluation.worlds import BINS, bin_name, recall_intervals
+from ttt3r.evaluation.worlds import BINS, ask_recall, bin_name, questions_after, recall_intervals, with_controls
 from ttt3r.update_rules import TTT3R, ConstantRate, Frozen, FullOverwrite, TokenMean
 
 SMOKE_TEST = os.environ.get("SMOKE_TEST") == "1"
