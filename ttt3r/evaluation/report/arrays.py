@@ -33,8 +33,8 @@ class UnitArrays:
     sequence: str
     camera_to_world: Float[np.ndarray, "frame 4 4"]
     true_camera_to_world: Float[np.ndarray, "frame 4 4"]
-    gain_mean: Float[np.ndarray, " frame"]
-    gain_std: Float[np.ndarray, " frame"]
+    gain_mean: Float[np.ndarray, " step"]
+    gain_std: Float[np.ndarray, " step"]
     points: Float[np.ndarray, "point xyz=3"]
     colors: UInt8[np.ndarray, "point rgb=3"]
 
@@ -70,8 +70,8 @@ def read_usable_arrays(units: Sequence[UnitResult], folder: Path) -> tuple[tuple
 _FORMS = {
     "camera_to_world": ArrayForm("number", ("frame", 4, 4)),
     "true_camera_to_world": ArrayForm("number", ("frame", 4, 4)),
-    "gain_mean": ArrayForm("number", ("frame",)),
-    "gain_std": ArrayForm("number", ("frame",)),
+    "gain_mean": ArrayForm("number", ("step",)),
+    "gain_std": ArrayForm("number", ("step",)),
     "points": ArrayForm("number", ("point", 3)),
     "colors": ArrayForm("number", ("point", 3)),
 }

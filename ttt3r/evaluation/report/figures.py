@@ -208,7 +208,7 @@ class Drawer:
         return Figure(name, f"Cost against {read.heading}, {part.label}", caption, drawing)
 
 
-def _padded(curves: Sequence[Float[np.ndarray, " frame"]]) -> Float[np.ndarray, " frame"]:
+def _padded(curves: Sequence[Float[np.ndarray, " step"]]) -> Float[np.ndarray, " frame"]:
     """Mean of curves of unequal length, each frame over those that have it."""
     longest = max(len(curve) for curve in curves)
     return np.array([np.mean([curve[frame] for curve in curves if frame < len(curve)]) for frame in range(longest)])
