@@ -59,8 +59,9 @@ def test_links_need_no_drawing_from_elsewhere():
 
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory):
-    """A folder with what the examples speak of: the demo sequence, a finished run, and a file of own rules."""
+    """A folder with what the examples speak of: the demo sequence, a finished run, own rules and a saved gate."""
     from ttt3r.cli import main
+    from ttt3r.update_rules import LearnedToken
 
     folder = tmp_path_factory.mktemp("workshop")
     assert main(["data", "demo", str(folder / "demo/sequence")]) == 0
@@ -68,6 +69,7 @@ def workshop(tmp_path_factory):
     assert main(["run", source, "--network", "tiny-random", "--stop", "6", "--out", str(folder / "out/video")]) == 0
     own = [blocks(page)[number] for page, number in ((ROOT / "README.md", 1), (ROOT / "docs/how-to/own-rule.md", 0))]
     (folder / "my_lab.py").write_text("\n\n".join(own))
+    LearnedToken(channel=64).save(folder / "gate.safetensors")
     return folder
 
 

@@ -52,9 +52,9 @@ def execute(settings: ViewCommandSettings, console: Console) -> int:
         )
         return 0
     session = serve(stage, settings.port)
-    console.print(f"open [bold]{session.address}[/]   (Ctrl-C ends it)", highlight=False, soft_wrap=True)
-    console.print(f"from another machine, first there: {escape(session.tunnel)}", highlight=False, soft_wrap=True)
     try:
+        console.print(f"open [bold]{session.address}[/]   (Ctrl-C ends it)", highlight=False, soft_wrap=True)
+        console.print(f"from another machine, first there: {escape(session.tunnel)}", highlight=False, soft_wrap=True)
         session.wait()
     except KeyboardInterrupt:
         console.print("the viewer has ended")
