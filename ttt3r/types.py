@@ -218,6 +218,7 @@ class RuleState:
 
 
 STATELESS = RuleState()
+"""The rule state of a rule that carries nothing."""
 
 
 @tree.register

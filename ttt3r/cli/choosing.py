@@ -20,11 +20,13 @@ from ttt3r.types import Outputs
 from ttt3r.update_rules import Control, ResetPolicy, RuleLabel, StateUpdateRule, rule_names
 
 RESIZE: dict[str, type[ResizePolicy]] = {"crop": CropToPatches, "stretch": StretchToPatches}
+"""Values of `--resize`."""
 OUTPUTS = {
     "cameras": Outputs.CAMERA,
     "points": Outputs.CAMERA | Outputs.POINTS_CAMERA,
     "all": Outputs.ALL,
 }
+"""Values of `--outputs`."""
 
 
 DEFAULT_RULES = {"run": "ttt3r", "train": "cut3r"}

@@ -68,6 +68,7 @@ COMMANDS = {
     "data": Command(data, data.DataSettings),
     "doctor": Command(doctor, doctor.DoctorSettings),
 }
+"""The commands by name."""
 
 FORESEEN = (ValueError, OSError, ImportError, MemoryError)
 """Errors whose message is written for users."""

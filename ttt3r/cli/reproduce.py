@@ -25,7 +25,9 @@ from ttt3r.runner import choose_device
 from ttt3r.update_rules import TTT3R, FullOverwrite
 
 REPORT = "reproduction.md"
+"""File of the report in the output folder."""
 RULES = (Contender("cut3r", FullOverwrite()), Contender("ttt3r", TTT3R()))
+"""Rules with published numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)

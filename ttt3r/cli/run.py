@@ -32,7 +32,9 @@ RULE = "the rule (its source, what it imports, or its weights)"
 """How messages name what `rule_fingerprint` tells."""
 
 OLDER = "this run was begun by an older release"
+"""Begins the note on a run whose record lacks what newer releases compare."""
 NOT_COMPARED = "it is a live camera, or an older release began this run"
+"""Reasons for which the frames of a run are not compared with its source."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,6 +37,7 @@ from ttt3r.export.trajectory import TrajectoryWriter
 from ttt3r.types import LengthUnit, Memory
 
 GAINS_HEADER = ("frame,name,timestamp,gain_mean,gain_std",)
+"""Header line of `gains.csv`."""
 
 
 class RunFolder:

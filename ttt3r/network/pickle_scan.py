@@ -14,6 +14,7 @@ from ttt3r.untrusted import shown
 MOST_BYTES = 32 * 2**20
 """Of a checkpoint's pickle, which holds names and shapes; the weights lie beside it."""
 MOST_INSTRUCTIONS = 2_000_000
+"""Instructions of the pickle."""
 MOST_DEPTH = 200
 """Of values within values."""
 MOST_VALUES = 10_000_000

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 _GREY = np.full((3, 4, 3), 128, np.uint8)
 ALL_TOKENS = "all tokens"
+"""Choice of the panel that shows the mean over tokens."""
 HOW_TO_RECORD = "No run here recorded the gains of its tokens. Run again with `ttt3r run ... --record-gains`."
+"""Shown in the panel where no gains were recorded."""
 
 
 @dataclass(frozen=True)

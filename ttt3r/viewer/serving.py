@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     import viser
 
 HOST = "127.0.0.1"
+"""The only address that is served."""
 FIRST_PORT = 8080
+"""First port that is tried."""
 
 
 def start(port: int | None) -> "viser.ViserServer":

@@ -24,6 +24,7 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".p
 """File names that count as images in a folder."""
 
 HEIC_SUFFIXES = (".heic", ".heif")
+"""File names of HEIC images, which are refused."""
 
 _OR_SKIP = ", or leave it out with skip_broken=True (--skip-broken)"
 

@@ -16,6 +16,7 @@ from ttt3r.types import AttentionLayer, Features, Needs, Proposal, Reconstructio
 from ttt3r.update_rules.evidence import Evidence
 
 PATCH = 16
+"""Side of a patch of the synthetic images, pixels."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from ttt3r.update_rules.base import StateUpdateRule, Update
 from ttt3r.update_rules.conformance.streams import SyntheticFrame, SyntheticStream
 
 TOLERANCE = 1e-5
+"""Largest difference that counts as rounding, relative and absolute."""
 
 T = TypeVar("T")
 
