@@ -225,7 +225,7 @@ class RunFolder:
         self._save_record(RunStatus.RUNNING, self._record.extra)
 
     def finish(self, status: RunStatus, extra: Mapping[str, Any] | None = None) -> None:
-        """Write the cloud and the COLMAP model of what is there, and the last word of run.json.
+        """Write the cloud and the COLMAP model of what is there, and the final run.json.
 
         Args:
             status: how the run ended.
@@ -235,7 +235,7 @@ class RunFolder:
         self._save_record(status, notes)
 
     def mend(self) -> bool:
-        """Make what a kill after the last frame kept from being made; whether anything was.
+        """Make the files that a kill after the last frame prevented; whether there were any.
 
         The run must be complete. Its record stays, but for the notes.
         """

@@ -98,11 +98,11 @@ class Panel:
 
     @property
     def pause(self) -> float:
-        """Between two steps of the film, seconds."""
+        """Between two steps of the playback, seconds."""
         return 1 / max(float(self.controls.speed.value), 0.1)
 
     def tick(self) -> None:
-        """Go one step on if the film plays; after the last step it begins again."""
+        """Advance by one step while playing; after the last step it begins again."""
         if self.controls.play.value:
             self._go(1)
 

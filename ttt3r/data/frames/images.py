@@ -48,7 +48,7 @@ def open_image(path: str | Path, upright: bool = True) -> Image.Image:
     """
     path = Path(path)
     if leads_nowhere(path):
-        raise BrokenImage(f"{path} is a link to {path.readlink()}, which is not there; mend or remove it{_OR_SKIP}")
+        raise BrokenImage(f"{path} is a link to {path.readlink()}, which is not there; repair or remove it{_OR_SKIP}")
     if not path.is_file():
         raise FileNotFoundError(f"no image file at {path}; check the path")
     try:
