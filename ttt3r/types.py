@@ -325,7 +325,7 @@ def _descendants(kind: type) -> list[type]:
 @tree.register
 @dataclass(frozen=True)
 class Features:
-    """What the heads read for one frame; nothing of it feeds back into the memory."""
+    """What the heads read for one frame; nothing of it enters the memory."""
 
     levels: tuple[Float[Tensor, "batch patch _"], ...]  # coarse order of depth: encoder first, last decoder level last
     pose_token: Float[Tensor, "batch channel"]

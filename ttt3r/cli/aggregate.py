@@ -23,7 +23,7 @@ CSV, REPORT = "rows.csv", "report"
 NAMED = 3
 """Sequences named in a line about a failure; `rows.csv` names all."""
 SHOWN = (ATE, RPE_TRANSLATION, RPE_ROTATION, ABS_REL.variant("median"), GAIN_MEAN)
-"""What a first look needs; metrics of one's own that say which way is better stand beside them."""
+"""The metrics of the short table; a user's own metrics with a direction are added."""
 
 
 def aggregate(out: Path, console: Console, to: Path | None = None) -> int:
@@ -31,7 +31,7 @@ def aggregate(out: Path, console: Console, to: Path | None = None) -> int:
 
     Args:
         out: folder of the results.
-        console: for people.
+        console: prints to the terminal.
         to: folder of what is written; by default that of the results. Where it cannot be written to, a line says so.
 
     Raises:

@@ -16,11 +16,11 @@ from ttt3r.data import DATASETS, SELECTIONS, CropToPatches, open_source, recogni
 
 @dataclass(frozen=True, kw_only=True)
 class DemoSettings(Settings):
-    """Make a short sequence of a textured room, in TUM RGB-D layout, with ground truth."""
+    """Make a short sequence of a procedural house, in TUM RGB-D layout, with ground truth."""
 
     folder: Annotated[Path, Option("where to write it", positional=True)]
     frames: Annotated[int, Option("length")] = 24
-    seed: Annotated[int, Option("of the room and the camera's path")] = 0
+    seed: Annotated[int, Option("of the house and the camera's path")] = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ def compare_with_paper(folders: Sequence[str], out: Path | None, console: Consol
     Args:
         folders: of results, written by `ttt3r evaluate`.
         out: where `paper.csv` goes, if anywhere.
-        console: for people.
+        console: prints to the terminal.
 
     Raises:
         ValueError: if a folder holds no results, or nothing was published under their protocols.

@@ -50,7 +50,7 @@ class RunSettings(choosing.InputSettings):
     outputs: Annotated[str, Option("which heads run", choices=(*choosing.OUTPUTS,))] = "points"
     chunk: Annotated[
         int | Literal["auto"],
-        Option("frames encoded and read out together; auto: what a GPU has room for (a live stream wants 1)"),
+        Option("frames encoded and read out together; auto: what a GPU has room for (1 for a live stream)"),
     ] = 1
     checkpoint_every: Annotated[int, Option("frames between two saves of the memory")] = 50
     min_quantile: Annotated[

@@ -40,8 +40,8 @@ def load_network(source: str | Path, device: torch.device | str = "cpu") -> CUT3
 
     Args:
         source: an official `.pth`, a folder that `save_network` or `ttt3r convert` wrote, or the name of a network that
-            comes with the package: `"nano"` (small, trained on procedural rooms; see its model card) or `"tiny-random"`
-            (untrained; it exercises every path in seconds, its numbers mean nothing).
+            comes with the package: `"nano"` (small, trained on procedural houses; see its model card) or `"tiny-random"`
+            (untrained; it runs every step in seconds, its numbers mean nothing).
         device: where to put it.
 
     Raises:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Session:
-    """A viewer that is at work until `close`. Made by `serve`.
+    """A viewer that runs until `close`. Made by `serve`.
 
     Args:
         server: of viser.

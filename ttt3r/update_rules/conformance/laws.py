@@ -1,6 +1,6 @@
 """The laws that every rule keeps, one function each. A law looks at a trial and raises `Violation` where it is broken.
 
-Found something by hand that a rule should never do? Write it down here.
+A fault of a rule that no law finds gets a law here.
 """
 
 from collections.abc import Callable
