@@ -45,7 +45,7 @@ class Session:
     def close(self) -> None:
         """Stop playback and server."""
         self.ended.set()
-        self.film.join(timeout=5)
+        self.playback.join(timeout=5)
         serving.stop(self.server)
 
 
