@@ -9,14 +9,15 @@ from rich.console import Console
 from rich.markup import escape
 
 from ttt3r.evaluation.measures.depth import ABS_REL
+from ttt3r.evaluation.measures.gains import GAIN_MEAN
 from ttt3r.evaluation.measures.metric import Metric
+from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.measures.trajectory import ATE, RPE_ROTATION, RPE_TRANSLATION
 from ttt3r.evaluation.report.metrics import built_in, declared_by, metric_named
 from ttt3r.evaluation.report.tables import Cell, Column, Table
 from ttt3r.evaluation.report.writing import ReportSettings, write_report
 from ttt3r.evaluation.results.files import FolderReading, read_folder
-from ttt3r.evaluation.results.rows import ResultRow, Status, UnitResult
-from ttt3r.evaluation.tasks.gains import GAIN_MEAN
+from ttt3r.evaluation.results.rows import ResultRow, UnitResult
 from ttt3r.files import escaped, write_sheet
 
 CSV, REPORT = "rows.csv", "report"

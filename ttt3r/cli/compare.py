@@ -23,10 +23,10 @@ from ttt3r.data import Clip, Severity, open_clip
 from ttt3r.evaluation.engine.compare import compare
 from ttt3r.evaluation.engine.comparison import Comparison, ComparisonRow
 from ttt3r.evaluation.measures.depth import ABS_REL
+from ttt3r.evaluation.measures.gains import GAIN_MEAN, MEMORY_AGE
 from ttt3r.evaluation.measures.trajectory import ATE, RPE_ROTATION, RPE_TRANSLATION
 from ttt3r.evaluation.plots.plots import plot_gains, plot_trajectories
 from ttt3r.evaluation.report.tables import Cell, Column, Table
-from ttt3r.evaluation.tasks.gains import GAIN_MEAN, MEMORY_AGE
 from ttt3r.evaluation.worlds.study import WorldPlan
 from ttt3r.export import TrajectoryWriter
 from ttt3r.files import escaped, locked, replacing

@@ -8,7 +8,8 @@ from rich.markup import escape
 
 from ttt3r.cli.comparison_folder import PAPER as CSV
 from ttt3r.cli.comparison_folder import clear
-from ttt3r.evaluation.protocols.paper import against_paper, published_values
+from ttt3r.evaluation.protocols.paper import published_values
+from ttt3r.evaluation.report.against import against_paper
 from ttt3r.evaluation.report.facts import paper_table
 from ttt3r.evaluation.report.results import collect
 from ttt3r.evaluation.results.files import read_usable

@@ -14,9 +14,9 @@ from ttt3r.cli.comparison_folder import REPORT, clear
 from ttt3r.cli.comparison_folder import WORLDS as CSV
 from ttt3r.cli.run import frame_progress
 from ttt3r.data.procedural.presets import TRAINING_LENGTH
+from ttt3r.evaluation.measures.worlds import RECALL
 from ttt3r.evaluation.report.tables import Table
 from ttt3r.evaluation.report.writing import ReportSettings, write_report
-from ttt3r.evaluation.worlds.forgetting import RECALL
 from ttt3r.evaluation.worlds.plots import plot_errors_by_length, plot_forgetting, plot_recall
 from ttt3r.evaluation.worlds.rows import units_of
 from ttt3r.evaluation.worlds.study import WorldPlan, WorldStudy, control_rules, run_study

@@ -35,10 +35,10 @@ from ttt3r.evaluation.plots.plots import plot_gains as plot_gains
 from ttt3r.evaluation.plots.plots import plot_point_cloud as plot_point_cloud
 from ttt3r.evaluation.plots.plots import plot_trajectories as plot_trajectories
 from ttt3r.evaluation.protocols.base import Protocol as Protocol
-from ttt3r.evaluation.protocols.paper import against_paper as against_paper
 from ttt3r.evaluation.protocols.paper import published_values as published_values
 from ttt3r.evaluation.protocols.table import PROTOCOLS as PROTOCOLS
 from ttt3r.evaluation.protocols.table import find_protocol as find_protocol
+from ttt3r.evaluation.report.against import against_paper as against_paper
 from ttt3r.evaluation.report.results import collect as collect
 from ttt3r.evaluation.report.writing import ReportSettings as ReportSettings
 from ttt3r.evaluation.report.writing import write_report as write_report

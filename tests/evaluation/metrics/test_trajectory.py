@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from ttt3r import geometry
+from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.measures.trajectory import Cameras, StrictTrajectory
 from ttt3r.evaluation.metrics.trajectory.errors import (
     DegenerateTrajectory,
@@ -26,7 +27,6 @@ from ttt3r.evaluation.metrics.trajectory.similarity import (
     SE3Alignment,
     Sim3Alignment,
 )
-from ttt3r.evaluation.results.rows import Status
 from ttt3r.geometry import rotation_angle
 
 

@@ -9,6 +9,7 @@ import pytest
 from report_rows import NAN, row, unit, units, write_arrays
 
 from evaluation.report.test_tables import html_cells
+from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.plots.palette import COLORS, rule_styles
 from ttt3r.evaluation.report import scenes
 from ttt3r.evaluation.report.aggregate import OfficialMean
@@ -16,7 +17,7 @@ from ttt3r.evaluation.report.arrays import read_unit_arrays
 from ttt3r.evaluation.report.results import collect
 from ttt3r.evaluation.report.tables import PRINTED, Cell
 from ttt3r.evaluation.report.writing import ReportSettings, make_report, write_report
-from ttt3r.evaluation.results.rows import Status, UnitResult
+from ttt3r.evaluation.results.rows import UnitResult
 from ttt3r.update_rules import RULES
 
 MOST_BYTES = 8_000_000

@@ -6,13 +6,15 @@ import math
 import pytest
 
 from ttt3r.evaluation.engine.contenders import Contender
+from ttt3r.evaluation.engine.folder import ResultFolder
 from ttt3r.evaluation.engine.prefixes import Judged
-from ttt3r.evaluation.engine.sources import SequenceEntry
+from ttt3r.evaluation.engine.units import Unit
 from ttt3r.evaluation.measures.base import Measured
+from ttt3r.evaluation.measures.status import Status
+from ttt3r.evaluation.protocols.sources import SequenceEntry
 from ttt3r.evaluation.protocols.table import find_protocol
-from ttt3r.evaluation.results.files import BrokenResult, ResultFolder, read_results, read_usable
-from ttt3r.evaluation.results.rows import Status, UnitResult
-from ttt3r.evaluation.results.units import Unit
+from ttt3r.evaluation.results.files import BrokenResult, read_results, read_usable
+from ttt3r.evaluation.results.rows import UnitResult
 from ttt3r.update_rules import ConstantRate
 
 VALUES = (0.1 + 0.2, 1e-300, -0.0, 5e-324, 123456789.123456789, math.inf, -math.inf, math.nan)

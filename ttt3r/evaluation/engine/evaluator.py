@@ -12,28 +12,27 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ttt3r.evaluation.engine.contenders import Contender
+from ttt3r.evaluation.engine.folder import ResultFolder, final
 from ttt3r.evaluation.engine.loop import RuleRun, run_pass
 from ttt3r.evaluation.engine.passes import ClipRecord, clip_frames
 from ttt3r.evaluation.engine.prefixes import judge, stopped
+from ttt3r.evaluation.engine.provenance import costs_of, facts_of, findings_of, forget_peak_memory
 from ttt3r.evaluation.engine.sharding import Shard
-from ttt3r.evaluation.engine.sources import SequenceEntry
 from ttt3r.evaluation.engine.trace import Trace
+from ttt3r.evaluation.engine.units import Unit
 from ttt3r.evaluation.measures.cost import PASS_COSTS
-from ttt3r.evaluation.measures.gains import equal_gain_constant
+from ttt3r.evaluation.measures.gains import GAIN_MEAN, GAIN_STD, equal_gain_constant
 from ttt3r.evaluation.protocols.base import Protocol
+from ttt3r.evaluation.protocols.sources import SequenceEntry
 from ttt3r.evaluation.results.canonical import canonical_text, stable_hash
-from ttt3r.evaluation.results.files import ResultFolder, final
 from ttt3r.evaluation.results.fingerprints import (
     code_fingerprint,
     data_fingerprint,
     network_fingerprint,
     sources_fingerprint,
 )
-from ttt3r.evaluation.results.provenance import costs_of, facts_of, findings_of, forget_peak_memory
 from ttt3r.evaluation.results.rows import Origin, UnitResult
 from ttt3r.evaluation.results.stops import Stop, stop_of_reading
-from ttt3r.evaluation.results.units import Unit
-from ttt3r.evaluation.tasks.gains import GAIN_MEAN, GAIN_STD
 from ttt3r.reconstructor import RecurrentNetwork, begin
 from ttt3r.update_rules.rules.constant import ConstantRate
 from ttt3r.update_rules.sources import rule_fingerprint

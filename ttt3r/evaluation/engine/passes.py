@@ -10,9 +10,9 @@ from jaxtyping import Float
 
 from ttt3r.data import Clip, SourceFrame
 from ttt3r.data.frames.prefetch import read_ahead
-from ttt3r.evaluation.engine.loop import Observer, Shown
+from ttt3r.evaluation.engine.loop import Shown
 from ttt3r.evaluation.results.stops import stop_of_reading
-from ttt3r.evaluation.tasks.base import FrameResult, Recorder, Task, TrueDepth
+from ttt3r.evaluation.tasks.base import FrameResult, Observer, Recorder, Task, TrueDepth
 from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.types import Frame, Outputs, Step
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from ttt3r.evaluation.engine.loop import RuleRun
 from ttt3r.evaluation.engine.passes import ClipRecord
 from ttt3r.evaluation.measures.base import Measured, nothing
-from ttt3r.evaluation.results.rows import Status
+from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.results.stops import Stop, stop_of
 from ttt3r.evaluation.tasks.base import Recorder, Task
 

@@ -8,6 +8,7 @@ import torch
 
 from ttt3r.evaluation.measures.base import Measure, Measurement, Missing, measurement, nothing
 from ttt3r.evaluation.measures.metric import Family, Metric
+from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.metrics.depth.alignment import (
     DepthAlignment,
     L1Scale,
@@ -25,7 +26,6 @@ from ttt3r.evaluation.metrics.depth.official import (
     official_depth_errors,
 )
 from ttt3r.evaluation.metrics.depth.pixels import DepthPixels
-from ttt3r.evaluation.results.rows import Status
 
 
 def _error(name: str, heading: str, unit: str = "", digits: int = 3) -> Metric:

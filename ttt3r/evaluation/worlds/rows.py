@@ -7,12 +7,13 @@ from jaxtyping import Float
 
 from ttt3r.evaluation.measures.base import Measured
 from ttt3r.evaluation.measures.metric import Metric
+from ttt3r.evaluation.measures.status import Status
+from ttt3r.evaluation.measures.worlds import RECALL, SCORES
 from ttt3r.evaluation.results.canonical import stable_hash
 from ttt3r.evaluation.results.knowing_nothing import KNOWS_NOTHING
-from ttt3r.evaluation.results.rows import ResultRow, Status, UnitResult
+from ttt3r.evaluation.results.rows import ResultRow, UnitResult
 from ttt3r.evaluation.results.stops import Stop
-from ttt3r.evaluation.worlds.forgetting import RECALL
-from ttt3r.evaluation.worlds.scores import SCORES, WINDOW
+from ttt3r.evaluation.worlds.scores import WINDOW
 from ttt3r.evaluation.worlds.study import WorldStudy
 
 PROTOCOL = "worlds/length"

@@ -6,15 +6,12 @@ from functools import cached_property
 
 from ttt3r.evaluation.engine.contenders import Contender
 from ttt3r.evaluation.engine.prefixes import Judged
-from ttt3r.evaluation.engine.sources import SequenceEntry
 from ttt3r.evaluation.protocols.base import Protocol
+from ttt3r.evaluation.protocols.sources import SequenceEntry
 from ttt3r.evaluation.results.canonical import canonical_text, stable_hash
-from ttt3r.evaluation.results.rows import Origin, ResultRow, Status
+from ttt3r.evaluation.results.rows import Origin, ResultRow
 from ttt3r.files import escaped
 from ttt3r.update_rules.naming.labels import Control
-
-AGAIN = frozenset({Status.OUT_OF_MEMORY, Status.UNREADABLE, Status.FAILED})
-"""Outcomes that depend on the machine, the files or a mistake; a resumed evaluation tries such units once more."""
 
 _LONGEST = 80
 """Bytes of a name within a file name; a file system takes 255 for two of them, the key and the ending."""
