@@ -24,7 +24,7 @@ from ttt3r.evaluation.measures.gains import FrameGain
 from ttt3r.evaluation.metrics.intervals import Interval
 from ttt3r.evaluation.plots.plots import COLORS, INK, new_figure, quiet_axes
 from ttt3r.evaluation.report.statistics import holm, sign_flip_test
-from ttt3r.evaluation.worlds.study import WorldPlan, WorldStudy, control_rules, run_study
+from ttt3r.evaluation.worlds.study import WorldPlan, WorldStudy, run_study
 from ttt3r.types import Frame
 from ttt3r.update_rules import RULES, Control, StateUpdateRule
 
@@ -178,8 +178,7 @@ def main() -> None:
     if settings.pictures:
         return
     plan = WorldPlan(settings.worlds, (settings.frames,))
-    study = run_study(network, rules, plan)
-    study = study.with_rules(run_study(network, control_rules(gates, study), plan))
+    study = run_study(network, rules, plan, controls=True)
     paired = against_controls(study, gates)
     print(f"*{settings.worlds} held-out worlds, {settings.frames} frames; mean ± 95 % interval over worlds.*\n")
     print("\n".join(ladder(study, rules)))

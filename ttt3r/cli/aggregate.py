@@ -49,8 +49,7 @@ def show(reading: FolderReading, to: Path, console: Console) -> bool:
     declared = declared_by(units)
     for protocol, digest in sorted({(row.protocol, row.protocol_hash) for row in rows}):
         own = [row for row in rows if row.protocol_hash == digest]
-        for part in _table(f"{protocol} {digest[:12]}", own, declared).rich(console.width):
-            console.print(part)
+        _table(f"{protocol} {digest[:12]}", own, declared).show(console)
         concerned = [unit for unit in units if any(row.protocol_hash == digest for row in unit.rows)]
         for line in (*_failures(own), *_findings(concerned)):
             console.print(f"[yellow]{escape(line)}[/]", highlight=False, soft_wrap=True)

@@ -64,7 +64,7 @@ def _compare(
     clips = [
         open_clip(path, policy=policy, sampling=sampling, skip_broken=settings.skip_broken) for path in settings.path
     ]
-    result, failed = Comparison((), {}, {}, {}), False
+    result, failed = Comparison(), False
     for clip in (replace(clip, name=escaped(clip.name)) for clip in clips):
         if clip.name in result.truth:
             raise ValueError(f"two sequences are called {clip.name}; compare them one by one")
@@ -100,8 +100,7 @@ def _report(clip: Clip, result: Comparison, console: Console) -> None:
     """The table of one clip, and what has to be said beside it."""
     rules = list(dict.fromkeys(row.control_of or row.rule for row in result.rows))
     rows = sorted(result.rows, key=lambda row: (row.frames, rules.index(row.control_of or row.rule)))
-    for part in _table(clip.name, rows).rich(console.width):
-        console.print(part)
+    _table(clip.name, rows).show(console)
     notes: dict[tuple[str, str], list[str]] = {}
     for row in result.rows:
         if row.note:

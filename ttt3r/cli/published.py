@@ -46,8 +46,7 @@ def compare_with_paper(folders: Sequence[str], out: Path | None, console: Consol
         ours = ", ".join(dict.fromkeys(row.protocol for unit in units for row in unit.rows))
         raise ValueError(f"nothing was published under {ours} for these rules; there are numbers under {known}")
     table = paper_table(beside)
-    for part in table.rich(console.width):
-        console.print(part)
+    table.show(console)
     names = ", ".join(networks)
     console.print(
         f"ours: network {escape(names)}; published numbers are of the official weights", highlight=False, soft_wrap=True

@@ -163,7 +163,7 @@ def test_a_rule_that_fails_costs_itself_only_on_worlds(network, what, status):
     assert np.isnan(study.asked[1].explained("spoiler")).all()
     assert study.gain_summaries["spoiler"][0].gain_mean == 0.5
     assert math.isnan(study.gain_summaries["spoiler"][1].gain_mean)
-    rows = [row for unit in units_of(study, {}, {}) for row in unit.rows if row.rule == "spoiler" and row.length == 5]
+    rows = [row for unit in units_of(study, {}) for row in unit.rows if row.rule == "spoiler" and row.length == 5]
     assert {(row.status, row.note) for row in rows} == {(status, study.stopped["spoiler"].note)}
 
 

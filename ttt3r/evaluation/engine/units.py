@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ttt3r.evaluation.engine.contenders import Contender
-from ttt3r.evaluation.engine.prefixes import Judged
 from ttt3r.evaluation.protocols.base import Protocol
 from ttt3r.evaluation.protocols.sources import SequenceEntry
 from ttt3r.evaluation.results.canonical import canonical_text, stable_hash
-from ttt3r.evaluation.results.rows import Origin, ResultRow
+from ttt3r.evaluation.results.rows import Origin, Subject
 from ttt3r.files import escaped
 from ttt3r.update_rules.naming.labels import Control
 
@@ -81,23 +80,11 @@ class Unit:
         """Of the rule, in the rows."""
         return Control.EQUAL_GAIN.of(self.contender.label) if self.control else self.contender.label
 
-    def row(self, judged: Judged) -> ResultRow:
-        """A number as a row."""
-        return ResultRow(
-            protocol=self.protocol.name,
-            protocol_hash=self.protocol.hash,
-            rule=self.label,
-            dataset=self.protocol.dataset,
-            sequence=escaped(self.entry.name),
-            scene=escaped(self.entry.scene),
-            length=judged.length,
-            frames=judged.frames,
-            metric=judged.number.metric,
-            value=judged.number.value,
-            status=judged.number.status,
-            control_of=self.gate,
-            note=escaped(judged.number.note),
-        )
+    @property
+    def subject(self) -> Subject:
+        """What its numbers are of."""
+        protocol, sequence, scene = self.protocol, escaped(self.entry.name), escaped(self.entry.scene)
+        return Subject(protocol.name, protocol.hash, self.label, protocol.dataset, sequence, scene, self.gate)
 
     def as_control(self) -> "Unit":
         """The unit of its control."""

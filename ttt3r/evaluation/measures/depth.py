@@ -107,6 +107,10 @@ class StrictDepth(Measure[DepthPixels]):
         return measurement({**values, PIXELS.name: float(count)}, _frames(sample))
 
 
+MEDIAN_DEPTH = StrictDepth((("median", MedianScale()),))
+"""One scale for the whole sequence, and nothing else."""
+
+
 def _columns(errors: DepthErrors, alignment: str) -> dict[str, float | Missing]:
     missing = Missing(Status.NON_FINITE, "no positive scale fits: most predictions lie behind the camera")
     fits = bool(np.isfinite(errors.scale))

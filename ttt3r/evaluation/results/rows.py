@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ttt3r.evaluation.measures.base import Measured
 from ttt3r.evaluation.measures.metric import Metric
 from ttt3r.evaluation.measures.status import Status
+from ttt3r.files import escaped
 
 FINDINGS = "findings"
 """The entry of `UnitResult.settings` that says what is not as it should be with the files, a line each; absent where all is."""
@@ -43,6 +45,31 @@ class ResultRow:
     status: Status = Status.OK
     control_of: str = ""
     note: str = ""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What the numbers of one result are of; the fields as in `ResultRow`."""
+
+    protocol: str
+    protocol_hash: str
+    rule: str
+    dataset: str
+    sequence: str
+    scene: str
+    control_of: str = ""
+
+    def row(self, length: int, frames: int, number: Measured) -> ResultRow:
+        """One of its numbers.
+
+        Args:
+            length: frames asked for.
+            frames: frames judged.
+            number: with its name and status.
+        """
+        what = number.metric, number.value, number.status, self.control_of, escaped(number.note)
+        sequence = self.dataset, self.sequence, self.scene
+        return ResultRow(self.protocol, self.protocol_hash, self.rule, *sequence, length, frames, *what)
 
 
 @dataclass(frozen=True)
