@@ -13,7 +13,7 @@ from ttt3r.evaluation.measures.base import Measured
 from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.protocols.sources import SequenceEntry
 from ttt3r.evaluation.protocols.table import find_protocol
-from ttt3r.evaluation.results.files import BrokenResult, read_results, read_usable
+from ttt3r.evaluation.results.files import BrokenResult, read_folder, read_results
 from ttt3r.evaluation.results.rows import UnitResult
 from ttt3r.update_rules import ConstantRate
 
@@ -110,7 +110,8 @@ def test_what_is_no_result_is_named(tmp_path, text):
     path.write_text(text)
     with pytest.raises(BrokenResult, match="run the evaluation again"):
         read_results(tmp_path)
-    usable, broken = read_usable(tmp_path)
+    reading = read_folder(tmp_path)
+    usable, broken = reading.units, reading.broken
     assert len(usable) == len(broken) == 1
     assert path.name in broken[0]
 
@@ -121,7 +122,8 @@ def test_rows_of_another_version_are_named(tmp_path):
     folder.write({one: result(one)}, {})
     path = folder.units / f"{one.file_name}.json"
     path.write_text(path.read_text().replace('"scene"', '"place"'))
-    usable, broken = read_usable(tmp_path)
+    reading = read_folder(tmp_path)
+    usable, broken = reading.units, reading.broken
     assert not usable
     assert "rows of this version" in broken[0]
     assert folder.find(one) is None

@@ -70,16 +70,6 @@ def read_results(out: str | Path) -> tuple[UnitResult, ...]:
     return reading.units
 
 
-def read_usable(out: str | Path) -> tuple[tuple[UnitResult, ...], tuple[str, ...]]:
-    """As `read_results`, but what cannot be read is named in the second value and the rest is given.
-
-    Raises:
-        FileNotFoundError: if the folder holds no results.
-    """
-    reading = read_folder(out)
-    return reading.units, reading.broken
-
-
 def listed(units: Path) -> list[Path]:
     """The files of results, in order. Unfinished ones of a process at work, or one that was killed, are none."""
     return sorted(path for path in units.glob("*.json") if not is_partial(path.name))
