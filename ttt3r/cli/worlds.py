@@ -26,6 +26,7 @@ from ttt3r.network.config import RayForm
 from ttt3r.types import LengthUnit
 
 SUMMARY = "summary.md"
+"""File of the first table."""
 
 
 def compare_worlds(settings: CompareSettings, lengths: Sequence[int], console: Console) -> int:

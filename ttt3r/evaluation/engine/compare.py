@@ -26,10 +26,13 @@ from ttt3r.types import Step
 from ttt3r.update_rules.base import StateUpdateRule
 
 CAMERA_TASK, GAIN_TASK = CameraTask((AlignedTrajectory(),)), GainTask()
+"""Cameras of a comparison: ATE and RPE after Sim(3); and the gains."""
 DEPTH_TASK = DepthTask((MEDIAN_DEPTH,), samples=10_000, single=True)
+"""Depth of a comparison: AbsRel after one median scale, of 10,000 pixels a frame."""
 METRICS = (*CAMERA_TASK.metrics, *GAIN_TASK.metrics, *DEPTH_TASK.metrics)
+"""What is measured of a clip."""
 HASH = stable_hash((CAMERA_TASK, GAIN_TASK, DEPTH_TASK))
-"""How clips are judged, and what stands for it in the rows."""
+"""Stands for the tasks in the rows."""
 
 OnClipSteps = Callable[[str, Mapping[str, Step]], None]
 """Called with the clip's name and the steps of each frame, for progress bars."""

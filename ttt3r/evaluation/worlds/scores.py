@@ -89,7 +89,7 @@ def scores_of(
 
     Args:
         lengths: of the prefixes.
-        cameras: predicted, by name; those of predictors that know nothing, too.
+        cameras: predicted, by name; those of trivial predictors, too.
         true: the true ones.
         depth: `abs_rel` of each frame, by rule.
         gains: mean of each frame, by rule.
