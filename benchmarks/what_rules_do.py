@@ -22,7 +22,9 @@ from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
 from ttt3r.evaluation import GainAccount, mean_interval
 from ttt3r.evaluation.measures.gains import FrameGain
 from ttt3r.evaluation.metrics.intervals import Interval
-from ttt3r.evaluation.plots.plots import COLORS, INK, new_figure, quiet_axes
+from ttt3r.evaluation.plots.palette import COLORS
+from ttt3r.evaluation.plots.pictures import new_figure
+from ttt3r.evaluation.plots.plots import INK, quiet_axes
 from ttt3r.evaluation.report.statistics import holm, sign_flip_test
 from ttt3r.evaluation.worlds.study import WorldPlan, WorldStudy, run_study
 from ttt3r.types import Frame

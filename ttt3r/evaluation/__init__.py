@@ -27,7 +27,7 @@ from ttt3r.evaluation.metrics.depth.pixels import DepthSpool as DepthSpool
 from ttt3r.evaluation.metrics.intervals import Interval as Interval
 from ttt3r.evaluation.metrics.intervals import mean_interval as mean_interval
 from ttt3r.evaluation.metrics.trajectory.errors import trajectory_errors as trajectory_errors
-from ttt3r.evaluation.metrics.trajectory.errors import umeyama as umeyama
+from ttt3r.evaluation.metrics.trajectory.similarity import umeyama as umeyama
 from ttt3r.evaluation.plots.plots import plot_point_cloud as plot_point_cloud
 from ttt3r.evaluation.protocols.base import Protocol as Protocol
 from ttt3r.evaluation.protocols.paper import published_values as published_values

@@ -13,7 +13,8 @@ from ttt3r.evaluation.measures.base import Measured
 from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.protocols.sources import SequenceEntry
 from ttt3r.evaluation.protocols.table import find_protocol
-from ttt3r.evaluation.results.files import BrokenResult, read_folder, read_results
+from ttt3r.evaluation.results.files import read_folder, read_results
+from ttt3r.evaluation.results.format import BrokenResult
 from ttt3r.evaluation.results.rows import UnitResult
 from ttt3r.update_rules import ConstantRate
 

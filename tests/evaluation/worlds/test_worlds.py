@@ -14,11 +14,15 @@ from ttt3r.data.procedural import ClipTruth, LookAround, WorldConfig, sample_cli
 from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
 from ttt3r.evaluation.metrics.intervals import mean_interval, pooled_ratio_interval, ratio_interval
 from ttt3r.evaluation.report.writing import make_report
-from ttt3r.evaluation.results.knowing_nothing import KNOWS_NOTHING
-from ttt3r.evaluation.worlds.forgetting import (
+from ttt3r.evaluation.results.knowing_nothing import (
     ANOTHER_SCENE,
+    KNOWS_NOTHING,
+    MEAN_DEPTH,
+    NO_MOTION,
     NOTHING_SEEN,
     SCENE_AVERAGE,
+)
+from ttt3r.evaluation.worlds.forgetting import (
     RecallScores,
     ask_recall,
     frames_since_seen,
@@ -27,14 +31,8 @@ from ttt3r.evaluation.worlds.forgetting import (
 )
 from ttt3r.evaluation.worlds.plots import recall_intervals
 from ttt3r.evaluation.worlds.rows import units_of
-from ttt3r.evaluation.worlds.running import (
-    MEAN_DEPTH,
-    NO_MOTION,
-    WINDOW,
-    WorldScores,
-    mean_depth_image,
-    score_worlds,
-)
+from ttt3r.evaluation.worlds.running import score_worlds
+from ttt3r.evaluation.worlds.scores import WINDOW, WorldScores, mean_depth_image
 from ttt3r.evaluation.worlds.study import WorldPlan, run_study
 from ttt3r.evaluation.worlds.tables import tables_of
 from ttt3r.geometry import rotation_degrees

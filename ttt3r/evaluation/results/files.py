@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ttt3r.evaluation.results.current import current_of
-from ttt3r.evaluation.results.format import BrokenResult as BrokenResult
-from ttt3r.evaluation.results.format import Content, parse
+from ttt3r.evaluation.results.format import BrokenResult, Content, parse
 from ttt3r.evaluation.results.rows import UnitResult
 from ttt3r.files import is_partial
 

@@ -15,14 +15,10 @@ from ttt3r.data.procedural import ClipTruth
 from ttt3r.evaluation.engine.contenders import Contender, Resets, contenders_of
 from ttt3r.evaluation.engine.loop import OnSteps, RuleRun, Shown, run_pass
 from ttt3r.evaluation.measures.gains import GainAccount, GainSummary
-from ttt3r.evaluation.results.knowing_nothing import MEAN_DEPTH as MEAN_DEPTH
-from ttt3r.evaluation.results.knowing_nothing import NO_MOTION as NO_MOTION
+from ttt3r.evaluation.results.knowing_nothing import NO_MOTION
 from ttt3r.evaluation.results.stops import Stop
 from ttt3r.evaluation.tasks.base import Observer
-from ttt3r.evaluation.worlds.scores import WINDOW as WINDOW
-from ttt3r.evaluation.worlds.scores import WorldScores as WorldScores
-from ttt3r.evaluation.worlds.scores import abs_rel, scores_of
-from ttt3r.evaluation.worlds.scores import mean_depth_image as mean_depth_image
+from ttt3r.evaluation.worlds.scores import WorldScores, abs_rel, scores_of
 from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.types import Frame, Memory, Outputs, Step
 from ttt3r.update_rules.base import StateUpdateRule

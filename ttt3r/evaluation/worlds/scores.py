@@ -12,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ttt3r.data.procedural import ClipTruth
-from ttt3r.evaluation.metrics.trajectory.errors import DegenerateTrajectory, trajectory_errors
-from ttt3r.evaluation.metrics.trajectory.similarity import NotFinite
+from ttt3r.evaluation.metrics.trajectory.errors import trajectory_errors
+from ttt3r.evaluation.metrics.trajectory.similarity import DegenerateTrajectory, NotFinite
 from ttt3r.evaluation.results.knowing_nothing import MEAN_DEPTH, NO_MOTION
 from ttt3r.geometry import rotation_degrees
 

@@ -14,7 +14,8 @@ from ttt3r.evaluation.engine.contenders import Contender, Resets, contenders_of
 from ttt3r.evaluation.measures.gains import GainSummary
 from ttt3r.evaluation.results.stops import Stop
 from ttt3r.evaluation.worlds.forgetting import RecallScores, ask_recall, questions_after, with_controls
-from ttt3r.evaluation.worlds.running import WorldScores, mean_depth_image, run_worlds
+from ttt3r.evaluation.worlds.running import run_worlds
+from ttt3r.evaluation.worlds.scores import WorldScores, mean_depth_image
 from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.threads import side_by_side
 from ttt3r.types import Step

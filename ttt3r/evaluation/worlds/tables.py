@@ -14,8 +14,8 @@ from ttt3r.evaluation.metrics.intervals import Interval, mean_interval
 from ttt3r.evaluation.report.pairing import SIGNIFICANT
 from ttt3r.evaluation.report.statistics import holm, sign_flip_test
 from ttt3r.evaluation.report.tables import Cell, Column, Table
-from ttt3r.evaluation.results.knowing_nothing import MEAN_DEPTH, NO_MOTION
-from ttt3r.evaluation.worlds.forgetting import SCENE_AVERAGE, RecallScores
+from ttt3r.evaluation.results.knowing_nothing import MEAN_DEPTH, NO_MOTION, SCENE_AVERAGE
+from ttt3r.evaluation.worlds.forgetting import RecallScores
 from ttt3r.evaluation.worlds.plots import BINS, bin_name, table_of_recall
 from ttt3r.evaluation.worlds.scores import WINDOW, WorldScores
 from ttt3r.evaluation.worlds.study import WorldStudy
