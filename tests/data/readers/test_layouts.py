@@ -109,6 +109,11 @@ def test_many_datasets_below_one_root(tmp_path):
         "nyu",
         "transforms.json",
         "replica",
+        "eth3d-slam",
+        "euroc",
+        "oxford-spires",
+        "vbr",
+        "nerfstudio",
     ):
         LAYOUTS[kind].write(tmp_path / kind)
     LAYOUTS["kitti-depth"].write(tmp_path / "kitti")
