@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 import ttt3r.data.readers.tum as tum
-from ttt3r.data.sequences.layout import Identity, Layout, read_or_tell
+from ttt3r.data.sequences.layout import Identity, Layout, read_or_note
 from ttt3r.data.sequences.poses import pinhole, read_camera_matrix, read_numbers
 from ttt3r.data.sequences.recording import Recording
 
@@ -40,7 +40,7 @@ def read(folder: Path) -> Recording:
         ValueError: if `rgb.txt` is malformed, or `camera-intrinsics.txt` is there and no 3x3 matrix.
     """
     recording, own, identity = tum.read(folder), read_camera_matrix(folder), identify(folder)
-    K, broken = read_or_tell(folder / "calibration.txt", _read_calibration, None)
+    K, broken = read_or_note(folder / "calibration.txt", _read_calibration, None)
     return replace(
         recording,
         name=identity.sequence,

@@ -29,7 +29,7 @@ from ttt3r.data.sequences.layout import (
     image_files,
     numbered,
     present,
-    read_or_tell,
+    read_or_note,
     timed_poses,
 )
 from ttt3r.data.sequences.pairing import ByTime
@@ -72,8 +72,8 @@ def read(folder: Path) -> Recording:
     listed, unlisted = _listed(camera_folder)
     files, gone = present(listed, camera_folder / "data.csv")
     path, truth = camera_folder / "sensor.yaml", _mav(folder) / _TRUTH / "data.csv"
-    sensor, broken = read_or_tell(path, _read_sensor, None)
-    (body, lost), unread = read_or_tell(truth, _read_truth, (Poses(), []))
+    sensor, broken = read_or_note(path, _read_sensor, None)
+    (body, lost), unread = read_or_note(truth, _read_truth, (Poses(), []))
     recording = Recording(
         identity.sequence,
         identity.scene,

@@ -48,7 +48,7 @@ from ttt3r.data.sequences.layout import (
     holds,
     image_files,
     numbered,
-    read_or_tell,
+    read_or_note,
     timed_poses,
 )
 from ttt3r.data.sequences.pairing import ByNumber, ByTime
@@ -99,8 +99,8 @@ def read(folder: Path) -> Recording:
 
 def _read_rectified(folder: Path) -> Recording:
     identity = identify(folder)
-    poses, unread = read_or_tell(folder / "poses_c2w.txt", _read_rows, Poses())
-    camera, broken = read_or_tell(folder / "intrinsics.txt", _read_pinhole, Camera(None))
+    poses, unread = read_or_note(folder / "poses_c2w.txt", _read_rows, Poses())
+    camera, broken = read_or_note(folder / "intrinsics.txt", _read_pinhole, Camera(None))
     recording = Recording(
         identity.sequence,
         identity.scene,
@@ -129,9 +129,9 @@ def _read_pinhole(path: Path) -> Camera:
 
 def _read_published(folder: Path) -> Recording:
     identity, place = identify(folder), _calibration(folder)
-    (base, lost), unread = read_or_tell(folder / _TRUTH, _read_truth, (Poses(), []))
-    extrinsic, unfixed = read_or_tell(place / "cam-lidar-imu.yaml", _read_extrinsic, None)
-    camera, broken = read_or_tell(place / "cam0.yaml", _read_camera, Camera(None))
+    (base, lost), unread = read_or_note(folder / _TRUTH, _read_truth, (Poses(), []))
+    extrinsic, unfixed = read_or_note(place / "cam-lidar-imu.yaml", _read_extrinsic, None)
+    camera, broken = read_or_note(place / "cam0.yaml", _read_camera, Camera(None))
     recording = Recording(
         identity.sequence,
         identity.scene,

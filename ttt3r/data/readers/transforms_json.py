@@ -93,12 +93,7 @@ def read_images(folder: Path) -> ImageList:
         beside(paths, [*known_depths, *masks], [path.parent for path in here]),
         per_metre,
         _floats_per_metre(files[0], deep),
-        (
-            *found,
-            *notes,
-            *_cloud(folder, files[0], frames),
-            *outside(folder, files[0], [*here, *filter(is_file, known_depths)]),
-        ),
+        (*found, *notes, *outside(folder, files[0], [*here, *filter(is_file, known_depths)])),
     )
 
 

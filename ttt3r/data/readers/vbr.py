@@ -32,7 +32,7 @@ from ttt3r.data.checks.findings import Finding, unreadable
 from ttt3r.data.frames.files import ImageFiles
 from ttt3r.data.sequences.cameras import Camera
 from ttt3r.data.sequences.depth import DepthFiles
-from ttt3r.data.sequences.layout import Identity, Layout, holds, image_files, numbered, read_or_tell, timed_poses
+from ttt3r.data.sequences.layout import Identity, Layout, holds, image_files, numbered, read_or_note, timed_poses
 from ttt3r.data.sequences.listed import pictures
 from ttt3r.data.sequences.pairing import ByNumber, ByTime
 from ttt3r.data.sequences.poses import read_camera_matrix, read_lines, read_numbers, read_trajectory_rows
@@ -74,8 +74,8 @@ def read(folder: Path) -> Recording:
 
 def _read_aligned(folder: Path) -> Recording:
     identity, own = identify(folder), read_camera_matrix(folder)
-    (poses, lost), unread = read_or_tell(folder / "camera_pose.txt", _read_truth, (Poses(), []))
-    K, broken = read_or_tell(folder / "intrinsics.txt", _read_matrix, None)
+    (poses, lost), unread = read_or_note(folder / "camera_pose.txt", _read_truth, (Poses(), []))
+    K, broken = read_or_note(folder / "intrinsics.txt", _read_matrix, None)
     return Recording(
         identity.sequence,
         identity.scene,
@@ -104,8 +104,8 @@ def _read_matrix(path: Path) -> Float[np.ndarray, "3 3"] | None:
 def _read_converted(folder: Path) -> Recording:
     identity = identify(folder)
     truth, calibration = _beside(folder)
-    (body, lost), unread = read_or_tell(truth, _read_truth, (Poses(), []))
-    sensor, broken = read_or_tell(calibration, _read_sensor, None)
+    (body, lost), unread = read_or_note(truth, _read_truth, (Poses(), []))
+    sensor, broken = read_or_note(calibration, _read_sensor, None)
     files, untimed = _timed(folder / _CAMERA)
     recording = Recording(
         identity.sequence,
