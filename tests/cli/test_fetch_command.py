@@ -7,6 +7,7 @@ import pytest
 from file_server import Behaviour, serving
 from network.test_checkpoint import write
 
+from ttt3r.cli.choosing import fingerprint
 from ttt3r.evaluation.protocols.acceptance import check_checkpoint
 from ttt3r.network import CUT3R, CUT3RConfig
 from ttt3r.network.published import CUT3R_512, PUBLISHED
@@ -16,6 +17,7 @@ from ttt3r.network.published import CUT3R_512, PUBLISHED
 def published(here, monkeypatch):
     """A small file under the name of the official one: folder and content."""
     monkeypatch.setenv("TTT3R_HOME", str(here / "home"))
+    monkeypatch.setenv("no_proxy", "*")  # the server is on this machine
     path = here / "usb" / CUT3R_512.file
     path.parent.mkdir()
     content = write(path, CUT3R.random(CUT3RConfig.tiny(), seed=3)).read_bytes()
@@ -42,6 +44,7 @@ def test_a_fetched_network_runs_by_its_name(typed, here, published, undrawn):
     code, said, _ = typed("run photos --network cut3r-512 --device cpu --size 64 --out out")
     assert code == 0
     assert "network cut3r-512" in said
+    assert fingerprint("cut3r-512") == fingerprint(str(small.folder))
 
 
 def test_reproduce_and_acceptance_check_the_same_hash(typed, here, published):

@@ -5,6 +5,7 @@ import json
 import shutil
 import socket
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -44,6 +45,7 @@ def content(network, tmp_path_factory):
 def checkpoint(content, tmp_path, monkeypatch):
     """A small file in the official layout as if someone had published it; its name is known to `load_network`."""
     monkeypatch.setenv("TTT3R_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("no_proxy", "*")  # the server is on this machine
     digest = hashlib.sha256(content).hexdigest()
     made = PublishedCheckpoint(
         "tiny", FILE, len(content), digest, "datasets/o/n", "us", "page", "a licence", "its page"
@@ -194,7 +196,10 @@ def test_it_is_not_led_to_another_scheme(checkpoint, content, tmp_path):
 
 
 def test_what_the_server_answers_is_said(checkpoint):
-    with serving(Behaviour({})) as address, pytest.raises(OSError, match="answers 404 .*; run the same command again"):
+    with (
+        serving(Behaviour({})) as address,
+        pytest.raises(OSError, match="answers 404 .*; give another place with --mirror or --repo"),
+    ):
         fetch(checkpoint, WebMirror(address))
     nothing_is_half_written(checkpoint)
 
@@ -253,6 +258,7 @@ def test_a_path_of_that_name_wins(checkpoint, network, tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     assert resolve("tiny") == checkpoint.folder
+    assert resolve("elsewhere") == Path("elsewhere")
     save_network(network, "tiny")
     assert resolve("tiny").resolve() == tmp_path / "tiny"
     assert same(load_network("tiny"), network)

@@ -129,7 +129,9 @@ def _go_on(
         if error.code == 416 and have:  # the file there is shorter than what is here: of another file
             part.unlink()
         kind = NotThere if error.code == 404 else OSError
-        raise kind(f"{url} answers {error.code} {error.reason}; {put_here(checkpoint)}") from error
+        final = 400 <= error.code < 500 and error.code not in (408, 416, 429)
+        cure = "give another place with --mirror or --repo" if final else put_here(checkpoint)
+        raise kind(f"{url} answers {error.code} {error.reason}; {cure}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise OSError(f"cannot reach {url} ({reason or type(error).__name__}); {put_here(checkpoint)}") from error

@@ -184,6 +184,22 @@ def test_files_of_vbr_may_lie_in_the_converted_folder(tmp_path):
     np.testing.assert_allclose(cameras(open_clip(folder, policy=POLICY)), make_world().camera_to_world, atol=1e-7)
 
 
+def test_one_bag_of_vbr_is_a_sequence_of_its_own(tmp_path):
+    LAYOUTS["vbr"].write(tmp_path)
+    folder = tmp_path / LAYOUTS["vbr"].folder
+    folder.rename(folder.with_name("spagna_train0_01_kitti"))
+    (place,) = DATASETS["vbr"].sequences(tmp_path)
+    assert (place.name, place.scene) == ("spagna_train0_01", "spagna")
+    found = cameras(open_clip(place.folder, policy=POLICY))
+    np.testing.assert_allclose(found, make_world().camera_to_world, atol=1e-7)
+
+
+def test_a_folder_of_tum_with_a_calibration_stays_one_of_tum(tmp_path):
+    LAYOUTS["tum"].write(tmp_path)
+    (tmp_path / LAYOUTS["tum"].folder / "calibration.txt").write_text("1 1 0 0\n")
+    assert list(recognise(tmp_path)) == ["tum"]
+
+
 def test_names_are_times_where_the_list_of_euroc_is_missing(opened):
     clip = opened("euroc", lambda folder: (folder / "mav0/cam0/data.csv").unlink())
     np.testing.assert_allclose(cameras(clip), make_world().camera_to_world, atol=1e-7)

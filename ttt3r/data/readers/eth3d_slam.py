@@ -23,8 +23,9 @@ from ttt3r.data.sequences.recording import Recording
 
 
 def recognises(folder: Path) -> bool:
-    """Whether it is a folder in TUM layout with a `calibration.txt`."""
-    return (folder / "calibration.txt").is_file() and tum.recognises(folder)
+    """Whether it is a folder in TUM layout with a `calibration.txt`; those of TUM RGB-D have names with `freiburg`."""
+    own = (folder / "calibration.txt").is_file() and "freiburg" not in folder.resolve().name
+    return own and tum.recognises(folder)
 
 
 def identify(folder: Path) -> Identity:

@@ -44,7 +44,7 @@ MAX_GAP = 0.05
 
 _RATE = 10.0
 _NUMBER = re.compile(r"(\d+)\.(?:png|jpg)")
-_ENDING = re.compile(r"(_processed_aligned|(_\d\d)?_kitti)$")
+_ENDING = re.compile(r"_(processed_aligned|kitti)$")
 _CAMERA = "camera_left"
 
 
@@ -58,9 +58,9 @@ def recognises(folder: Path) -> bool:
 
 
 def identify(folder: Path) -> Identity:
-    """`spagna_train0_kitti` is `spagna_train0` and shows `spagna`."""
+    """`spagna_train0_kitti` is `spagna_train0` and shows `spagna`; `spagna_train0_01_kitti`, one bag of it, `spagna_train0_01`."""
     name = _ENDING.sub("", folder.resolve().name)
-    return Identity(name, re.sub(r"_(train|test)\d+$", "", name))
+    return Identity(name, re.sub(r"_(train|test)\d+(_\d\d)?$", "", name))
 
 
 def read(folder: Path) -> Recording:
@@ -123,7 +123,7 @@ def _read_converted(folder: Path) -> Recording:
 
 def _beside(folder: Path) -> tuple[Path, Path]:
     """Ground truth and calibration: in the folder, in that of the download beside it, or right beside it."""
-    place, name = folder.resolve(), identify(folder).sequence
+    place, name = folder.resolve(), re.sub(r"(\d)_\d\d$", r"\1", identify(folder).sequence)
     homes = (place, place.parent / name, place.parent)
 
     def found(file: str) -> Path:
