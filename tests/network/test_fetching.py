@@ -198,7 +198,7 @@ def test_it_is_not_led_to_another_scheme(checkpoint, content, tmp_path):
 def test_what_the_server_answers_is_said(checkpoint):
     with (
         serving(Behaviour({})) as address,
-        pytest.raises(OSError, match="answers 404 .*; give another place with --mirror or --repo"),
+        pytest.raises(OSError, match="answers 404 .*; give another place with"),
     ):
         fetch(checkpoint, WebMirror(address))
     nothing_is_half_written(checkpoint)

@@ -5,9 +5,10 @@
 
 `transform` is 3x4 camera to world with OpenGL axes, moved and scaled by the training: T = s (A T0), positions times s. With
 `dataparser_transforms.json` (of the folder of the training) this is undone, and the poses are those of the data's own
-`transforms.json`, in its unit. Images are looked for where the list says, then by the ends of their names in this folder.
-There are no camera matrices in these files: write `camera-intrinsics.txt`. What `ns-process-data` writes (`transforms.json`,
-`images/`, `images_2/`, ...) is read as a folder with poses, `posed_folder.py`: its poses are not moved.
+`transforms.json`, in its unit. Images are looked for where the list says, then by the ends of their names in this folder;
+those that lie with them and are not listed have no pose. There are no camera matrices in these files: write
+`camera-intrinsics.txt`. What `ns-process-data` writes (`transforms.json`, `images/`, `images_2/`, ...) is read as a folder with
+poses, `posed_folder.py`: its poses are not moved.
 See https://docs.nerf.studio and `ns-export cameras`.
 """
 
@@ -24,7 +25,7 @@ from ttt3r.data.frames.files import ImageFiles
 from ttt3r.data.sequences.cameras import Camera
 from ttt3r.data.sequences.depth import DepthFiles
 from ttt3r.data.sequences.layout import Layout, image_files, named_after_folder
-from ttt3r.data.sequences.listed import ImageList, ListedImage, find_listed, is_file, outside, recording
+from ttt3r.data.sequences.listed import ImageList, ListedImage, beside, find_listed, is_file, outside, recording
 from ttt3r.data.sequences.poses import from_opengl, read_camera_matrix
 from ttt3r.data.sequences.recording import Files, Recording
 from ttt3r.files import read_text
@@ -83,7 +84,8 @@ def _images(folder: Path) -> ImageList:
     if not listed:
         raise ValueError(f"{folder} lists no image in {' or '.join(LISTS)}; export the cameras again")
     here = [image.path for image in listed if is_file(image.path)]
-    return ImageList(files[0], files[0], tuple(listed), findings=(*found, *outside(folder, files[0], here)))
+    around = beside([image.path for image in listed], (), [path.parent for path in here])
+    return ImageList(files[0], files[0], tuple(listed), around, findings=(*found, *outside(folder, files[0], here)))
 
 
 def _read_list(path: Path, moved: _Moved) -> list[ListedImage]:

@@ -36,7 +36,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from ttt3r.data.checks.findings import Finding
+from ttt3r.data.checks.findings import Finding, Problem, Severity
 from ttt3r.data.frames.files import ImageFiles
 from ttt3r.data.sequences.cameras import Camera
 from ttt3r.data.sequences.depth import DepthFiles
@@ -132,16 +132,31 @@ def _read_published(folder: Path) -> Recording:
     (base, lost), unread = read_or_note(folder / _TRUTH, _read_truth, (Poses(), []))
     extrinsic, unfixed = read_or_note(place / "cam-lidar-imu.yaml", _read_extrinsic, None)
     camera, broken = read_or_note(place / "cam0.yaml", _read_camera, Camera(None))
+    files = _timed(_images_folder(folder))
     recording = Recording(
         identity.sequence,
         identity.scene,
-        _timed(_images_folder(folder)),
+        files,
         partial(DepthFiles, per_metre=1000.0),
         Poses() if extrinsic is None else on_body(base, extrinsic),
         pairing=ByTime(MAX_GAP),
-        findings=(*unread, *lost, *unfixed, *broken),
+        findings=(*unread, *lost, *unfixed, *broken, *_gaps(files, base, folder / _TRUTH)),
     )
     return with_camera(recording, folder, camera, place / "cam0.yaml")
+
+
+def _gaps(files: Files, base: Poses, path: Path) -> list[Finding]:
+    """A finding for poses between the first and the last image that have no image near them: some are missing."""
+    if len(files) == 0:
+        return []
+    during = base.stamps[(base.stamps >= files.stamps[0]) & (base.stamps <= files.stamps[-1])]
+    after = np.searchsorted(files.stamps, during).clip(1, max(1, len(files) - 1))
+    near = np.minimum(np.abs(files.stamps[after - 1] - during), np.abs(files.stamps[after % len(files)] - during))
+    alone = int((near >= MAX_GAP).sum())
+    if not alone:
+        return []
+    detail = f"{alone} of {len(base)} poses of {path} have no image within {MAX_GAP:g} s"
+    return [Finding(Problem.MISSING_FILE, str(path), Severity.WARNING, detail, "unpack raw/images.zip again")]
 
 
 def _timed(folder: Path) -> Files:

@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from ttt3r.data.checks.findings import Finding, unreadable
+from ttt3r.data.checks.findings import Finding, Problem, Severity, unreadable
 from ttt3r.data.frames.files import ImageFiles
 from ttt3r.data.sequences.cameras import Camera
 from ttt3r.data.sequences.depth import DepthFiles
@@ -58,7 +58,7 @@ def recognises(folder: Path) -> bool:
 
 
 def identify(folder: Path) -> Identity:
-    """`spagna_train0_kitti` is `spagna_train0` and shows `spagna`; `spagna_train0_01_kitti`, one bag of it, `spagna_train0_01`."""
+    """`spagna_train0_kitti` is `spagna_train0` and shows `spagna`; one bag of it is `spagna_train0_01`."""
     name = _ENDING.sub("", folder.resolve().name)
     return Identity(name, re.sub(r"_(train|test)\d+(_\d\d)?$", "", name))
 
@@ -116,7 +116,7 @@ def _read_converted(folder: Path) -> Recording:
         pairing=ByTime(MAX_GAP),
         findings=(*untimed, *unread, *lost, *broken),
     )
-    if untimed:
+    if any(finding.severity is Severity.ERROR for finding in untimed):
         recording = replace(recording, poses=Poses())  # numbers are no times
     return with_camera(recording, folder, Camera(None) if sensor is None else sensor[0], calibration)
 
@@ -137,12 +137,19 @@ def _timed(folder: Path) -> tuple[Files, list[Finding]]:
     files, path = numbered(folder / "data", _NUMBER), folder / "timestamps.txt"
     try:
         times = np.array([_seconds(line) for line in read_lines(path)], dtype=np.float64)
-        return Files(files.paths, times[files.stamps.astype(np.int64)]), []
+        found = Files(files.paths, times[files.stamps.astype(np.int64)])
     except (OSError, ValueError, IndexError) as error:
         problem = ValueError(
             f"{path} has no time for every image ({error}); copy it again: without it no pose is known"
         )
         return Files(files.paths, files.stamps / _RATE), [unreadable(str(path), problem)]
+    if len(found) == len(times):
+        return found, []
+    detail = f"{len(times) - len(found)} of {len(times)} times of {path} have no image"
+    gone = Finding(
+        Problem.MISSING_FILE, str(path), Severity.WARNING, detail, "convert the bags again, or copy the images"
+    )
+    return found, [gone]
 
 
 def _seconds(text: str) -> float:
