@@ -151,7 +151,8 @@ def find_listed(roots: Sequence[Path], name: str) -> Path:
     """
     text = name.replace("\\", "/")
     for root in roots:
-        for candidate in dict.fromkeys((name, text)):
+        smaller = (text.removeprefix("./").removeprefix("images/"),) if root.name in SMALLER else ()
+        for candidate in dict.fromkeys((name, text, *smaller)):
             if (found := _existing(root / candidate, root.name in SMALLER)) is not None:
                 return _tidy(found, roots[0])
     parts = PurePosixPath(text).parts

@@ -141,6 +141,9 @@ SEVEN_SCENES_TEST = tuple(f"{scene}/seq-{n:02d}" for scene, numbers in _SEVEN_SC
 """The 18 test sequences of 7-Scenes."""
 KITTI_TRAINING = tuple(f"{number:02d}" for number in range(11))
 """The 11 sequences of KITTI odometry with true poses."""
+_VBR = {"campus": (0, 1), "ciampino": (1,), "colosseo": (0,), "diag": (0,), "pincio": (0,), "spagna": (0,)}
+VBR_TRAINING = tuple(f"{place}_train{number}" for place, numbers in _VBR.items() for number in numbers)
+"""The seven of the evaluations of LoGeR, LingBot-Map and ABot-Recon; the dataset has ciampino_train0 as well."""
 
 _TABLE_TO_CURVE = (50, 90, *range(100, 1001, 50))
 
@@ -156,10 +159,11 @@ def _scannet() -> Iterable[FrameSelection]:
 
 
 def _tum() -> Iterable[FrameSelection]:
-    """Images with a pose within 0.02 s, one to one; every one for the curves, every third for the table."""
+    """Images with a pose within 0.02 s, one to one; every one for the curves, every third for the table, all for `tum/full`."""
     base = FrameSelection("", "tum", TUM_DYNAMIC, pairing=ByTime(0.02), needs_camera=True, tracked=True)
     yield replace(base, name="tum/stride3-90", stride=3, cap=90)
     yield from (replace(base, name=f"tum/{cap}", cap=cap) for cap in (*_TABLE_TO_CURVE[:4], *range(200, 1001, 100)))
+    yield replace(base, name="tum/full")
 
 
 def _depth() -> Iterable[FrameSelection]:
@@ -190,6 +194,11 @@ def _whole() -> Iterable[FrameSelection]:
     yield FrameSelection("nyu/all", "nyu", needs_depth=True)
     yield FrameSelection("posed/all", "posed")
     yield FrameSelection("replica/all", "replica")
+    yield FrameSelection("eth3d-slam/all", "eth3d-slam")
+    yield FrameSelection("euroc/all", "euroc")
+    yield FrameSelection("nerfstudio/all", "nerfstudio")
+    yield FrameSelection("oxford-spires/all", "oxford-spires")
+    yield FrameSelection("vbr/all", "vbr", VBR_TRAINING)
 
 
 SELECTIONS: dict[str, FrameSelection] = {
