@@ -157,3 +157,22 @@ def test_a_file_with_an_error_is_named_and_not_kept(lab):
     assert "my_lab" not in sys.modules
     (lab / "my_lab.py").write_text(MY_LAB)
     assert find_rule("my_lab.MyRule").__name__ == "MyRule"
+
+
+def test_a_file_imports_what_lies_beside_it(lab, monkeypatch):
+    for name in ("parts", "parts.share"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    (lab / "parts").mkdir()
+    (lab / "parts/share.py").write_text("SHARE = 0.25")
+    text = (lab / "my_lab.py").read_text().replace("import torch\n", "import torch\nfrom parts.share import SHARE\n", 1)
+    (lab / "my_lab.py").write_text(text.replace("scale: float = 1.0", "scale: float = SHARE"))
+    path = list(sys.path)
+    assert repr(find_rule("my_lab.MyRule")()) == "MyRule(scale=0.25)"
+    assert sys.path == path
+
+
+def test_what_lies_beside_a_file_hides_no_library(lab, monkeypatch):
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    (lab / "colorsys.py").write_text("raise AssertionError('not this one')")
+    (lab / "my_lab.py").write_text("import colorsys\n" + MY_LAB)
+    assert find_rule("my_lab.MyRule").__name__ == "MyRule"

@@ -5,7 +5,8 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -60,7 +61,7 @@ def find(name: str, known: Mapping[str, type[StateUpdateRule]]) -> type[StateUpd
 
 
 def _module(name: str) -> ModuleType | None:
-    """An importable module, else `name`.py of the current folder, else nothing."""
+    """An importable module, else `name`.py of the current folder, else nothing. That file may import what lies beside it."""
     try:
         importable = importlib.util.find_spec(name) is not None
     except (ModuleNotFoundError, ValueError):  # no such parent; or loaded without a spec, as __main__ is
@@ -80,11 +81,24 @@ def _module(name: str) -> ModuleType | None:
     # Registered under its own name, so that dataclasses, pickles and saved memories find the classes again.
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with _beside(path.parent):
+            spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
         raise ImportError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
     return module
+
+
+@contextmanager
+def _beside(folder: Path) -> Iterator[None]:
+    """What lies in a folder can be imported, after all else on the path."""
+    sys.path.append(str(folder))
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        if str(folder) in sys.path:  # unless the file took it off
+            sys.path.remove(str(folder))
 
 
 def _require_rule_class(found: object, name: str) -> type[StateUpdateRule]:
