@@ -5,8 +5,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -61,7 +60,7 @@ def find(name: str, known: Mapping[str, type[StateUpdateRule]]) -> type[StateUpd
 
 
 def _module(name: str) -> ModuleType | None:
-    """An importable module, else `name`.py of the current folder, else nothing. That file may import what lies beside it."""
+    """An importable module, else `name`.py of the current folder, else nothing."""
     try:
         importable = importlib.util.find_spec(name) is not None
     except (ModuleNotFoundError, ValueError):  # no such parent; or loaded without a spec, as __main__ is
@@ -81,24 +80,19 @@ def _module(name: str) -> ModuleType | None:
     # Registered under its own name, so that dataclasses, pickles and saved memories find the classes again.
     sys.modules[name] = module
     try:
-        with _beside(path.parent):
-            spec.loader.exec_module(module)
+        spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
-        raise ImportError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
+        raise ImportError(f"{path} cannot be loaded: {type(error).__name__}: {error}{_beside(path, error)}") from error
     return module
 
 
-@contextmanager
-def _beside(folder: Path) -> Iterator[None]:
-    """What lies in a folder can be imported, after all else on the path."""
-    sys.path.append(str(folder))
-    importlib.invalidate_caches()
-    try:
-        yield
-    finally:
-        if str(folder) in sys.path:  # unless the file took it off
-            sys.path.remove(str(folder))
+def _beside(path: Path, error: Exception) -> str:
+    """The cure where a user's file imports another one beside it: the import path is the user's, and nothing is put on it."""
+    missing = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if not missing or not ((path.parent / missing).is_dir() or (path.parent / f"{missing}.py").is_file()):
+        return ""
+    return f"; {missing} lies beside it, and is found with PYTHONPATH=. in front of the command"
 
 
 def _require_rule_class(found: object, name: str) -> type[StateUpdateRule]:
