@@ -136,6 +136,10 @@ class Frame:
                 )
             if self.image.ndim != 4 or self.image.shape[1] != 3:
                 raise ValueError(f"image must be (batch, 3, height, width), got {tuple(self.image.shape)}")
+            if self.image.numel() == 0:
+                raise ValueError(
+                    f"an image of {tuple(self.image.shape)} holds nothing; give at least one sequence and pixel"
+                )
             if self.ray_map is not None and self.ray_map.shape[:3] != (self.batch, *self.size):
                 raise ValueError(
                     f"image {tuple(self.image.shape)} and ray map {tuple(self.ray_map.shape)} differ in batch or size"
