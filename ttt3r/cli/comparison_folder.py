@@ -1,7 +1,7 @@
 """The output folder of `ttt3r compare`: what it may hold before, and what of an older comparison goes.
 
 An older comparison stays as it is until the first new numbers are there: a mistyped name loses nothing. Then all of it goes at
-once, so that no picture of older numbers stands beside new ones, wherever the command is cut off.
+once, so that no older picture is left beside new numbers, wherever the command is cut off.
 """
 
 import csv
@@ -17,7 +17,7 @@ CLIPS, WORLDS, PAPER = "comparison.csv", "worlds.csv", "paper.csv"
 """Tables of the three kinds of comparisons. By one of them a folder is known as a comparison's."""
 
 OF_WORLDS = ("recall.csv", "tables.md", "summary.md", "errors.png", "recall.png", "forgetting.png")
-"""What stands beside the table of a comparison on worlds."""
+"""Files beside the table of a comparison on worlds."""
 
 REPORT = "report"
 """Folder of the report, of a comparison on worlds."""

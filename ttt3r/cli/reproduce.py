@@ -14,11 +14,12 @@ import ttt3r.cli.choosing as choosing
 from ttt3r.cli.options import Option, Settings
 from ttt3r.evaluation.engine.contenders import Contender
 from ttt3r.evaluation.engine.evaluator import Evaluation, evaluate
+from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.protocols.acceptance import LICENCE, Check, check_checkpoint
-from ttt3r.evaluation.protocols.paper import AgainstPaper, against_paper
 from ttt3r.evaluation.protocols.table import find_protocol
+from ttt3r.evaluation.report.against import AgainstPaper, against_paper
 from ttt3r.evaluation.report.results import Results, collect
-from ttt3r.evaluation.results.rows import Status, UnitResult
+from ttt3r.evaluation.results.rows import UnitResult
 from ttt3r.files import write_text
 from ttt3r.network import CUT3R, load_network
 from ttt3r.network.published import resolve

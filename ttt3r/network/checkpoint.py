@@ -42,8 +42,8 @@ def load_network(source: str | Path, device: torch.device | str = "cpu") -> CUT3
     Args:
         source: an official `.pth`, a folder that `save_network` or `ttt3r convert` wrote, the name of a published network
             that `ttt3r fetch` has fetched (`"cut3r-512"`), or the name of one that comes with the package: `"nano"` (small,
-            trained on procedural rooms; see its model card) or `"tiny-random"` (untrained; it exercises every path in
-            seconds, its numbers mean nothing). What lies at a path of that name wins over a published name.
+            trained on procedural houses; see its model card) or `"tiny-random"` (untrained; it runs every step in seconds,
+            its numbers mean nothing). What lies at a path of that name wins over a published name.
         device: where to put it.
 
     Raises:

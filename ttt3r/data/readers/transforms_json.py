@@ -175,6 +175,8 @@ def _camera(frame: _Frame, real: tuple[int, int] | None) -> Camera:
     fx = _focal(focal_of, "fl_x", "camera_angle_x", sides and sides[0])
     fy = _focal(focal_of, "fl_y", "camera_angle_y", sides and sides[1])
     if fx is None and fy is None:
+        if (zero := next((key for key in _FOCAL_KEYS if _number(focal_of, key) == 0), None)) is not None:
+            raise ValueError(f"has {zero}=0; it must be positive")
         return Camera(None, None, size, lens, about)
     cx, cy = (_number(frame.own, key) if key in frame.own else _number(frame.common, key) for key in ("cx", "cy"))
     if sides is not None:

@@ -32,7 +32,7 @@ class Layout:
 
     Args:
         name: for messages.
-        needs: the files of a sequence, for people.
+        needs: the files of a sequence, in words.
         recognises: whether a folder is a sequence of this layout, from its own files and neighbours.
         identify: the sequence's name, from the folder's.
         read: lists poses, depths and images. Raises FileNotFoundError or ValueError if there are no images.

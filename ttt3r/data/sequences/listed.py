@@ -220,7 +220,7 @@ def pictures(folder: Path, below: bool = False) -> list[Path]:
 
 
 def beside(listed: Iterable[Path], used: Iterable[Path], folders: Iterable[Path]) -> tuple[Path, ...]:
-    """Images in some folders that are not listed. Those called like another with a word more (`r_0_depth.png`) are none.
+    """Images in some folders that are not listed. Those called like another with a suffix (`r_0_depth.png`) are left out.
 
     Args:
         listed: images.

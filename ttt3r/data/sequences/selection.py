@@ -25,11 +25,12 @@ class FrameSelection:
         dataset: name in `DATASETS`.
         sequences: names in order; empty for all that are found.
         first: index of the first frame.
-        stride: every so many frames.
-        cap: at most so many frames; a shorter sequence gives what it has. `None` for no limit.
-        stop: frames of the recording from this index on are not looked at. `None` for no limit.
+        stride: every n-th frame.
+        cap: largest number of frames; a shorter sequence gives what it has. `None` for no limit.
+        stop: frames of the recording from this index on are ignored. `None` for no limit.
         whole_strides: a last stride that is not full counts for nothing: floor((total - first) / stride) frames.
-        at_least: the stride is at most total // at_least, so that short sequences give so many frames; 0 for no such rule.
+        at_least: the stride is at most total // at_least, so that short sequences give this number of frames; 0 for no such
+        rule.
         pairing: by which poses and depths belong to images, where the protocol has another rule than the layout.
         by_name: files in the order of their names as text instead of times and numbers.
         needs_camera: images without a pose are left out before counting. A pose that was lost (not finite) counts as there.

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping
 
 from ttt3r.data import CropToPatches, StretchToPatches
 from ttt3r.data.sequences.selection import SELECTIONS, FrameSelection
-from ttt3r.evaluation.engine.sources import BenchmarkSequences, FolderSequences, ProceduralWorlds
 from ttt3r.evaluation.measures.depth import OfficialDepth, StrictDepth
 from ttt3r.evaluation.measures.points import OfficialPoints, StrictPoints
 from ttt3r.evaluation.measures.trajectory import StrictTrajectory
 from ttt3r.evaluation.measures.trajectory_official import OfficialTrajectory
 from ttt3r.evaluation.protocols.base import Protocol
+from ttt3r.evaluation.protocols.sources import BenchmarkSequences, FolderSequences, ProceduralWorlds
 from ttt3r.evaluation.tasks.base import Task
 from ttt3r.evaluation.tasks.cameras import CameraTask
 from ttt3r.evaluation.tasks.depth import DepthTask
