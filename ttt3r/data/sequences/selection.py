@@ -141,6 +141,11 @@ SEVEN_SCENES_TEST = tuple(f"{scene}/seq-{n:02d}" for scene, numbers in _SEVEN_SC
 """The 18 test sequences of 7-Scenes."""
 KITTI_TRAINING = tuple(f"{number:02d}" for number in range(11))
 """The 11 sequences of KITTI odometry with true poses."""
+_OXFORD = {"keble-college": (2, 3, 4, 5), "observatory-quarter": (1, 2), "christ-church": (2, 3, 5)}
+OXFORD_SPIRES_TEN = tuple(f"{site}-{n:02d}" for site, numbers in _OXFORD.items() for n in numbers) + (
+    "bodleian-library-02",
+)
+"""The ten sequences of the evaluations of LingBot-Map; with Blenheim Palace and christ-church-01 there are fourteen."""
 _VBR = {"campus": (0, 1), "ciampino": (1,), "colosseo": (0,), "diag": (0,), "pincio": (0,), "spagna": (0,)}
 VBR_TRAINING = tuple(f"{place}_train{number}" for place, numbers in _VBR.items() for number in numbers)
 """The seven of the evaluations of LoGeR, LingBot-Map and ABot-Recon; the dataset has ciampino_train0 as well."""
@@ -198,6 +203,7 @@ def _whole() -> Iterable[FrameSelection]:
     yield FrameSelection("euroc/all", "euroc")
     yield FrameSelection("nerfstudio/all", "nerfstudio")
     yield FrameSelection("oxford-spires/all", "oxford-spires")
+    yield FrameSelection("oxford-spires/ten", "oxford-spires", OXFORD_SPIRES_TEN)
     yield FrameSelection("vbr/all", "vbr", VBR_TRAINING)
 
 
