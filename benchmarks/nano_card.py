@@ -54,8 +54,8 @@ def study(network: ttt3r.CUT3R, worlds: int, lengths: Sequence[int]) -> tuple[Wo
 
 
 def useful(scores: WorldScores) -> list[str]:
-    """Against the predictors that know nothing, at the training length."""
-    rows = ["| at the training length | nano | knows nothing | ratio |", "|---|---|---|---|"]
+    """Against the trivial predictors, at the training length."""
+    rows = ["| at the training length | nano | trivial predictor | ratio |", "|---|---|---|---|"]
     pairs = (
         ("rotation, degrees (no motion)", scores.rotation_degrees, NO_MOTION),
         ("translation (no motion)", scores.translation, NO_MOTION),

@@ -1,4 +1,4 @@
-"""The pictures of the page on reports: a report of made-up rules, looked at in a browser.
+"""The pictures of the page on reports: a report of synthetic rules, opened in a browser.
 
 report.png         the top of the page, in the light
 report_figures.png the figures, in the dark

@@ -1,4 +1,4 @@
-"""From words on the command line to objects: rules, networks, devices, resize policies."""
+"""From text on the command line to objects: rules, networks, devices, resize policies."""
 
 import hashlib
 import itertools
@@ -20,11 +20,13 @@ from ttt3r.types import Outputs
 from ttt3r.update_rules import Control, ResetPolicy, RuleLabel, StateUpdateRule, rule_names
 
 RESIZE: dict[str, type[ResizePolicy]] = {"crop": CropToPatches, "stretch": StretchToPatches}
+"""Values of `--resize`."""
 OUTPUTS = {
     "cameras": Outputs.CAMERA,
     "points": Outputs.CAMERA | Outputs.POINTS_CAMERA,
     "all": Outputs.ALL,
 }
+"""Values of `--outputs`."""
 
 
 DEFAULT_RULES = {"run": "ttt3r", "train": "cut3r"}
@@ -103,7 +105,7 @@ def parse_rules(text: str) -> dict[str, StateUpdateRule]:
 
 
 def parse_resets(labels: Iterable[str], default: int | None) -> dict[str, int | ResetPolicy | None]:
-    """For each rule as named, when its memory restarts: as its label says after `@`, or else the default.
+    """For each rule as named, when its memory is reset: as its label says after `@`, or else the default.
 
     Raises:
         ValueError: if what stands after `@` is no reset.
@@ -135,7 +137,7 @@ class InputSettings(Settings):
     start: Annotated[int, Option("first frame of the source")] = 0
     stop: Annotated[int | None, Option("one past the last frame of the source")] = None
     skip_broken: Annotated[bool, Option("leave broken frames out instead of stopping")] = False
-    reset_every: Annotated[int | None, Option("restart the memory every n frames and chain")] = None
+    reset_every: Annotated[int | None, Option("reset the memory every n frames and chain")] = None
 
 
 def load(settings: InputSettings, console: Console) -> CUT3R | Compiled:
@@ -147,9 +149,9 @@ def load(settings: InputSettings, console: Console) -> CUT3R | Compiled:
         f"network [bold]{settings.network}[/] ({millions:.1f} M parameters) on [bold]{device}[/]", highlight=False
     )
     if is_toy(settings.network, network):
-        console.print("[yellow]this network is untrained or tiny: the path is real, the numbers mean nothing[/]")
+        console.print("[yellow]this network is untrained or tiny: every step runs, but the numbers mean nothing[/]")
     elif settings.network == "nano":
-        console.print("[yellow]nano has seen procedural rooms only: on other images its answers are rough guesses[/]")
+        console.print("[yellow]nano has seen procedural houses only: on other images its answers are rough guesses[/]")
     if not settings.compile:
         return network
     console.print("the network is compiled at the first frames, which takes some minutes", highlight=False)

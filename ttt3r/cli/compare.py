@@ -42,7 +42,7 @@ def execute(settings: CompareSettings, console: Console) -> int:
         return _compare(settings, rules, lengths, console)
     comparison_folder.make_folder(settings.out)
     with locked(settings.out, "comparison"):
-        comparison_folder.begin(settings.out, _table_of(settings), settings.overwrite)
+        comparison_folder.prepare(settings.out, _table_of(settings), settings.overwrite)
         return _compare(settings, rules, lengths, console)
 
 
@@ -90,7 +90,7 @@ def _compare(
             _write(found, settings.out, network.config.unit, console)
         result = result.extended(found)
     if choosing.is_toy(settings.network, network):
-        console.print("[yellow]numbers of an untrained or tiny network: they show the path, not the rules[/]")
+        console.print("[yellow]numbers of an untrained or tiny network: they say nothing about the rules[/]")
     if settings.out is not None:
         console.print(f"the table: [bold]{settings.out / comparison_folder.CLIPS}[/]", highlight=False)
     return 1 if failed else 0

@@ -28,7 +28,7 @@ OF_PALINDROMES = ("palindrome.md", "palindrome.png", "palindrome.html")
 REPORT = "report"
 """Folder of the report, of a comparison on worlds."""
 
-LONGEST = 100
+LONGEST_NAME = 100
 """Bytes of a sequence's or a rule's name in the name of a file."""
 
 
@@ -47,7 +47,7 @@ def make_folder(out: Path) -> None:
         ) from error
 
 
-def begin(out: Path, table: str, overwrite: bool) -> None:
+def prepare(out: Path, table: str, overwrite: bool) -> None:
     """See that the folder is empty, or holds an older comparison that may be replaced.
 
     An empty table is put into an empty folder: so it is known as a comparison's however the command ends.
@@ -118,7 +118,7 @@ def trajectory_of(clip: str, rule: str) -> str:
 
 def _file_name(name: str) -> str:
     plain = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)
-    if len(plain.encode()) <= LONGEST:
+    if len(plain.encode()) <= LONGEST_NAME:
         return plain
     mark = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return plain.encode()[: LONGEST - 9].decode("utf-8", "ignore") + f"-{mark}"
+    return plain.encode()[: LONGEST_NAME - 9].decode("utf-8", "ignore") + f"-{mark}"

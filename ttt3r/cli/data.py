@@ -1,4 +1,4 @@
-"""Look at input before it is run, list the datasets that can be read, or make a sequence to try things on."""
+"""Check input before it is run, list the datasets that can be read, or make a sequence to try things on."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ class DemoSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class CheckSettings(Settings):
-    """Say what a folder of datasets, a sequence, images or a video hold, and what is wrong with it."""
+    """Report what a folder of datasets, a sequence, images or a video holds, and what is wrong with it."""
 
     path: Annotated[str, Option("root of datasets, sequence, folder of images, glob, image, or video", positional=True)]
     size: Annotated[int, Option("long side of the prepared images")] = 512
@@ -42,7 +42,7 @@ class DataSettings(Settings):
     """What `ttt3r data` takes: one of three commands."""
 
     demo: Annotated[DemoSettings | None, Subcommand("make a short sequence with ground truth")] = None
-    check: Annotated[CheckSettings | None, Subcommand("say what a source holds and what is wrong with it")] = None
+    check: Annotated[CheckSettings | None, Subcommand("report what a source holds and what is wrong with it")] = None
     list: Annotated[ListSettings | None, Subcommand("list the datasets that can be read")] = None
 
 

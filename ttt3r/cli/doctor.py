@@ -1,4 +1,4 @@
-"""Say what is installed, which device will be used, and the cure for what is missing."""
+"""Print what is installed, which device will be used, and how to install what is missing."""
 
 import importlib.metadata
 import importlib.util

@@ -1,4 +1,4 @@
-"""The door: parse, run one command, turn errors into one line with the cure."""
+"""Entry point: parse, run one command, report an error in one line with its cure."""
 
 import os
 import re
@@ -70,6 +70,7 @@ COMMANDS = {
     "data": Command(data, data.DataSettings),
     "doctor": Command(doctor, doctor.DoctorSettings),
 }
+"""The commands by name."""
 
 FORESEEN = (ValueError, OSError, ImportError, MemoryError)
 """Errors whose message is written for users."""
@@ -210,10 +211,10 @@ def _interrupt_once(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def _signals_handled(errors: Console) -> Iterator[None]:
-    """Warnings in one line, and a polite kill that ends like Ctrl-C: what was done is written.
+    """Print warnings in one line, and let SIGTERM and SIGHUP end like Ctrl-C: what was done is written.
 
-    A cluster's time limit kills so (SIGTERM), and so does a connection that is lost or a terminal that is closed (SIGHUP;
-    under `nohup`, which has it ignored, it stays ignored).
+    A cluster sends SIGTERM at its time limit; a lost connection or a closed terminal sends SIGHUP. Under `nohup`, which has
+    SIGHUP ignored, it stays ignored.
     """
     here = threading.current_thread() is threading.main_thread()  # only there may handlers be set
     found = {number: signal.getsignal(number) for number in _stop_signals()}

@@ -24,8 +24,10 @@ from ttt3r.network import CUT3R, load_network
 from ttt3r.runner import choose_device
 from ttt3r.update_rules import TTT3R, FullOverwrite
 
-REPORT = "reproduction.md"
-RULES = (Contender("cut3r", FullOverwrite()), Contender("ttt3r", TTT3R()))
+REPORT_FILE = "reproduction.md"
+"""File of the report in the output folder."""
+PUBLISHED_RULES = (Contender("cut3r", FullOverwrite()), Contender("ttt3r", TTT3R()))
+"""Rules with published numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +54,9 @@ def execute(settings: ReproduceSettings, console: Console) -> int:
     beside = against_paper(results) if results else ()
     lines = [*_of_file(checks), "", *_of_numbers(beside), "", *_of_failures(results), "", LICENCE]
     settings.out.mkdir(parents=True, exist_ok=True)
-    write_text(settings.out / REPORT, "\n".join(lines) + "\n")
+    write_text(settings.out / REPORT_FILE, "\n".join(lines) + "\n")
     console.print(escape("\n".join(lines[:-2])), highlight=False, soft_wrap=True)
-    console.print(f"the report to send back: [bold]{settings.out / REPORT}[/]", highlight=False)
+    console.print(f"the report to send back: [bold]{settings.out / REPORT_FILE}[/]", highlight=False)
     return 0 if all(check.agrees for check in checks) else 1
 
 
@@ -65,7 +67,7 @@ def _run(pair: str, settings: ReproduceSettings, network: CUT3R) -> tuple[UnitRe
     protocol = find_protocol(name).sized(settings.size or network.config.image_size)
     if settings.sequences:
         protocol = replace(protocol, sequences=tuple(settings.sequences.split(",")))
-    evaluation = Evaluation(protocol, Path(folder), RULES, choosing.fingerprint(str(settings.checkpoint)))
+    evaluation = Evaluation(protocol, Path(folder), PUBLISHED_RULES, choosing.fingerprint(str(settings.checkpoint)))
     return evaluate(network, evaluation, settings.out)
 
 

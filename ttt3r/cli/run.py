@@ -29,10 +29,12 @@ from ttt3r.update_rules.naming.former import is_same_rule
 from ttt3r.update_rules.sources import rule_fingerprint
 
 RULE = "the rule (its source, what it imports, or its weights)"
-"""How messages name what `rule_fingerprint` tells."""
+"""How messages name what `rule_fingerprint` covers."""
 
-OLDER = "this run was begun by an older release"
+OLDER_RUN = "this run was begun by an older release"
+"""Begins the note on a run whose record lacks what newer releases compare."""
 NOT_COMPARED = "it is a live camera, or an older release began this run"
+"""Reasons for which the frames of a run are not compared with its source."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +120,7 @@ class _Job:
         return settings, points, device
 
     def source(self, network: CUT3R | Compiled | None = None) -> FrameSource:
-        """The frames as this network wants them; without one, to ask what is there."""
+        """The frames as this network takes them; without one, to see what is there."""
         return open_source(
             _path(self.settings),
             policy=CropToPatches() if network is None else choosing.policy(self.settings, network),
@@ -131,7 +133,7 @@ def _go_on(job: _Job, console: Console) -> int:
     settings = job.settings
     folder = RunFolder.resume(settings.out, *job.facts_as_in(RunRecord.load(settings.out)), job.identities)
     if folder.record.is_older or not job.identities.keys() <= folder.record.identities.keys():
-        console.print(f"{OLDER}: whether {RULE} changed since is not known", highlight=False)
+        console.print(f"{OLDER_RUN}: whether {RULE} changed since is not known", highlight=False)
     if is_at_its_end(job.source(), folder):
         return _nothing_to_do(folder, console)
     network = choosing.load(settings, console)

@@ -1,4 +1,4 @@
-"""What `ttt3r run` draws and says at its end."""
+"""What `ttt3r run` draws and prints at its end."""
 
 import importlib.util
 

@@ -28,6 +28,7 @@ from ttt3r.types import LengthUnit
 from ttt3r.update_rules import Control, ResetPolicy, StateUpdateRule
 
 SUMMARY = "summary.md"
+"""File of the first table."""
 
 
 def compare_worlds(settings: CompareSettings, lengths: Sequence[int], console: Console) -> int:

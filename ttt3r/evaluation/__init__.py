@@ -1,4 +1,4 @@
-"""Rules side by side: metrics, protocols, the comparison and its report. What is not here is in the rooms below."""
+"""Rules side by side: metrics, protocols, the comparison and its report. What is not here is in the subpackages."""
 
 from typing import TYPE_CHECKING, Any
 

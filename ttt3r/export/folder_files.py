@@ -14,6 +14,7 @@ from ttt3r.export.run_record import FILE
 from ttt3r.files import LOCK, is_partial, replacing
 
 MEMORY = "memory.safetensors"
+"""File of the saved memory."""
 _TOP = {
     FILE,
     MEMORY,

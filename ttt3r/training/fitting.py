@@ -1,4 +1,4 @@
-"""One call from nothing to a network in a folder; a killed run goes on from its last checkpoint."""
+"""One call from random weights to a network in a folder; a killed run continues from its last checkpoint."""
 
 import hashlib
 import inspect

@@ -17,7 +17,9 @@ from ttt3r.viewer.scene import RunScene
 from ttt3r.viewer.settings import ViewLayout, ViewSettings
 
 MOST_STEPS = 200
+"""Steps of the timeline where nothing else is given."""
 MOST_POINTS = 300_000
+"""Points of all runs where nothing else is given."""
 
 
 @dataclass(frozen=True)

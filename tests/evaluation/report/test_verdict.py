@@ -147,7 +147,7 @@ def test_nothing_wins_that_does_not_beat_what_knows_nothing():
     assert not found.sure
     assert found.headline.startswith("No rule won on tum/1000 at 200 frames")
     assert "does not beat scene average" in found.headline
-    assert "What knows nothing: scene average -0.185." in text
+    assert "Trivial predictors: scene average -0.185." in text
     found, _ = verdict(beside_nothing(0.3, -0.22))
     assert found.sure
     assert found.headline.startswith("constant won")

@@ -14,7 +14,7 @@ from ttt3r.data.sequences.poses import from_opengl, inverse
 from ttt3r.data.sequences.recording import Record, Recording
 
 LOOKED_AT = 3
-"""So many depth maps of a sequence are looked at, evenly spread."""
+"""Number of depth maps of a sequence that are checked, evenly spread."""
 
 _CONFUSED = (1000.0, 5000.0, 256.0, 5.0, 1000 / 256, 5000 / 256)  # ratios of the usual numbers of values a metre
 

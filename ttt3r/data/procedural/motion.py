@@ -15,7 +15,7 @@ from ttt3r.data.procedural.tracks import Track, heading
 
 Range = tuple[float, float]
 Course = Float64[Tensor, "frame batch"]
-AHEAD = 0.7
+LOOK_AHEAD = 0.7
 """Metres ahead on the track at which a walker looks."""
 
 
@@ -105,7 +105,7 @@ def follow(target: Float64[Tensor, "frame batch"], limit: Float64[Tensor, " batc
 def walk_along(ways: Ways, track: Track, travel: Travel, aside: Course, turn: Range, draws: Draws) -> Motion:
     """Go along a track and look where it leads, turned by the angles `aside`, at a limited turn (degrees per frame)."""
     place = track.at(travel.travelled)
-    ahead = track.at(travel.travelled + AHEAD * travel.direction) - place
+    ahead = track.at(travel.travelled + LOOK_AHEAD * travel.direction) - place
     limit = torch.deg2rad(draws("turn").uniform(*turn))
     return stand(ways, place, follow(heading(ahead) + aside, limit), 0.0, draws)
 

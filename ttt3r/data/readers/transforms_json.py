@@ -26,7 +26,9 @@ from ttt3r.data.sequences.poses import from_opengl
 from ttt3r.files import read_text
 
 FILE = "transforms.json"
+"""The file of a sequence as a whole."""
 SPLITS = ("transforms_train.json", "transforms_val.json", "transforms_test.json")
+"""The files of a sequence that is split for training."""
 
 _INTEGER_UNIT, _ANY_UNIT = "integer_depth_scale", "depth_unit_scale_factor"
 _FOCAL_KEYS = ("fl_x", "fl_y", "camera_angle_x", "camera_angle_y")

@@ -1,4 +1,4 @@
-"""How a sequence of a benchmark lies on disk: the noun `Layout`, and what most readers do alike."""
+"""How a sequence of a benchmark lies on disk: `Layout`, and what readers have in common."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from ttt3r.data.frames.files import ImageFiles, natural_key
 from ttt3r.data.sequences.poses import read_matrix
 from ttt3r.data.sequences.recording import Files, Poses, Recording
 
-Told = TypeVar("Told")
+Given = TypeVar("Given")
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Layout:
         needs: the files of a sequence, for people.
         recognises: whether a folder is a sequence of this layout, from its own files and neighbours.
         identify: the sequence's name, from the folder's.
-        read: lists poses, depths and images. Raises FileNotFoundError or ValueError if there are no images to speak of.
+        read: lists poses, depths and images. Raises FileNotFoundError or ValueError if there are no images.
         images: all colour images, with a pose or without, for a run that asks for no ground truth.
         beside: files and folders of a sequence that lie outside its folder.
     """
@@ -119,7 +119,7 @@ def present(files: Files, listed_by: Path) -> tuple[Files, list[Finding]]:
     return Files(tuple(files.paths[i] for i in here), files.stamps[here]), found
 
 
-def read_or_tell(path: Path, read: Callable[[Path], Told], otherwise: Told) -> tuple[Told, list[Finding]]:
+def read_or_note(path: Path, read: Callable[[Path], Given], otherwise: Given) -> tuple[Given, list[Finding]]:
     """What a file of a sequence gives; something else, and a finding, where it cannot be read."""
     try:
         return read(path), []

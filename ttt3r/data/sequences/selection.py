@@ -108,30 +108,38 @@ class FrameSelection:
 
 
 SCANNET_TEST = tuple(f"scene{number:04d}_00" for number in range(707, 807))
+"""The 100 test scenes of ScanNet."""
 TUM_DYNAMIC = tuple(
     f"rgbd_dataset_freiburg3_{kind}_{motion}"
     for kind in ("sitting", "walking")
     for motion in ("halfsphere", "rpy", "static", "xyz")
 )
+"""The eight dynamic sequences of TUM RGB-D."""
 BONN_FIVE = tuple(f"rgbd_bonn_{name}" for name in ("balloon2", "crowd2", "crowd3", "person_tracking2", "synchronous"))
+"""The five sequences of Bonn."""
 KITTI_DRIVES = tuple(
     f"2011_{day}_drive_{drive:04d}_sync_02"
     for day, drives in {"09_26": (2, 5, 13, 20, 23, 36, 79, 95, 113), "09_28": (37,), "09_29": (26,)}.items()
     for drive in drives
 ) + ("2011_09_30_drive_0016_sync_02", "2011_10_03_drive_0047_sync_02")
+"""The 13 validation drives of KITTI depth."""
 _ALLEY_TO_TEMPLE = {
     **{"alley": (1, 2), "ambush": (2, 4, 5, 6, 7), "bamboo": (1, 2), "bandage": (1, 2), "cave": (2, 4)},
     **{"market": (2, 5, 6), "mountain": (1,), "shaman": (2, 3), "sleeping": (1, 2), "temple": (2, 3)},
 }
 SINTEL_ALL = tuple(f"{name}_{number}" for name, numbers in _ALLEY_TO_TEMPLE.items() for number in numbers)
+"""The 23 training sequences of Sintel."""
 _NOT_FOR_POSES = ("alley_1", "ambush_2", "ambush_7", "bamboo_1", "bamboo_2", "bandage_1", "bandage_2", "mountain_1")
 SINTEL_POSE = tuple(name for name in SINTEL_ALL if name not in (*_NOT_FOR_POSES, "shaman_2"))
+"""The 14 of them in which cameras are judged."""
 _SEVEN_SCENES = {
     **{"chess": (3, 5), "fire": (3, 4), "heads": (1,), "office": (2, 6, 7, 9), "pumpkin": (1, 7)},
     **{"redkitchen": (3, 4, 6, 12, 14), "stairs": (1, 4)},
 }
 SEVEN_SCENES_TEST = tuple(f"{scene}/seq-{n:02d}" for scene, numbers in _SEVEN_SCENES.items() for n in numbers)
+"""The 18 test sequences of 7-Scenes."""
 KITTI_TRAINING = tuple(f"{number:02d}" for number in range(11))
+"""The 11 sequences of KITTI odometry with true poses."""
 
 _TABLE_TO_CURVE = (50, 90, *range(100, 1001, 50))
 

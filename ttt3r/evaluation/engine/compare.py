@@ -25,7 +25,9 @@ from ttt3r.types import Step
 from ttt3r.update_rules.base import StateUpdateRule
 
 CAMERA_TASK, GAIN_TASK = CameraTask((AlignedTrajectory(),)), GainTask()
+"""Cameras of a comparison: ATE and RPE after Sim(3); and the gains."""
 DEPTH_TASK = DepthTask((StrictDepth((("median", MedianScale()),)),), samples=10_000, single=True)
+"""Depth of a comparison: AbsRel after one median scale, of 10,000 pixels a frame."""
 
 OnClipSteps = Callable[[str, Mapping[str, Step]], None]
 """Called with the clip's name and the steps of each frame, for progress bars."""

@@ -37,6 +37,7 @@ def _share(name: str, heading: str) -> Metric:
 
 
 ABS_REL = _error("depth_abs_rel", "AbsRel", digits=4)
+"""Mean of |p - g| / g."""
 _COLUMNS = (
     ("abs_rel", ABS_REL),
     ("sq_rel", _error("depth_sq_rel", "SqRel", "m")),
@@ -49,11 +50,13 @@ _COLUMNS = (
 )
 """Fields of `DepthErrors`, and what they are."""
 PER_PIXEL = tuple(metric for _, metric in _COLUMNS)
+"""Errors per pixel, after each alignment."""
 _DRIFT = (
     _error("depth_scale_log_std", "scale SD"),
     Metric("depth_scale_log_slope", "scale slope", family=Family.DEPTH, digits=4),
 )
 PIXELS = Metric("depth_pixels", "pixels", family=Family.PIXELS, digits=0)
+"""Number of judged pixels; describes, and judges no rule."""
 
 
 def depth_metrics(alignments: Iterable[str]) -> tuple[Metric, ...]:

@@ -39,11 +39,13 @@ _COLUMNS = (
 )
 """Fields of `PointErrors`, and what they are."""
 PER_POINT = tuple(metric for _, metric in _COLUMNS)
+"""Errors per point, after each alignment."""
 SHARES = (
     _share("points_precision", "precision"),
     _share("points_recall", "recall"),
     _share("points_f_score", "F"),
 )
+"""Shares of points within a threshold."""
 _FITNESS = _share("points_fitness", "ICP fitness")
 
 

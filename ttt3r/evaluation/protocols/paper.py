@@ -1,6 +1,6 @@
 """Published numbers as data, and ours beside them.
 
-`paper.csv` holds every row of the tables that speak of CUT3R and TTT3R: what the authors printed (`paper`), what others
+`paper.csv` holds every row of the tables that contain CUT3R and TTT3R: what the authors printed (`paper`), what others
 found with the same scripts or repeated in their papers (`rerun`), and lines of the authors' logs (`log`). They were copied
 as printed and not checked against runs. Lengths in metres, angles in degrees, thresholds as fractions.
 """

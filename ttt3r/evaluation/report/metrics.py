@@ -26,6 +26,7 @@ PRIMARY = (
 """By the first of these quantities that the rows hold, a verdict is given, unless another metric is asked for."""
 
 FEW = 8
+"""Up to so many metrics are all shown at first."""
 CORE = frozenset(
     {
         *("ate", "rpe_translation", "rpe_rotation_degrees", "depth_abs_rel", "depth_delta_125", "recall_color"),

@@ -82,7 +82,7 @@ class Results:
 
     @cached_property
     def knowing_nothing(self) -> tuple[str, ...]:
-        """The predictors that know nothing: they stand beside every rule, and no rule wins that does not beat them."""
+        """The trivial predictors: they stand beside every rule, and no rule wins that does not beat them."""
         return tuple(rule for rule in self.rules if rule in KNOWS_NOTHING)
 
     def of(self, part: Slice) -> "Results":

@@ -37,7 +37,7 @@ class ReportSettings:
         baseline: the rule that others are compared with; empty for `cut3r`, or else the first.
         aggregation: how the numbers of sequences become one.
         against: published numbers to show beside ours, see `against_paper`.
-        seed: of everything that is drawn by lot.
+        seed: of everything that is drawn at random.
         notes: lines that the page shows, e.g. what was left out.
     """
 

@@ -30,7 +30,7 @@ class Unit:
         entry: the sequence.
         network: fingerprint of the network.
         control: whether the unit is the constant of the same mean gain as the rule's on this sequence. Its rate is known
-            only after the gate's run, so the key speaks of the gate.
+            only after the gate's run, so the key names the gate.
         code: fingerprint of this package and the arithmetic.
         data: fingerprint of the sequence's files.
         rule: fingerprint of the rule with its weights and sources.

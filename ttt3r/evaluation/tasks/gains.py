@@ -11,8 +11,11 @@ from ttt3r.evaluation.tasks.base import FrameResult, Recorder, Task
 from ttt3r.types import Outputs
 
 GAIN_MEAN = Metric("gain_mean", "gain", family=Family.GAIN)
+"""Mean gain over frames, tokens and channels."""
 GAIN_STD = Metric("gain_std", "gain SD", family=Family.GAIN)
+"""Its standard deviation."""
 MEMORY_AGE = Metric("memory_age", "age", "frames", family=Family.GAIN, digits=1)
+"""Mean age of what the memory holds, frames."""
 GAINS = (
     *(GAIN_MEAN, GAIN_STD),
     Metric("gain_std_tokens", "SD tokens", family=Family.GAIN),

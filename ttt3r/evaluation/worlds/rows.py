@@ -16,10 +16,11 @@ from ttt3r.evaluation.worlds.scores import SCORES, WINDOW
 from ttt3r.evaluation.worlds.study import WorldStudy
 
 PROTOCOL = "worlds/length"
+"""Name of the protocol in the rows."""
 
 
 def units_of(study: WorldStudy, settings: Mapping[str, str], control_of: Mapping[str, str]) -> tuple[UnitResult, ...]:
-    """One unit for each rule and world, and for each predictor that knows nothing; every world is a scene of its own.
+    """One unit for each rule and world, and for each trivial predictor; every world is a scene of its own.
 
     Lengths are in units of the mean distance of the first frame's points, not metres. `recall_color` is the explained variance
     over all questions asked after so many frames. The protocol's hash is that of the worlds, their seed and the window.

@@ -24,9 +24,13 @@ WINDOW = 8
 """Errors at a length are means over so many last frames: what a user sees who looks at the stream at that frame."""
 
 ROTATION = Metric("rotation_degrees", "rotation", "deg", False, Family.TRAJECTORY, ratio=True, digits=2)
+"""Angle between predicted and true camera, degrees, not aligned."""
 TRANSLATION = Metric("translation_per_first_view", "translation / first view", "", False, Family.TRAJECTORY, ratio=True)
+"""Distance between predicted and true camera, in units of the first view, not aligned."""
 ATE_PER_VIEW = Metric("ate_per_first_view", "ATE / first view", "", False, Family.TRAJECTORY, ratio=True, digits=4)
+"""ATE after Sim(3), in units of the first view."""
 DEPTH = ABS_REL.variant("median")
+"""AbsRel after one median scale per frame."""
 SCORES = (ROTATION, TRANSLATION, ATE_PER_VIEW, DEPTH, GAIN_MEAN)
 """The fields of `WorldScores`. Lengths are in the unit of `ClipTruth`, the mean distance of the first view's points."""
 
@@ -99,7 +103,7 @@ def scores_of(
 
     Args:
         lengths: of the prefixes.
-        cameras: predicted, by name; those of predictors that know nothing, too.
+        cameras: predicted, by name; those of trivial predictors, too.
         true: the true ones.
         depth: `abs_rel` of each frame, by rule.
         gains: mean of each frame, by rule.

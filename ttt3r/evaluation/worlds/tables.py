@@ -33,7 +33,7 @@ def tables_of(study: WorldStudy) -> tuple[Table, ...]:
 
 
 def summary_table(study: WorldStudy) -> Table:
-    """Rotations at up to four lengths, and what memories recall: a line for each rule, and for what knows nothing."""
+    """Rotations at up to four lengths, and what memories recall: a line for each rule, and for trivial predictors."""
     scores = study.scores
     lengths = list(scores.lengths if len(scores.lengths) <= 4 else (*scores.lengths[:3], scores.lengths[-1]))
     bins = BINS[:3] if study.asked else ()

@@ -38,7 +38,7 @@ def needs_are_declared(trial: Trial) -> None:
             f"no evidence beyond needs = {trial.rule.needs}", "the rule asked for more", str(error)
         ) from error
     except Exception:
-        return  # the business of another law: one mistake should not be reported under each
+        return  # another law checks this: one mistake should not be reported under each
 
 
 def answers_fit_the_memory(trial: Trial) -> None:
