@@ -1,7 +1,7 @@
 """Does the palindrome rank rules as the truth does? Rank correlations over rules, on held-out worlds.
 
     python benchmarks/palindrome_ranks.py --rows out/ranks.csv     # prints Markdown (docs/numbers/palindrome.md)
-    python benchmarks/palindrome_ranks.py --worlds 8 --lengths 8,16
+    python benchmarks/palindrome_ranks.py --count 8 --lengths 8,16 --worlds video
 
 Each world is shown forwards and backwards; the errors of the palindrome, which knows no truth, stand beside the true errors of
 the way there. Rules are ranked by their means over worlds; the intervals are bootstraps over worlds. With --rows the numbers of
@@ -12,7 +12,6 @@ import argparse
 import csv
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +22,7 @@ from scipy.stats import kendalltau, spearmanr
 import ttt3r
 from ttt3r.cli.choosing import parse_resets, parse_rules
 from ttt3r.data.procedural import ClipTruth, sample_clips
-from ttt3r.data.procedural.config import WorldConfig
-from ttt3r.data.procedural.paths import LookAround, Loop, Mixture, Walk
-from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
+from ttt3r.data.procedural.presets import HELD_OUT_SEED, find_world
 from ttt3r.evaluation.engine.contenders import contenders_of
 from ttt3r.evaluation.engine.palindrome import play
 from ttt3r.evaluation.metrics.palindrome import true_errors
@@ -33,24 +30,13 @@ from ttt3r.files import write_sheet
 from ttt3r.geometry import rotation_degrees
 
 RULES = (
-    "cut3r,ttt3r,constant:rate=0.6,constant:rate=0.3,constant:rate=0.1,filt3r,ttsa3r,memix,damped,momentum,retain,"
+    "cut3r,ttt3r,constant:rate=0.6,constant:rate=0.3,constant:rate=0.1,filt3r,ttsa3r,momentum,retain,"
     "every_nth:rule=(cut3r):n=3,cut3r@8,ttt3r@8,frozen"
 )
 MEMORYLESS = "frozen"
 SEED = HELD_OUT_SEED + 7_000
 GROUP = 8
 DRAWS = 2_000
-
-SLOW_WORLD = replace(
-    NANO_WORLD,
-    path=Mixture(
-        (LookAround(speed=(0.0, 0.08), turn=(1.3, 4.7)), 1.0),
-        (Walk(speed=(0.05, 0.15), turn=(1.7, 5.0)), 1.5),
-        (Loop(speed=(0.05, 0.17), turn=(2.0, 6.0)), 0.5),
-    ),
-)
-"""The houses of `NANO_WORLD` at a third of the speed: the motion of a video."""
-WORLDS = (("a third of the speed", SLOW_WORLD), ("NANO_WORLD", NANO_WORLD))
 
 FOUND = ("palindrome_rotation", "palindrome_translation_per_path", "palindrome_translation", "palindrome_log_depth")
 TRUE = ("true_rotation", "true_translation", "true_ate")
@@ -67,7 +53,7 @@ Row = tuple[str | int | float, ...]
 Table = dict[str, Float[np.ndarray, "rule world"]]
 
 
-def measure(name: str, world: WorldConfig, frames: int, worlds: int) -> list[Row]:
+def measure(name: str, frames: int, worlds: int) -> list[Row]:
     """Palindrome and truth of every rule in every world, at one length."""
     network = ttt3r.load_network("nano")
     rules = parse_rules(RULES)
@@ -75,7 +61,7 @@ def measure(name: str, world: WorldConfig, frames: int, worlds: int) -> list[Row
     rows: list[Row] = []
     for first in range(0, worlds, GROUP):
         batch = min(GROUP, worlds - first)
-        truth = ClipTruth.of(sample_clips(world, batch=batch, frames=frames, seed=SEED, first=first))
+        truth = ClipTruth.of(sample_clips(find_world(name), batch=batch, frames=frames, seed=SEED, first=first))
         true = truth.camera_to_world
         with ExitStack() as resources, torch.no_grad():
             done = play(network, contenders, truth.image, resources)
@@ -154,16 +140,17 @@ def read_rows(path: Path) -> list[Row]:
 def main() -> None:
     """Measure, or read what was measured, and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--worlds", type=int, default=32)
+    parser.add_argument("--worlds", default="video,tour", help="names of worlds")
+    parser.add_argument("--count", type=int, default=32, help="how many of each")
     parser.add_argument("--lengths", default="8,16,32")
-    parser.add_argument("--rows", type=Path)
+    parser.add_argument("--rows", type=Path, help="CSV file that keeps the numbers")
     settings = parser.parse_args()
     rows = read_rows(settings.rows) if settings.rows is not None and settings.rows.is_file() else []
     done = {(row[0], row[1]) for row in rows}
-    for name, world in WORLDS:
+    for name in settings.worlds.split(","):
         for frames in (int(part) for part in settings.lengths.split(",")):
             if (name, frames) not in done:
-                rows += measure(name, world, frames, settings.worlds)
+                rows += measure(name, frames, settings.count)
                 if settings.rows is not None:
                     write_sheet(settings.rows, COLUMNS, rows)
     print(f"**Rank correlation over {len({row[2] for row in rows}) - 1} rules, without `{MEMORYLESS}`**\n")

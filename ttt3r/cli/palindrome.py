@@ -6,7 +6,7 @@ of a dataset, the way there is also judged by its true cameras.
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -70,7 +70,7 @@ def execute(settings: PalindromeSettings, console: Console) -> int:
         return _run(settings, rules, segments, console)
     comparison_folder.make_folder(settings.out)
     with locked(settings.out, "comparison"):
-        comparison_folder.begin(settings.out, comparison_folder.PALINDROME, settings.overwrite)
+        comparison_folder.prepare(settings.out, comparison_folder.PALINDROME, settings.overwrite)
         return _run(settings, rules, segments, console)
 
 
@@ -88,7 +88,7 @@ def _run(
             network, rules, video, segments, reset_every=resets, on_frame=lambda: progress.advance(task)
         )
         for one in played:
-            found.append(one)
+            found.append(replace(one, source=escaped(one.source)))
             if settings.out is not None:  # after every segment: an error in the next one loses nothing
                 if len(found) == 1:
                     comparison_folder.clear(settings.out, comparison_folder.PALINDROME)
@@ -115,15 +115,15 @@ def _open(settings: PalindromeSettings, network: CUT3R | Compiled, console: Cons
 
 
 def _say(found: Sequence[Palindrome], source: FrameSource, console: Console) -> None:
+    width = min(console.width, WIDEST)
     for table in palindrome_tables(found):
-        for part in table.rich(min(console.width, WIDEST)):
+        for part in table.rich(width):
             console.print(part)
-    for note in palindrome_notes(found):
-        console.print(f"[yellow]note[/] {escape(note)}", highlight=False)
-    for note in source.notes:
-        console.print(f"[yellow]note[/] {escape(f'{source.name}: {note}')}", highlight=False)
-    for name, reason in source.skipped:
-        console.print(f"[yellow]skipped[/] {escape(f'{name}: {reason}')}", highlight=False)
+    notes = [("note", note) for note in palindrome_notes(found)]
+    notes += [("note", f"{escaped(source.name)}: {note}") for note in source.notes]
+    notes += [("skipped", escaped(f"{name}: {reason}")) for name, reason in source.skipped]
+    for kind, note in notes:
+        console.print(f"[yellow]{kind}[/] {escape(note)}", highlight=False, width=width)
 
 
 def _write(found: Sequence[Palindrome], settings: PalindromeSettings, console: Console) -> None:

@@ -8,6 +8,8 @@ from ttt3r.evaluation.engine.comparison import ComparisonRow as ComparisonRow
 from ttt3r.evaluation.engine.contenders import Contender as Contender
 from ttt3r.evaluation.engine.evaluator import Evaluation as Evaluation
 from ttt3r.evaluation.engine.evaluator import evaluate as evaluate
+from ttt3r.evaluation.engine.palindrome import palindrome as palindrome
+from ttt3r.evaluation.engine.segments import Segments as Segments
 from ttt3r.evaluation.measures.base import Measure as Measure
 from ttt3r.evaluation.measures.base import Measurement as Measurement
 from ttt3r.evaluation.measures.base import measurement as measurement
@@ -92,6 +94,7 @@ __all__ = [
     "RecallScores",
     "ReportSettings",
     "ResultRow",
+    "Segments",
     "SequenceMetric",
     "StrictDepth",
     "StrictPoints",
@@ -108,6 +111,7 @@ __all__ = [
     "find_protocol",
     "mean_interval",
     "measurement",
+    "palindrome",
     "plot_gains",
     "plot_point_cloud",
     "plot_trajectories",

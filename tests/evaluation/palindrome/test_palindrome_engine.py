@@ -267,7 +267,9 @@ def test_the_way_there_is_judged_by_the_truth_where_there_is_one(network):
     (found,) = palindrome(network, rules("cut3r", "ttt3r"), clip, Segments(length=5, count=1))
     assert set(found.truth) == {"cut3r", "ttt3r"}
     model = ttt3r.Reconstructor(network, RULES["cut3r"]())
-    steps = rollout(model, [frame.image for frame, _ in zip(clip.source, range(5), strict=False)], outputs=Outputs.CAMERA)
+    steps = rollout(
+        model, [frame.image for frame, _ in zip(clip.source, range(5), strict=False)], outputs=Outputs.CAMERA
+    )
     predicted = np.stack([step.reconstruction.camera_to_world[0].numpy() for step in steps])
     expected = ttt3r.evaluation.trajectory_errors(predicted, clip.camera_to_world[:5]).ate
     assert found.truth["cut3r"].ate == pytest.approx(expected, rel=1e-4)

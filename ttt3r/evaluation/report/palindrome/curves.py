@@ -17,20 +17,28 @@ class Quantity:
     Args:
         name: of its table.
         heading: for people.
+        short: where there is little room.
         digits: in print.
         values: the errors by frame.
     """
 
     name: str
     heading: str
+    short: str
     digits: int
     values: Callable[[PalindromeErrors], Float[np.ndarray, " frame"]]
 
 
-ROTATION = Quantity("rotation", "rotation deg", 2, lambda errors: errors.rotation_degrees)
-TRANSLATION = Quantity("translation", "translation / path", 3, lambda errors: errors.translation_per_path)
-LOG_DEPTH = Quantity("log_depth", "log depth", 3, lambda errors: errors.log_depth)
+ROTATION = Quantity("rotation", "rotation deg", "rot deg", 2, lambda errors: errors.rotation_degrees)
+TRANSLATION = Quantity("translation", "translation / path", "t / path", 3, lambda errors: errors.translation_per_path)
+TRANSLATION_IN_VIEWS = Quantity(
+    "translation_in_views", "translation / view", "t / view", 3, lambda errors: errors.translation
+)
+LOG_DEPTH = Quantity("log_depth", "log depth", "log depth", 3, lambda errors: errors.log_depth)
 QUANTITIES = (TRANSLATION, ROTATION, LOG_DEPTH)
+"""Those with a panel and a table by lag."""
+GLANCE = (TRANSLATION, TRANSLATION_IN_VIEWS, ROTATION, LOG_DEPTH)
+"""Those of the first table. In units of the first view a short path makes no error large, and a long one none small."""
 
 
 def rules_of(found: Sequence[Palindrome]) -> list[str]:

@@ -8,10 +8,8 @@ import numpy as np
 from ttt3r.evaluation.metrics.intervals import Interval, mean_interval
 from ttt3r.evaluation.metrics.palindrome import Palindrome
 from ttt3r.evaluation.report.palindrome.curves import (
-    LOG_DEPTH,
+    GLANCE,
     QUANTITIES,
-    ROTATION,
-    TRANSLATION,
     Quantity,
     bins_of,
     curve,
@@ -58,13 +56,13 @@ def _rows(one: Palindrome) -> Iterator[tuple[object, ...]]:
 
 def _glance(found: Sequence[Palindrome]) -> Table:
     measured = [one for one in found if one.truth]
-    columns = [Column("rule", numeric=False), *(Column(one.heading) for one in (TRANSLATION, ROTATION, LOG_DEPTH))]
+    columns = [Column("rule", numeric=False), *(Column(one.short, one.name) for one in GLANCE)]
     columns += [Column("path", "path_per_first_view"), Column("spread", "spread_per_first_view")]
-    columns += [Column("turn deg", "turn_degrees"), Column("gain", "gain_mean")]
+    columns += [Column("turn", "turn_degrees"), Column("gain", "gain_mean")]
     columns += [Column("true deg", "true_rotation_degrees"), Column("ATE m", "ate")] if measured else []
     rows = []
     for rule in rules_of(found):
-        cells = [_cell(overall(found, rule, one), one.digits) for one in (TRANSLATION, ROTATION, LOG_DEPTH)]
+        cells = [_cell(overall(found, rule, one), one.digits) for one in GLANCE]
         cells += [
             _plain(over_segments(found, rule, lambda errors: errors.path.length), ".2f"),
             _plain(over_segments(found, rule, lambda errors: errors.path.spread), ".2f"),
@@ -84,7 +82,8 @@ def _glance(found: Sequence[Palindrome]) -> Table:
         rows=tuple(rows),
         keys=1,
         caption="Differences between the two readings of a frame, over all lags; less is better, unless the path hardly moves. "
-        "Path, its spread and the largest turn: of the way there; path and spread in units of the first view. "
+        "t: translation over the length of the path, and over the mean distance of the first view, which is also the unit of "
+        "path and spread. Path, spread and the largest turn (degrees): of the way there. "
         + _of_truth(bool(measured))
         + _intervals(count),
     )
