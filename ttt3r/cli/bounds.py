@@ -48,6 +48,8 @@ BOUNDS: Mapping[str, Bound] = {
     "points": Bound(1),
     "voxel": Bound(0, whole=False, above=True),
     "worlds": Bound(2),
+    "length": Bound(2),
+    "segments": Bound(1),
     "processes": Bound(1),
     "jobs.count": Bound(0),
     "jobs.minutes": Bound(1),

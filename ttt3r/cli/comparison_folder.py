@@ -13,11 +13,17 @@ from pathlib import Path
 from ttt3r.evaluation.report.files import remove_report
 from ttt3r.files import LOCK, is_partial, read_text
 
-CLIPS, WORLDS, PAPER = "comparison.csv", "worlds.csv", "paper.csv"
-"""Tables of the three kinds of comparisons. By one of them a folder is known as a comparison's."""
+CLIPS, WORLDS, PAPER, PALINDROME = "comparison.csv", "worlds.csv", "paper.csv", "palindrome.csv"
+"""Tables of the four kinds of comparisons. By one of them a folder is known as a comparison's."""
+
+TABLES = (CLIPS, WORLDS, PAPER, PALINDROME)
+"""All of them."""
 
 OF_WORLDS = ("recall.csv", "tables.md", "summary.md", "errors.png", "recall.png", "forgetting.png")
 """Files beside the table of a comparison on worlds."""
+
+OF_PALINDROMES = ("palindrome.md", "palindrome.png", "palindrome.html")
+"""What stands beside the table of a palindrome."""
 
 REPORT = "report"
 """Folder of the report, of a comparison on worlds."""
@@ -51,7 +57,7 @@ def prepare(out: Path, table: str, overwrite: bool) -> None:
     """
     names = [path.name for path in out.iterdir()]
     used = any(name != LOCK and not is_partial(name) for name in names)
-    if used and not any((out / name).is_file() for name in (CLIPS, WORLDS, PAPER)):
+    if used and not any((out / name).is_file() for name in TABLES):
         raise FileExistsError(f"{out} is not empty and holds no comparison; choose an empty folder with --out")
     if used and not overwrite:
         raise FileExistsError(f"{out} already holds a comparison; replace it with --overwrite, or choose another --out")
@@ -65,6 +71,7 @@ def clear(out: Path, table: str) -> None:
     Files of other origin stay.
     """
     stale = [*_of_clips(out / CLIPS), *(OF_WORLDS if (out / WORLDS).is_file() else ())]
+    stale += OF_PALINDROMES if (out / PALINDROME).is_file() else ()
     if (out / WORLDS).is_file():
         remove_report(out / REPORT)
     if not (out / table).is_file():
@@ -72,7 +79,7 @@ def clear(out: Path, table: str) -> None:
     stale += [
         path.name for path in out.iterdir() if is_partial(path.name)
     ]  # of one that was killed; the folder is ours
-    for name in (*stale, *{CLIPS, WORLDS, PAPER} - {table}):
+    for name in (*stale, *{*TABLES} - {table}):
         if (out / name).is_file():
             (out / name).unlink()
 

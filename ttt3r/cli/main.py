@@ -23,6 +23,7 @@ import ttt3r.cli.data as data
 import ttt3r.cli.doctor as doctor
 import ttt3r.cli.evaluate as evaluate
 import ttt3r.cli.fetch as fetch
+import ttt3r.cli.palindrome as palindrome
 import ttt3r.cli.reproduce as reproduce
 import ttt3r.cli.rules as rules
 import ttt3r.cli.run as run
@@ -61,6 +62,7 @@ COMMANDS = {
     "run": Command(run, run.RunSettings),
     "view": Command(view, view.ViewCommandSettings),
     "compare": Command(compare, CompareSettings),
+    "palindrome": Command(palindrome, palindrome.PalindromeSettings),
     "evaluate": Command(evaluate, evaluate.EvaluateSettings),
     "reproduce": Command(reproduce, reproduce.ReproduceSettings),
     "train": Command(train, train.TrainSettings),

@@ -9,6 +9,8 @@ from ttt3r.evaluation.engine.comparison import ComparisonRow as ComparisonRow
 from ttt3r.evaluation.engine.contenders import Contender as Contender
 from ttt3r.evaluation.engine.evaluator import Evaluation as Evaluation
 from ttt3r.evaluation.engine.evaluator import evaluate as evaluate
+from ttt3r.evaluation.engine.palindrome import palindrome as palindrome
+from ttt3r.evaluation.engine.segments import Segments as Segments
 from ttt3r.evaluation.measures.base import Measure as Measure
 from ttt3r.evaluation.measures.base import Measurement as Measurement
 from ttt3r.evaluation.measures.base import measurement as measurement
@@ -89,6 +91,7 @@ __all__ = [
     "Protocol",
     "ReportSettings",
     "ResultRow",
+    "Segments",
     "SequenceMetric",
     "StrictDepth",
     "StrictPoints",
@@ -102,6 +105,7 @@ __all__ = [
     "find_protocol",
     "mean_interval",
     "measurement",
+    "palindrome",
     "plot_point_cloud",
     "published_values",
     "read_results",
