@@ -80,7 +80,7 @@ def write(network, evaluation, out):
     known, folder = evaluation.of(network), ResultFolder(out)
     for entry in evaluation.protocol.find(evaluation.root):
         units = known.units(entry)
-        rows = {unit: (unit.row(Judged(4, 4, Measured("gain_mean", 0.5))),) for unit in units}
+        rows = {unit: (Judged(4, 4, Measured("gain_mean", 0.5)).row(unit.subject),) for unit in units}
         folder.write({unit: UnitResult(rows[unit], origin=unit.origin) for unit in units}, {})
     folder.begin(evaluation.protocol.hash, known.ground)
 

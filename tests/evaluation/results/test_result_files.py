@@ -26,7 +26,8 @@ def unit(label, rate=0.5):
 
 
 def result(one, values=VALUES, status=Status.OK):
-    rows = tuple(one.row(Judged(5, 4, Measured(f"m{i}", value, status, "ä note"))) for i, value in enumerate(values))
+    judged = (Judged(5, 4, Measured(f"m{i}", value, status, "ä note")) for i, value in enumerate(values))
+    rows = tuple(number.row(one.subject) for number in judged)
     return UnitResult(rows, {"key": "text"}, {"seconds": 0.25, "unknown": math.nan})
 
 
