@@ -19,7 +19,7 @@ from ttt3r.evaluation.engine.contenders import Contender, Resets, contenders_of
 from ttt3r.evaluation.engine.loop import Observer, Pass, RuleRun, Shown, run_pass
 from ttt3r.evaluation.engine.segments import Segments, cut
 from ttt3r.evaluation.engine.spool import ImageSpool, TensorSpool
-from ttt3r.evaluation.measures.gains import GainAccount, equal_gain_constant
+from ttt3r.evaluation.measures.gains import GainAccount
 from ttt3r.evaluation.metrics.palindrome import Palindrome, PalindromeErrors, palindrome_errors, true_errors
 from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.types import Frame, Outputs, Reconstruction, Step
@@ -116,8 +116,7 @@ class PalindromeRecord(Observer[PalindromeMoment]):
 
     def control_of(self, gate: Contender) -> list[Contender]:
         """The constant of equal mean gain, if the rule is a gate."""
-        constant = equal_gain_constant(self._account.summary.gain_mean, self._account.summary.gain_std)
-        return [] if constant is None else [gate.control(constant)]
+        return list(gate.equal_gain(self._account.summary.gain_mean, self._account.summary.gain_std))
 
 
 def log_depth_grid(reading: Reconstruction) -> Float[Tensor, "batch row column"]:
