@@ -1,4 +1,4 @@
-"""Images as people have them to images as a network takes them: float in [-1, 1], one image of every sequence at a time."""
+"""From images of any kind to what the network takes: float in [-1, 1], one image of every sequence at a time."""
 
 import math
 import warnings
@@ -11,11 +11,11 @@ from torch import Tensor
 import ttt3r.tree as tree
 from ttt3r.types import Frame
 
-ROUNDING = 0.02
+RANGE_TOLERANCE = 0.02
 """By how much colours may leave [-1, 1]: more than rounding in half precision, less than an image of another range."""
 
 WATCHED = 8
-"""So many first images of a stream are looked at for colours in [0, 1]."""
+"""Number of images at the start of a stream that are checked for colours in [0, 1]."""
 
 
 def as_frame(item: object) -> Frame:
@@ -79,8 +79,8 @@ def extremes(image: Float[Tensor, "batch rgb=3 height width"]) -> Float[Tensor, 
 def wrong_range(low: float, high: float) -> str | None:
     """What is wrong with images between these colours, and the cure; nothing if they lie in [-1, 1]."""
     if not (math.isfinite(low) and math.isfinite(high)):
-        return "the image is not finite (NaN or infinite colours); leave the frame out, or mend what makes it"
-    if low >= -1 - ROUNDING and high <= 1 + ROUNDING:
+        return "the image is not finite (NaN or infinite colours); leave the frame out, or fix what makes it"
+    if low >= -1 - RANGE_TOLERANCE and high <= 1 + RANGE_TOLERANCE:
         return None
     found = f"the image's colours lie in [{low:.4g}, {high:.4g}], expected [-1, 1]"
     if low >= 0 and high <= 255:
@@ -89,7 +89,7 @@ def wrong_range(low: float, high: float) -> str | None:
 
 
 def check_image(image: Float[Tensor, "batch rgb=3 height width"], index: int) -> None:
-    """Check one image of a loop in a user's own hands; the first is also looked at for colours in [0, 1].
+    """Check one image of a loop written by the user; the first is also checked for colours in [0, 1].
 
     Raises:
         ValueError: if it lies outside [-1, 1].

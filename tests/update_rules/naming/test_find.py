@@ -63,7 +63,7 @@ def lab(tmp_path, monkeypatch):
 
 def offer(monkeypatch, *points):
     """Pretend that another package offers these rules."""
-    made = importlib.metadata.EntryPoints(EntryPoint(name, value, find.GROUP) for name, value in points)
+    made = importlib.metadata.EntryPoints(EntryPoint(name, value, find.ENTRY_POINTS) for name, value in points)
     monkeypatch.setattr(find, "entry_points", lambda group: made.select(group=group))
 
 

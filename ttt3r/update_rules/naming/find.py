@@ -12,13 +12,13 @@ from types import ModuleType
 
 from ttt3r.update_rules.base import StateUpdateRule
 
-GROUP = "ttt3r.rules"
+ENTRY_POINTS = "ttt3r.rules"
 """Entry-point group under which other packages offer rules."""
 
 
 def installed() -> dict[str, EntryPoint]:
     """Rules that other installed packages offer, by name. None of them is imported."""
-    return {point.name: point for point in entry_points(group=GROUP)}
+    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
 
 
 def find(name: str, known: Mapping[str, type[StateUpdateRule]]) -> type[StateUpdateRule]:
