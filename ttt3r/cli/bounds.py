@@ -1,4 +1,4 @@
-"""What the numbers of all commands may be: told at once, in one way, before any work starts."""
+"""Ranges of the numeric options of all commands, checked together before any work starts."""
 
 import math
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """The output folder of `ttt3r compare`: what it may hold before, and what of an older comparison goes.
 
 An older comparison stays as it is until the first new numbers are there: a mistyped name loses nothing. Then all of it goes at
-once, so that no picture of older numbers stands beside new ones, wherever the command is cut off.
+once, so that no older picture is left beside new numbers, wherever the command is cut off.
 """
 
 import csv
@@ -17,12 +17,12 @@ CLIPS, WORLDS, PAPER = "comparison.csv", "worlds.csv", "paper.csv"
 """Tables of the three kinds of comparisons. By one of them a folder is known as a comparison's."""
 
 OF_WORLDS = ("recall.csv", "tables.md", "summary.md", "errors.png", "recall.png", "forgetting.png")
-"""What stands beside the table of a comparison on worlds."""
+"""Files beside the table of a comparison on worlds."""
 
 REPORT = "report"
 """Folder of the report, of a comparison on worlds."""
 
-LONGEST = 100
+LONGEST_NAME = 100
 """Bytes of a sequence's or a rule's name in the name of a file."""
 
 
@@ -41,7 +41,7 @@ def make_folder(out: Path) -> None:
         ) from error
 
 
-def begin(out: Path, table: str, overwrite: bool) -> None:
+def prepare(out: Path, table: str, overwrite: bool) -> None:
     """See that the folder is empty, or holds an older comparison that may be replaced.
 
     An empty table is put into an empty folder: so it is known as a comparison's however the command ends.
@@ -111,7 +111,7 @@ def trajectory_of(clip: str, rule: str) -> str:
 
 def _file_name(name: str) -> str:
     plain = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)
-    if len(plain.encode()) <= LONGEST:
+    if len(plain.encode()) <= LONGEST_NAME:
         return plain
     mark = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return plain.encode()[: LONGEST - 9].decode("utf-8", "ignore") + f"-{mark}"
+    return plain.encode()[: LONGEST_NAME - 9].decode("utf-8", "ignore") + f"-{mark}"

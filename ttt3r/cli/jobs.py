@@ -13,7 +13,7 @@ from ttt3r.cli.options import Option, Settings
 
 @dataclass(frozen=True, kw_only=True)
 class Jobs(Settings):
-    """How the work is handed out.
+    """How the work is distributed.
 
     Raises:
         ValueError: for a negative count.

@@ -17,7 +17,7 @@ READING = (
         "The verdict",
         "A winner is called sure if the corrected p-value is at most 0.05, the interval of the difference leaves out zero, "
         "and the difference exceeds the noise between runs where that is known. Everything else may be chance. "
-        "Bold means sure, in every table. Nothing wins that does not surely beat what knows nothing.",
+        "Bold means sure, in every table. No rule wins that does not surely beat the trivial predictors.",
     ),
     (
         "Differences",
@@ -41,6 +41,7 @@ READING = (
         "taken over whatever is left at each length, as in the published scripts, so their curves compare different sets.",
     ),
 )
+"""How to read a report: headings and texts of the page."""
 
 
 @dataclass(frozen=True)
