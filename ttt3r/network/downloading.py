@@ -98,7 +98,7 @@ def download(url: str, checkpoint: PublishedCheckpoint, tell: Tell, token: str |
     Args:
         url: of the file.
         checkpoint: what it should be.
-        tell: is told how far it is.
+        tell: called with the progress.
         token: who asks, for the server of `url` alone: it is not sent on to another, and to none without https.
 
     Raises:

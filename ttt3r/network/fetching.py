@@ -33,7 +33,7 @@ def fetch(
     Args:
         checkpoint: which.
         source: where the file comes from. A file of its name in the folder of downloads is taken first.
-        tell: is told how far the work is.
+        tell: called with the progress of the work.
         keep: leave a downloaded file in the folder of downloads.
         overwrite: also if the network is there.
 

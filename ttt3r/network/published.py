@@ -19,7 +19,7 @@ RECORD = "source.json"
 """Name of the file in a fetched network's folder that says what it was made of."""
 
 Tell = Callable[[str, int, int], None]
-"""Is told how far some work is: what is done, bytes so far, bytes in all."""
+"""Called with the progress of some work: what is done, bytes so far, bytes in all."""
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -162,7 +162,7 @@ def file_sha256(path: Path, tell: Tell = silent, what: str = "checking") -> str:
 
     Args:
         path: the file.
-        tell: is told how far it is.
+        tell: called with the progress.
         what: to tell.
 
     Raises:
