@@ -5,7 +5,7 @@ import warnings
 from dataclasses import replace
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 from torch import Tensor
 
 import ttt3r.tree as tree
@@ -18,14 +18,20 @@ WATCHED = 8
 """Number of images at the start of a stream that are checked for colours in [0, 1]."""
 
 
-def as_frame(item: Frame | Shaped[Tensor, "..."]) -> Frame:
+def as_frame(item: object) -> Frame:
     """A frame of what a stream gives: a frame, or images (batch, 3, height, width); bytes of [0, 255] become [-1, 1].
 
     Raises:
+        TypeError: for what is no tensor.
         ValueError: for other axes, with how to make them right.
     """
     if isinstance(item, Frame):
         return item
+    if not isinstance(item, Tensor):
+        kind = type(item).__name__
+        raise TypeError(
+            f"an image must be a tensor (batch, 3, height, width), got {kind}; torch.as_tensor makes one of arrays"
+        )
     shape = tuple(item.shape)
     if item.ndim == 5:
         raise ValueError(
@@ -33,7 +39,10 @@ def as_frame(item: Frame | Shaped[Tensor, "..."]) -> Frame:
             "height, width); a stream is time first: give rollout images.transpose(0, 1)"
         )
     if item.ndim == 3:
-        raise ValueError(f"an image must be (batch, 3, height, width), got {shape}; add the batch with image[None]")
+        raise ValueError(
+            f"an image must be (batch, 3, height, width), got {shape}; add the batch with image[None], or images[:, None] "
+            "where time is the first axis"
+        )
     return Frame(image=item.float().div(255).sub(0.5).div(0.5) if item.dtype is torch.uint8 else item)
 
 
@@ -49,6 +58,16 @@ def fitted(frame: Frame, memory: Float[Tensor, "batch state channel"]) -> Frame:
     return replace(
         frame, image=frame.image if image is None else image, ray_map=frame.ray_map if rays is None else rays
     )
+
+
+def warn_of_axes(frames: object) -> None:
+    """Warn of one tensor for a whole stream that is one frame of several sequences: its first axis was meant as the batch."""
+    if isinstance(frames, Tensor) and frames.ndim == 5 and frames.shape[0] == 1 < frames.shape[1]:
+        warnings.warn(
+            f"{tuple(frames.shape)} is one frame of {frames.shape[1]} sequences, since a stream is time first; if it is a "
+            "batch of sequences (batch, frame, 3, height, width), give images.transpose(0, 1)",
+            stacklevel=3,
+        )
 
 
 def extremes(image: Float[Tensor, "batch rgb=3 height width"]) -> Float[Tensor, " two"]:

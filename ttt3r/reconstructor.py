@@ -125,7 +125,7 @@ def recur(
         memories: one memory for each rule, of the same batch size as the tokens.
         writes: which sequences absorb the frame, for each rule.
     """
-    needs, biases = _wishes(rules, tokens, memories)
+    needs, biases = _joined_needs(rules, tokens, memories)
     joined = tree.concatenate([replace(memory, rule=STATELESS) for memory in memories])
     proposal = network.propose(tree.concatenate([tokens] * len(rules)), joined, needs, biases)
     results, batch = [], tokens.batch
@@ -165,7 +165,7 @@ def _evidence(
     )
 
 
-def _wishes(
+def _joined_needs(
     rules: Sequence[StateUpdateRule], tokens: Tokens, memories: Sequence[Memory]
 ) -> tuple[Needs, list[AttentionBias]]:
     """What all rules need together, and their attention biases: each on its own rows, zero on those of the others."""

@@ -44,11 +44,11 @@ def rollout(
             length (a tensor is time first: (frame, batch, 3, height, width)). Or a source of `ttt3r.data`, or the path of
             a folder, a video, an image or a glob, prepared by `CropToPatches` at the network's size.
         memory: where to go on from; by default a fresh memory.
-        reset_every: reset the memory every so many frames, or when a `ResetPolicy` says so. The frame at the boundary
+        reset_every: reset the memory every N frames, or when a `ResetPolicy` says so. The frame at the boundary
             is fed again as the first of the next chunk; cameras and world points are chained rigidly.
         outputs: which heads run.
         chunk: frames that are encoded and read out together; the same numbers, faster on a GPU, more memory.
-        detach_every: record gradients, and cut them every so many frames.
+        detach_every: record gradients, and cut them every N frames.
 
     Yields:
         A `Step` for each frame; `step.memory` is the memory *after* the frame.

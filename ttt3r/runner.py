@@ -38,7 +38,7 @@ class RunOptions:
     """How a stream is run.
 
     Args:
-        reset_every: reset the memory every so many frames, or as a policy says.
+        reset_every: reset the memory every N frames, or as a policy says.
         outputs: which heads run.
         chunk: frames encoded and read out together; `None` for as many as `fitting_chunk` finds room for (one, if
             the rule looks at the answer).

@@ -136,6 +136,10 @@ class Frame:
                 )
             if self.image.ndim != 4 or self.image.shape[1] != 3:
                 raise ValueError(f"image must be (batch, 3, height, width), got {tuple(self.image.shape)}")
+            if self.image.numel() == 0:
+                raise ValueError(
+                    f"an image of {tuple(self.image.shape)} holds nothing; give at least one sequence and pixel"
+                )
             if self.ray_map is not None and self.ray_map.shape[:3] != (self.batch, *self.size):
                 raise ValueError(
                     f"image {tuple(self.image.shape)} and ray map {tuple(self.ray_map.shape)} differ in batch or size"
@@ -325,7 +329,7 @@ def _descendants(kind: type) -> list[type]:
 @tree.register
 @dataclass(frozen=True)
 class Features:
-    """What the heads read for one frame; nothing of it feeds back into the memory."""
+    """What the heads read for one frame; nothing of it enters the memory."""
 
     levels: tuple[Float[Tensor, "batch patch _"], ...]  # coarse order of depth: encoder first, last decoder level last
     pose_token: Float[Tensor, "batch channel"]

@@ -5,7 +5,6 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 from rich.console import Console
@@ -15,6 +14,7 @@ from ttt3r.compilation import Compiled
 from ttt3r.data import CropToPatches, ResizePolicy, Sampling, StretchToPatches
 from ttt3r.network import CUT3R, load_network
 from ttt3r.network.checkpoint import CONFIG, NANO, WEIGHTS
+from ttt3r.network.published import resolve
 from ttt3r.runner import Precision, choose_device
 from ttt3r.types import Outputs
 from ttt3r.update_rules import Control, ResetPolicy, RuleLabel, StateUpdateRule, rule_names
@@ -118,7 +118,9 @@ def parse_resets(labels: Iterable[str], default: int | None) -> dict[str, int | 
 class InputSettings(Settings):
     """What every command that runs a network over frames takes."""
 
-    network: Annotated[str, Option("nano (bundled), tiny-random, official .pth, or converted folder")] = "nano"
+    network: Annotated[
+        str, Option("nano (bundled), tiny-random, cut3r-512 (ttt3r fetch), .pth, or converted folder")
+    ] = "nano"
     device: Annotated[str, Option("auto, cpu, cuda, cuda:1 or mps")] = "auto"
     size: Annotated[int | None, Option("long side of the images (default: the network's)")] = None
     resize: Annotated[str, Option("crop margins, or stretch to whole patches", choices=(*RESIZE,))] = "crop"
@@ -184,7 +186,7 @@ def sampling(settings: InputSettings) -> Sampling:
 
 def fingerprint(source: str) -> str:
     """SHA-256 of a network's file or, for a folder, of its weights and settings; the name of one that needs no file."""
-    path = NANO if source == "nano" else Path(source)
+    path = NANO if source == "nano" else resolve(source)
     files = [path / WEIGHTS, path / CONFIG] if path.is_dir() else [path]
     if not all(file.is_file() for file in files):
         return source

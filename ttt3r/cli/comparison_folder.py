@@ -1,7 +1,7 @@
 """The output folder of `ttt3r compare`: what it may hold before, and what of an older comparison goes.
 
 An older comparison stays as it is until the first new numbers are there: a mistyped name loses nothing. Then all of it goes at
-once, so that no picture of older numbers stands beside new ones, wherever the command is cut off.
+once, so that no older picture is left beside new numbers, wherever the command is cut off.
 """
 
 import csv
@@ -20,7 +20,7 @@ TABLES = (CLIPS, WORLDS, PAPER, PALINDROME)
 """All of them."""
 
 OF_WORLDS = ("recall.csv", "tables.md", "summary.md", "errors.png", "recall.png", "forgetting.png")
-"""What stands beside the table of a comparison on worlds."""
+"""Files beside the table of a comparison on worlds."""
 
 OF_PALINDROMES = ("palindrome.md", "palindrome.png", "palindrome.html")
 """What stands beside the table of a palindrome."""

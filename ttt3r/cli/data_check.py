@@ -13,7 +13,7 @@ from ttt3r.data import DATASETS, SELECTIONS, Dataset, Finding, Place, ResizePoli
 from ttt3r.data.checks.inspection import Inspection, inspect_sequence
 
 MOST_SHOWN = 5
-"""So many findings of one kind are shown for a dataset."""
+"""Findings of one kind that are shown for a dataset."""
 
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
 

@@ -22,6 +22,7 @@ import ttt3r.cli.convert as convert
 import ttt3r.cli.data as data
 import ttt3r.cli.doctor as doctor
 import ttt3r.cli.evaluate as evaluate
+import ttt3r.cli.fetch as fetch
 import ttt3r.cli.palindrome as palindrome
 import ttt3r.cli.reproduce as reproduce
 import ttt3r.cli.rules as rules
@@ -65,6 +66,7 @@ COMMANDS = {
     "evaluate": Command(evaluate, evaluate.EvaluateSettings),
     "reproduce": Command(reproduce, reproduce.ReproduceSettings),
     "train": Command(train, train.TrainSettings),
+    "fetch": Command(fetch, fetch.FetchSettings),
     "convert": Command(convert, convert.ConvertSettings),
     "rules": Command(rules, rules.RulesSettings),
     "data": Command(data, data.DataSettings),

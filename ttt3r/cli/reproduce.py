@@ -14,13 +14,15 @@ import ttt3r.cli.choosing as choosing
 from ttt3r.cli.options import Option, Settings
 from ttt3r.evaluation.engine.contenders import Contender
 from ttt3r.evaluation.engine.evaluator import Evaluation, evaluate
+from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.protocols.acceptance import LICENCE, Check, check_checkpoint
-from ttt3r.evaluation.protocols.paper import AgainstPaper, against_paper
 from ttt3r.evaluation.protocols.table import find_protocol
+from ttt3r.evaluation.report.against import AgainstPaper, against_paper
 from ttt3r.evaluation.report.results import Results, collect
-from ttt3r.evaluation.results.rows import Status, UnitResult
+from ttt3r.evaluation.results.rows import UnitResult
 from ttt3r.files import write_text
 from ttt3r.network import CUT3R, load_network
+from ttt3r.network.published import resolve
 from ttt3r.runner import choose_device
 from ttt3r.update_rules import TTT3R, FullOverwrite
 
@@ -34,7 +36,7 @@ PUBLISHED_RULES = (Contender("cut3r", FullOverwrite()), Contender("ttt3r", TTT3R
 class ReproduceSettings(Settings):
     """What `ttt3r reproduce` takes."""
 
-    checkpoint: Annotated[Path, Option("the official .pth file", positional=True)]
+    checkpoint: Annotated[Path, Option("the official .pth file, or cut3r-512 once it is fetched", positional=True)]
     data: Annotated[tuple[str, ...], Option("PROTOCOL=FOLDER; may repeat")] = ()
     sequences: Annotated[str, Option("names or patterns with commas between (default: all)")] = ""
     size: Annotated[int | None, Option("long side of images (default: the network's)")] = None
@@ -45,7 +47,7 @@ class ReproduceSettings(Settings):
 def execute(settings: ReproduceSettings, console: Console) -> int:
     """Run `ttt3r reproduce`; 1 if the file is not the official one."""
     console.print(LICENCE, highlight=False)
-    checks = check_checkpoint(settings.checkpoint)
+    checks = check_checkpoint(resolve(settings.checkpoint))
     units: list[UnitResult] = []
     network = load_network(settings.checkpoint, choose_device(settings.device))
     for pair in settings.data:

@@ -50,7 +50,7 @@ class RunSettings(choosing.InputSettings):
     outputs: Annotated[str, Option("which heads run", choices=(*choosing.OUTPUTS,))] = "points"
     chunk: Annotated[
         int | Literal["auto"],
-        Option("frames encoded and read out together; auto: what a GPU has room for (a live stream wants 1)"),
+        Option("frames that go through the network together; auto: what a GPU has room for (1 for a live stream)"),
     ] = 1
     checkpoint_every: Annotated[int, Option("frames between two saves of the memory")] = 50
     min_quantile: Annotated[
@@ -66,7 +66,7 @@ class RunSettings(choosing.InputSettings):
     ] = None
     points: Annotated[int, Option("most points in the cloud")] = 1_000_000
     voxel: Annotated[float | None, Option("at most one point per cube of this side, in the unit of length")] = None
-    record_gains: Annotated[bool, Option("also write what every state token took, and where it looked: gains/")] = False
+    record_gains: Annotated[bool, Option("also write gain and attention of every state token: gains/")] = False
     overwrite: Annotated[bool, Option("replace an older run in the folder")] = False
     resume: Annotated[bool, Option("go on with the run in the folder, also after frames were added")] = False
 

@@ -177,7 +177,7 @@ class CUT3RConfig:
 
     @classmethod
     def tiny(cls) -> "CUT3RConfig":
-        """Everything small: for tests and for trying the machinery in seconds on a CPU."""
+        """Everything small: for tests and for trying everything in seconds on a CPU."""
         return cls(
             image_size=64,
             encoder_width=64,

@@ -69,7 +69,7 @@ class Panel:
         self.refresh()
 
     def settings(self) -> ViewSettings:
-        """What the elements say now."""
+        """The current values of the elements."""
         controls, labels = self.controls, [run.label for run in self._stage.runs]
         token = controls.token.value
         return ViewSettings(
@@ -86,7 +86,7 @@ class Panel:
         )
 
     def refresh(self) -> None:
-        """Show what the elements say. Calls that come while one is at work wait, and then show the newest."""
+        """Show the values of the elements. Calls during a running one wait, and then show the newest."""
         with self._lock:
             settings, before = self.settings(), self._drawing.shown
             if settings == before:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Session:
-    """A viewer that is at work until `close`. Made by `serve`.
+    """A viewer that runs until `close`. Made by `serve`.
 
     Args:
         server: of viser.
@@ -45,7 +45,7 @@ class Session:
     def close(self) -> None:
         """Stop playback and server."""
         self.ended.set()
-        self.film.join(timeout=5)
+        self.playback.join(timeout=5)
         serving.stop(self.server)
 
 

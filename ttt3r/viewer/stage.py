@@ -28,7 +28,7 @@ class Limits:
 
     Args:
         points: most points of all runs together.
-        every: one frame in so many is a step of the timeline; `None` for as few as keep it below 200 steps.
+        every: one frame in `every` is a step of the timeline; `None` for as few as keep it below 200 steps.
 
     Raises:
         ValueError: if a number is not positive.

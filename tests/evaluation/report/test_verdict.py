@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from report_rows import NAN, row, unit, units
 
+from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.report.writing import ReportSettings, make_report
-from ttt3r.evaluation.results.rows import Status, UnitResult
+from ttt3r.evaluation.results.rows import UnitResult
 
 
 def verdict(made, **settings):

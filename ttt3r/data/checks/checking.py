@@ -101,7 +101,7 @@ def reprojection_error(clip: Clip, here: int, there: int, poses: Float[np.ndarra
     Args:
         clip: with depth and intrinsics.
         here: index of the frame that is moved.
-        there: index of the frame that is looked at.
+        there: index of the frame that it is compared with.
         poses: others than those of the clip, to try something out.
 
     Raises:

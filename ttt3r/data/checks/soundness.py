@@ -11,7 +11,7 @@ from ttt3r.data.sequences.recording import Files, Recording
 
 
 def sound(recording: Recording) -> Recording:
-    """The recording without files that lead nowhere and cameras that are none, with poses that are rigid motions or NaN."""
+    """The recording without links to nothing and invalid camera matrices, with poses that are rigid motions or NaN."""
     name = recording.name
     images, dead_images = _reachable(recording.images, "images", name)
     depths, dead_depths = _reachable(recording.depths, "depth maps", name)

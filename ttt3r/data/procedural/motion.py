@@ -85,7 +85,7 @@ def onwards(start: Float64[Tensor, " batch"], gone: Course, side: Float64[Tensor
 
 
 def there_and_back(start: Float64[Tensor, " batch"], gone: Course, reach: Float64[Tensor, " batch"]) -> Travel:
-    """So many metres one way, then back, and again, slowing down where it turns."""
+    """A distance one way, then back, and again, slowing down where it turns."""
     round_off = 0.9  # 1 would turn on the spot
     steepest = round_off * math.pi / 2 / math.asin(round_off)
     phase = math.pi * gone / (steepest * reach)  # so that it is never faster than the pace
@@ -111,7 +111,7 @@ def walk_along(ways: Ways, track: Track, travel: Travel, aside: Course, turn: Ra
 
 
 def stand(ways: Ways, place: Float64[Tensor, "frame batch 2"], yaw: Course, lowered: float, draws: Draws) -> Motion:
-    """A head above given places: eye height, pitch (lowered by so many radians) and roll with small swings."""
+    """A head above given places: eye height, pitch (lowered by an angle in radians) and roll with small swings."""
     frames = len(yaw)
     x, z = place.unbind(-1)
     y = -ways.eye * (1 + waves(draws("height"), frames, 0.05, (15.0, 50.0)))

@@ -14,7 +14,7 @@ _TAG = 202021.25  # the first number of a .dpt and of a .cam file; gives the byt
 
 
 MOST_TIMES_WIDER = 16
-"""An image has at most so many times the width of its depth map: phones record 256 for 1920 or 4032."""
+"""Largest ratio of the widths of an image and its depth map: phones record 256 for 1920 or 4032."""
 
 
 def demand_shape(depth: tuple[int, ...], image: tuple[int, int], where: str) -> None:

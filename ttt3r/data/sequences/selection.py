@@ -25,11 +25,12 @@ class FrameSelection:
         dataset: name in `DATASETS`.
         sequences: names in order; empty for all that are found.
         first: index of the first frame.
-        stride: every so many frames.
-        cap: at most so many frames; a shorter sequence gives what it has. `None` for no limit.
-        stop: frames of the recording from this index on are not looked at. `None` for no limit.
+        stride: every n-th frame.
+        cap: largest number of frames; a shorter sequence gives what it has. `None` for no limit.
+        stop: frames of the recording from this index on are ignored. `None` for no limit.
         whole_strides: a last stride that is not full counts for nothing: floor((total - first) / stride) frames.
-        at_least: the stride is at most total // at_least, so that short sequences give so many frames; 0 for no such rule.
+        at_least: the stride is at most total // at_least, so that short sequences give this number of frames; 0 for no such
+        rule.
         pairing: by which poses and depths belong to images, where the protocol has another rule than the layout.
         by_name: files in the order of their names as text instead of times and numbers.
         needs_camera: images without a pose are left out before counting. A pose that was lost (not finite) counts as there.
@@ -140,6 +141,14 @@ SEVEN_SCENES_TEST = tuple(f"{scene}/seq-{n:02d}" for scene, numbers in _SEVEN_SC
 """The 18 test sequences of 7-Scenes."""
 KITTI_TRAINING = tuple(f"{number:02d}" for number in range(11))
 """The 11 sequences of KITTI odometry with true poses."""
+_OXFORD = {"keble-college": (2, 3, 4, 5), "observatory-quarter": (1, 2), "christ-church": (2, 3, 5)}
+OXFORD_SPIRES_TEN = tuple(f"{site}-{n:02d}" for site, numbers in _OXFORD.items() for n in numbers) + (
+    "bodleian-library-02",
+)
+"""The ten sequences of the evaluations of LingBot-Map; with Blenheim Palace and christ-church-01 there are fourteen."""
+_VBR = {"campus": (0, 1), "ciampino": (1,), "colosseo": (0,), "diag": (0,), "pincio": (0,), "spagna": (0,)}
+VBR_TRAINING = tuple(f"{place}_train{number}" for place, numbers in _VBR.items() for number in numbers)
+"""The seven of the evaluations of LoGeR, LingBot-Map and ABot-Recon; the dataset has ciampino_train0 as well."""
 
 _TABLE_TO_CURVE = (50, 90, *range(100, 1001, 50))
 
@@ -155,10 +164,11 @@ def _scannet() -> Iterable[FrameSelection]:
 
 
 def _tum() -> Iterable[FrameSelection]:
-    """Images with a pose within 0.02 s, one to one; every one for the curves, every third for the table."""
+    """Images with a pose within 0.02 s, one to one; every one for the curves, every third for the table, all for `tum/full`."""
     base = FrameSelection("", "tum", TUM_DYNAMIC, pairing=ByTime(0.02), needs_camera=True, tracked=True)
     yield replace(base, name="tum/stride3-90", stride=3, cap=90)
     yield from (replace(base, name=f"tum/{cap}", cap=cap) for cap in (*_TABLE_TO_CURVE[:4], *range(200, 1001, 100)))
+    yield replace(base, name="tum/full")
 
 
 def _depth() -> Iterable[FrameSelection]:
@@ -189,6 +199,12 @@ def _whole() -> Iterable[FrameSelection]:
     yield FrameSelection("nyu/all", "nyu", needs_depth=True)
     yield FrameSelection("posed/all", "posed")
     yield FrameSelection("replica/all", "replica")
+    yield FrameSelection("eth3d-slam/all", "eth3d-slam")
+    yield FrameSelection("euroc/all", "euroc")
+    yield FrameSelection("nerfstudio/all", "nerfstudio")
+    yield FrameSelection("oxford-spires/all", "oxford-spires")
+    yield FrameSelection("oxford-spires/ten", "oxford-spires", OXFORD_SPIRES_TEN)
+    yield FrameSelection("vbr/all", "vbr", VBR_TRAINING)
 
 
 SELECTIONS: dict[str, FrameSelection] = {

@@ -8,6 +8,7 @@ import torch
 
 from ttt3r.evaluation.measures.base import Measure, Measurement, Missing, measurement, nothing
 from ttt3r.evaluation.measures.metric import Family, Metric
+from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.metrics.depth.alignment import (
     DepthAlignment,
     L1Scale,
@@ -25,7 +26,6 @@ from ttt3r.evaluation.metrics.depth.official import (
     official_depth_errors,
 )
 from ttt3r.evaluation.metrics.depth.pixels import DepthPixels
-from ttt3r.evaluation.results.rows import Status
 
 
 def _error(name: str, heading: str, unit: str = "", digits: int = 3) -> Metric:
@@ -108,6 +108,10 @@ class StrictDepth(Measure[DepthPixels]):
             values.update(_columns(errors, name))
         values.update(_drift(sample))
         return measurement({**values, PIXELS.name: float(count)}, _frames(sample))
+
+
+MEDIAN_DEPTH = StrictDepth((("median", MedianScale()),))
+"""One scale for the whole sequence, and nothing else."""
 
 
 def _columns(errors: DepthErrors, alignment: str) -> dict[str, float | Missing]:

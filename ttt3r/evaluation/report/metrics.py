@@ -8,10 +8,9 @@ from ttt3r.evaluation.measures.depth import PER_PIXEL, OfficialDepth, depth_metr
 from ttt3r.evaluation.measures.metric import Family, Metric
 from ttt3r.evaluation.measures.points import PER_POINT, SHARES
 from ttt3r.evaluation.measures.trajectory import StrictTrajectory
+from ttt3r.evaluation.measures.worlds import RECALL, SCORES
 from ttt3r.evaluation.protocols.table import PROTOCOLS
 from ttt3r.evaluation.results.rows import UnitResult
-from ttt3r.evaluation.worlds.forgetting import RECALL
-from ttt3r.evaluation.worlds.scores import SCORES
 
 OLDER = (
     Metric("alignment_scale", "scale", family=Family.TRAJECTORY),

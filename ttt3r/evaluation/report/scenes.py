@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from ttt3r.evaluation.metrics.trajectory.errors import DegenerateTrajectory, umeyama
+from ttt3r.evaluation.metrics.trajectory.similarity import DegenerateTrajectory, umeyama
 from ttt3r.evaluation.plots.palette import RuleStyle
 from ttt3r.evaluation.report.arrays import UnitArrays
 from ttt3r.evaluation.report.results import Results, Slice

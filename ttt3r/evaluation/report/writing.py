@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ttt3r.evaluation.plots.palette import rule_styles
-from ttt3r.evaluation.protocols.paper import AgainstPaper, against_paper
+from ttt3r.evaluation.report.against import AgainstPaper, against_paper
 from ttt3r.evaluation.report.aggregate import Aggregation, StrictMean
 from ttt3r.evaluation.report.arrays import UnitArrays, read_usable_arrays
 from ttt3r.evaluation.report.contents import Means, gain_tables, overall_table, summary_tables

@@ -12,7 +12,7 @@ from ttt3r.evaluation.plots.pictures import new_figure, save_figure
 from ttt3r.evaluation.plots.plots import INK, legend_below, quiet_axes
 from ttt3r.evaluation.results.knowing_nothing import KNOWS_NOTHING
 from ttt3r.evaluation.worlds.forgetting import RecallScores
-from ttt3r.evaluation.worlds.running import WorldScores
+from ttt3r.evaluation.worlds.scores import WorldScores
 
 if TYPE_CHECKING:
     import matplotlib.axes

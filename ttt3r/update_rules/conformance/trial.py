@@ -127,7 +127,7 @@ def forms(rule_state: RuleState) -> dict[str, str]:
     return {name: tree.form(tensor) for name, tensor in tree.named_tensors(rule_state)}
 
 
-def louder(frames: SyntheticStream, factor: float) -> SyntheticStream:
+def with_larger_logits(frames: SyntheticStream, factor: float) -> SyntheticStream:
     """The same stream with all logits times a factor."""
 
     def scaled(layers: tuple[AttentionLayer, ...]) -> tuple[AttentionLayer, ...]:

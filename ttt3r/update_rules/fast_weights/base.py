@@ -55,7 +55,7 @@ class FastWeightRule(ABC, Generic[Weights]):
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> Weights:
-        """The memory before any pair, for so many sequences and channels."""
+        """The memory before any pair, for these numbers of sequences and channels."""
 
     @abstractmethod
     def update(

@@ -71,7 +71,7 @@ class PatchPooling(Pooling):
         """Means over squares.
 
         Raises:
-            ValueError: if the image is not made of so many square patches.
+            ValueError: if the image is not made of that number of square patches.
         """
         height, width = values.shape[1:]
         side = math.isqrt(height * width // patches)
@@ -116,7 +116,7 @@ class Regime(ABC):
     @property
     @abstractmethod
     def slots(self) -> int:
-        """How many of the camera's turns it wants to be kept, at least 1."""
+        """How many of the camera's turns are to be kept, at least 1."""
 
     @abstractmethod
     def slot(self, age: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
@@ -219,7 +219,7 @@ def start_path(like: Float[Tensor, "batch _ _"], regime: Regime) -> CameraPath:
 def record_turn(
     path: CameraPath, camera: Float[Tensor, "batch 4 4"], age: Int[Tensor, " batch"], regime: Regime
 ) -> Float[Tensor, "batch slot"]:
-    """The turns with that from the last camera to this one, where the regime wants it."""
+    """The turns with that from the last camera to this one, where the regime needs it."""
     slots = torch.arange(regime.slots, device=age.device)
     return torch.where(slots == regime.slot(age)[:, None], motion(camera, path.camera_to_world)[1][:, None], path.turns)
 
