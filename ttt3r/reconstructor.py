@@ -4,7 +4,7 @@
 decoder runs; then each rule absorbs its own rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
@@ -27,7 +27,7 @@ from ttt3r.types import (
     Step,
     Tokens,
 )
-from ttt3r.update_rules.absorption import absorb
+from ttt3r.update_rules.absorption import Turn, absorb
 from ttt3r.update_rules.base import StateUpdateRule, modules
 from ttt3r.update_rules.evidence import Evidence
 
@@ -76,12 +76,26 @@ class Reading:
 
     def __call__(self, outputs: Outputs) -> Reconstruction:
         """The reconstruction with these outputs, and no others."""
-        mode = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
-        made, kept = self._made.get(mode, (Outputs.NOTHING, Reconstruction()))
-        if missing := outputs & ~made:
-            kept = kept.joined(self.network.readout(self.features, missing).only(missing))
-            self._made[mode] = made | missing, kept
-        return kept.only(outputs)
+        if missing := self.missing(outputs):
+            self.keep(missing, self.network.readout(self.features, missing))
+        return self._kept[1].only(outputs)
+
+    def missing(self, outputs: Outputs) -> Outputs:
+        """Which of these were not made yet."""
+        return outputs & ~self._kept[0]
+
+    def keep(self, outputs: Outputs, made: Reconstruction) -> None:
+        """Take in outputs that were made together with those of other frames."""
+        before, kept = self._kept
+        self._made[_gradient_mode()] = before | outputs, kept.joined(made.only(outputs))
+
+    @property
+    def _kept(self) -> tuple[Outputs, Reconstruction]:
+        return self._made.get(_gradient_mode(), (Outputs.NOTHING, Reconstruction()))
+
+
+def _gradient_mode() -> tuple[bool, bool]:
+    return torch.is_grad_enabled(), torch.is_inference_mode_enabled()
 
 
 @dataclass(frozen=True)
@@ -115,6 +129,7 @@ def recur(
     tokens: Tokens,
     memories: Sequence[Memory],
     writes: Sequence[Bool[Tensor, " batch"]],
+    turn: Turn | None = None,
 ) -> list[Recurrence]:
     """One frame of the recurrence for several rules: propose once on joined rows, then let each rule absorb its own.
 
@@ -124,6 +139,7 @@ def recur(
         tokens: the frame, encoded once for all rules.
         memories: one memory for each rule, of the same batch size as the tokens.
         writes: which sequences absorb the frame, for each rule.
+        turn: what the frame is to them, where that is known without the device, and the same for all rules.
     """
     needs, biases = _joined_needs(rules, tokens, memories)
     joined = tree.concatenate([replace(memory, rule=STATELESS) for memory in memories])
@@ -133,9 +149,28 @@ def recur(
         own = tree.rows(proposal, index * batch, (index + 1) * batch) if len(rules) > 1 else proposal
         reading = Reading(network, own.features)
         evidence = _evidence(network, rule, tokens, memory, own, reading)
-        absorbed = absorb(rule, memory, own, evidence, write)
+        absorbed = absorb(rule, memory, own, evidence, write, turn)
         results.append(Recurrence(own.features, absorbed.memory, absorbed.gain, own.candidate, reading))
     return results
+
+
+def read_out(
+    network: RecurrentNetwork, results: Sequence[Mapping[str, Recurrence]], outputs: Outputs
+) -> list[dict[str, Reconstruction]]:
+    """Reconstructions of each frame for each rule; those of several frames, as far as they are not made, in one call."""
+    waiting: dict[Outputs, list[Recurrence]] = {}
+    for one in [one for by_rule in results for one in by_rule.values()] if len(results) > 1 else []:
+        waiting.setdefault(one.reading.missing(outputs), []).append(one)
+    for missing, together in waiting.items():
+        if missing:
+            made = network.readout(tree.concatenate([one.features for one in together]), missing).only(missing)
+            # A network may have none of these heads.
+            parts = (
+                tree.split(made, together[0].memory.batch) if any(tree.named_tensors(made)) else [made] * len(together)
+            )
+            for one, own in zip(together, parts, strict=True):
+                one.reading.keep(missing, own)
+    return [{name: one.reading(outputs) for name, one in by_rule.items()} for by_rule in results]
 
 
 def _evidence(
@@ -272,9 +307,9 @@ def restart(memory: Memory, network: RecurrentNetwork, rule: StateUpdateRule, fr
             f"the frame holds {frame.batch} sequences, the memory {memory.batch}; begin(batch={frame.batch}) or stack frames"
         )
     mask = frame.reset_mask
-    if frame.reset is False or not mask.any():
+    if frame.reset is False or (frame.reset is not True and not mask.any()):
         return memory
     fresh = replace(begin(network, rule, memory.batch), seen=memory.seen)
-    if mask.all():  # nothing of the old memory is kept, so the frame may have another size
+    if frame.reset is True or mask.all():  # nothing of the old memory is kept, so the frame may have another size
         return fresh
     return tree.select(mask.to(memory.state.device), fresh, memory)

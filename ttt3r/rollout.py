@@ -15,11 +15,12 @@ from torch import Tensor
 import ttt3r.tree as tree
 from ttt3r.data import CropToPatches, FrameSource, open_source
 from ttt3r.grouping import Frames, groups
-from ttt3r.guard import check_memory, check_step, is_shortage, shortage
+from ttt3r.guard import check_memory, check_steps, is_shortage, look_at, shortage
 from ttt3r.intake import WATCHED, fitted, warn_of_unit_range
 from ttt3r.network import CUT3RConfig
-from ttt3r.reconstructor import Reconstructor, Recurrence, RecurrentNetwork, begin, recur, restart
-from ttt3r.types import Features, Frame, Memory, Needs, Outputs, Reconstruction, Step, Tokens
+from ttt3r.reconstructor import Reconstructor, Recurrence, RecurrentNetwork, begin, read_out, recur, restart
+from ttt3r.types import Frame, Memory, Needs, Outputs, Step, Tokens
+from ttt3r.update_rules.absorption import Turn, turns
 from ttt3r.update_rules.base import StateUpdateRule
 from ttt3r.update_rules.resets import Never, ResetPolicy, as_policy
 
@@ -101,7 +102,7 @@ def rollout_rules(
     for name, memory in (held or {}).items():
         with torch.no_grad():
             check_memory(memory, begin(network, rules[name], memory.batch), rules[name])
-    done, lowest = 0, math.inf
+    done, lowest, begun = 0, math.inf, None if held else False
     index = 0 if held is None else int(next(iter(held.values())).seen.max())
     for group in groups(_stream(network, frames), chunk, detach_every):
         gradients = torch.is_grad_enabled() and detach_every is not None
@@ -109,23 +110,21 @@ def rollout_rules(
             held = held or {name: begin(network, c.rule, group[0].batch) for name, c in contenders.items()}
             state = next(iter(held.values())).state
             group = [fitted(frame, state) for frame in group]
+            turned, begun = turns(group, begun)
             try:
-                advanced = _advance(network, contenders, group, held, outputs)
+                advanced = _advance(network, contenders, list(zip(group, turned, strict=True)), held, outputs)
+                looks = look_at(group, advanced, rules)
             except RuntimeError as error:
                 if is_shortage(error):
                     raise shortage(chunk) from error
                 raise
-        for frame, by_rule in zip(group, advanced, strict=True):
-            steps = {name: replace(step, index=index) for name, step in by_rule.items()}
-            image = frame.image
-            for name, step in steps.items():
-                colors = check_step(step, contenders[name].rule, held, image)
-                if colors is not None and done < WATCHED:
-                    lowest = warn_of_unit_range(lowest, *colors)
-                image = None  # one look is enough for all rules
+        for look, by_rule in zip(looks, advanced, strict=True):
+            check_steps(look, index, rules, held)
+            if look.colors is not None and done < WATCHED:
+                lowest = warn_of_unit_range(lowest, *look.colors)
+            held = {name: step.memory for name, step in by_rule.items()}
+            yield {name: replace(step, index=index) for name, step in by_rule.items()}
             done, index = done + 1, index + 1
-            held = {name: step.memory for name, step in steps.items()}
-            yield steps
         if detach_every is not None and done % detach_every == 0:
             held = tree.detach(held)
 
@@ -141,7 +140,7 @@ class _Contender:
 def _advance(
     network: RecurrentNetwork,
     contenders: Mapping[str, _Contender],
-    group: Sequence[Frame],
+    group: Sequence[tuple[Frame, Turn | None]],
     held: dict[str, Memory],
     outputs: Outputs,
 ) -> list[dict[str, Step]]:
@@ -150,10 +149,10 @@ def _advance(
     past: list[dict[str, Recurrence]] = []
     before: list[dict[str, Memory]] = []
     after: list[dict[str, Memory]] = []
-    for frame, tokens in zip(group, _encode(network, group), strict=True):
+    for (frame, turn), tokens in zip(group, _encode(network, [frame for frame, _ in group]), strict=True):
         held = {name: restart(held[name], network, contender.rule, frame) for name, contender in contenders.items()}
         before.append(held)
-        recurred = recur(network, rules, tokens, list(held.values()), [frame.write_mask] * len(rules))
+        recurred = recur(network, rules, tokens, list(held.values()), [frame.write_mask] * len(rules), turn)
         past.append(dict(zip(contenders, recurred, strict=True)))
         held = _end_chunks(network, contenders, frame, tokens, past[-1])
         after.append(held)
@@ -168,7 +167,7 @@ def _advance(
             )
             for name, result in past[index].items()
         }
-        for index, read in enumerate(_read_out(network, past, outputs))
+        for index, read in enumerate(read_out(network, past, outputs))
     ]
 
 
@@ -211,22 +210,11 @@ def _end_chunks(
         memories[name], ending[name] = tree.select(ends, fresh, memory), ends
     if ending:
         rules = [contenders[name].rule for name in ending]
-        again = recur(network, rules, tokens, [memories[name] for name in ending], list(ending.values()))
+        fresh = [memories[name] for name in ending]
+        again = recur(network, rules, tokens, fresh, list(ending.values()), Turn(first=True, later=False))
         for name, result in zip(ending, again, strict=True):
             memories[name] = replace(result.memory, seen=memories[name].seen)
     return memories
-
-
-def _read_out(
-    network: RecurrentNetwork, past: Sequence[Mapping[str, Recurrence]], outputs: Outputs
-) -> list[dict[str, Reconstruction]]:
-    """Reconstructions of each frame for each rule; several together in one call of the heads."""
-    flat = [result for results in past for result in results.values()]
-    if len(past) == 1 or not outputs:
-        return [{name: result.reading(outputs) for name, result in results.items()} for results in past]
-    features: Features = tree.concatenate([result.features for result in flat])
-    single = iter(tree.split(network.readout(features, outputs).only(outputs), flat[0].memory.batch))
-    return [{name: next(single) for name in results} for results in past]
 
 
 def _stream(network: RecurrentNetwork, frames: Frames | FrameSource | str | Path) -> Frames:

@@ -36,8 +36,11 @@ def make_folder(out: Path) -> None:
     """Make the folder, if it is not there.
 
     Raises:
+        FileExistsError: if it holds something else than a comparison; nothing is written then.
         OSError: if it cannot be written to.
     """
+    if out.is_dir():
+        _is_used(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / LOCK).touch()
@@ -55,14 +58,23 @@ def prepare(out: Path, table: str, overwrite: bool) -> None:
     Raises:
         FileExistsError: if the folder holds something else, or may not be overwritten.
     """
-    names = [path.name for path in out.iterdir()]
-    used = any(name != LOCK and not is_partial(name) for name in names)
-    if used and not any((out / name).is_file() for name in TABLES):
-        raise FileExistsError(f"{out} is not empty and holds no comparison; choose an empty folder with --out")
+    used = _is_used(out)
     if used and not overwrite:
         raise FileExistsError(f"{out} already holds a comparison; replace it with --overwrite, or choose another --out")
     if not used:
+        for name in set(TABLES) - {table}:
+            (out / name).unlink(missing_ok=True)
         (out / table).touch()
+
+
+def _is_used(out: Path) -> bool:
+    """Whether a folder holds a comparison; one that ended before its first number left an empty table, and holds none."""
+    tables = [path for path in (out / name for name in TABLES) if path.is_file()]
+    begun = {path.name for path in tables if path.stat().st_size == 0}
+    used = any(path.name not in {LOCK, *begun} and not is_partial(path.name) for path in out.iterdir())
+    if used and not tables:
+        raise FileExistsError(f"{out} is not empty and holds no comparison; choose an empty folder with --out")
+    return used
 
 
 def clear(out: Path, table: str) -> None:

@@ -19,7 +19,6 @@ from ttt3r.runner import choose_device
 EXTRAS = {
     "av": ("video", "videos and webcams"),
     "huggingface_hub": ("hub", "ttt3r fetch"),
-    "trimesh": ("export", "points.glb"),
     "matplotlib": ("eval", "pictures of trajectories and clouds"),
     "scipy": ("eval", "further metrics"),
     "viser": ("viewer", "ttt3r view"),

@@ -73,6 +73,8 @@ class RunSettings(choosing.InputSettings):
 
 def execute(settings: RunSettings, console: Console) -> int:
     """Run `ttt3r run`."""
+    if settings.resume and settings.overwrite:
+        raise ValueError("--resume goes on with the run in the folder, and --overwrite replaces it; give one of them")
     job = _Job.of(settings)
     if settings.resume:
         RunRecord.load(settings.out)  # refuses a folder without a run, which is not made then
@@ -80,6 +82,7 @@ def execute(settings: RunSettings, console: Console) -> int:
             return _go_on(job, console)
     network = choosing.load(settings, console)
     source = job.source(network)
+    folder_files.refuse_foreign(settings.out)
     folder_files.make(settings.out)
     with locked(settings.out, "run"):
         folder = RunFolder.create(settings.out, *job.facts, settings.overwrite, network.config.unit, job.identities)

@@ -35,7 +35,7 @@ def test_a_sequence_is_found_named_and_read(kind, tmp_path):
     }
     (place,) = dataset.sequences(tmp_path)
     assert (place.scene, place.folder) == (written.scene, tmp_path / written.folder)
-    assert dataset.scene_of(written.sequence) == written.scene  # also where nothing is there
+    assert dataset.layout.identify(tmp_path / written.sequence).scene == written.scene  # also where nothing is there
     clip = dataset.open(tmp_path, written.sequence, POLICY)
     expected = range(written.skipped, FRAMES)
     assert (clip.name, clip.scene) == (written.sequence, written.scene)

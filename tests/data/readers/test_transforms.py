@@ -20,7 +20,6 @@ from ttt3r.data.sequences.recording import Recording
 POLICY = CropToPatches(64)
 CAMERA = {"fl_x": K[0, 0], "fl_y": K[1, 1], "cx": K[0, 2] + 0.5, "cy": K[1, 2] + 0.5, "w": WIDTH, "h": HEIGHT}
 WRONG = {"fl_x": 9, "fl_y": 9, "cx": 1, "cy": 1, "w": 3 * WIDTH, "h": 3 * HEIGHT, "camera_angle_x": 0.1}
-MIDDLE = [[0, 0, (WIDTH - 1) / 2], [0, 0, (HEIGHT - 1) / 2]]
 
 
 def entries(name: str = "images/{:04d}.png", **more: object) -> list[dict]:

@@ -201,7 +201,6 @@ def test_lists_are_those_of_the_papers():
         assert selection.dataset in DATASETS
         assert len(set(selection.sequences)) == len(selection.sequences)
     assert len({hash(selection) for selection in SELECTIONS.values()}) == len(SELECTIONS)
-    assert eval(repr(SELECTIONS["bonn/500"])) == SELECTIONS["bonn/500"]
 
 
 def test_rank_goes_wrong_where_a_depth_map_is_missing_and_numbers_do_not():

@@ -1,7 +1,7 @@
 """What is wrong with the files of a sequence, as data: nothing is dropped in silence, and nothing stops a whole dataset."""
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -80,11 +80,6 @@ class BadSequence(ValueError):
     def __init__(self, findings: Sequence[Finding]) -> None:
         super().__init__("; ".join(str(finding) for finding in findings))
         self.findings = tuple(findings)
-
-
-def worst(findings: Iterable[Finding]) -> Severity | None:
-    """The weight of the heaviest finding; `None` if there is none."""
-    return max((finding.severity for finding in findings), default=None)
 
 
 def unreadable(where: str, error: Exception) -> Finding:

@@ -78,10 +78,6 @@ class Dataset:
             raise BadSequence([self.missing(root, sequence)])
         return open_place(self.layout, found[0], policy, sampling, skip_broken)
 
-    def scene_of(self, sequence: str) -> str:
-        """What a sequence of this name shows, whether it is there or not."""
-        return self.layout.identify(Path(sequence)).scene
-
     def missing(self, root: str | Path, sequence: str) -> Finding:
         """The finding that a sequence is not there."""
         detail = f"no sequence {sequence} of {self.layout.name} below {root}"
