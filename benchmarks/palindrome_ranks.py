@@ -36,7 +36,7 @@ RULES = (
 MEMORYLESS = "frozen"
 SEED = HELD_OUT_SEED + 7_000
 GROUP = 8
-DRAWS = 2_000
+DRAWS = 1_000
 
 FOUND = ("palindrome_rotation", "palindrome_translation_per_path", "palindrome_translation", "palindrome_log_depth")
 TRUE = ("true_rotation", "true_translation", "true_ate")

@@ -22,7 +22,7 @@ from ttt3r.evaluation.plots import rule_styles
 from ttt3r.update_rules import TTT3R, ConstantRate, Frozen, FullOverwrite
 
 SMOKE_TEST = os.environ.get("SMOKE_TEST") == "1"
-HOUSES, FRAMES = (2, 4) if SMOKE_TEST else (6, 16)
+HOUSES, FRAMES = (2, 4) if SMOKE_TEST else (4, 16)
 network = ttt3r.load_network("nano")
 rules = {"cut3r": FullOverwrite(), "ttt3r": TTT3R(), "constant:rate=0.1": ConstantRate(0.1), "frozen": Frozen()}
 sampled = sample_clips(find_world("video"), batch=HOUSES, frames=FRAMES, seed=HELD_OUT_SEED + 10)
@@ -46,13 +46,10 @@ print(
 print(f"{'rule':18} rotation deg  log depth  path / first view")
 for name in names:
     errors = [one.errors[name] for one in found]
-    means = [
-        np.mean([part.mean() for part in values])
-        for values in zip(*((e.rotation_degrees, e.log_depth) for e in errors))
-    ]
-    print(f"{name:18} {means[0]:12.2f} {means[1]:10.3f} {np.mean([e.path.length for e in errors]):18.2f}")
+    turned, depth = np.mean([[e.rotation_degrees.mean(), e.log_depth.mean()] for e in errors], axis=0)
+    print(f"{name:18} {turned:12.2f} {depth:10.3f} {np.mean([e.path.length for e in errors]):18.2f}")
 
-# %% figure="Rotation difference between the two readings of a frame against the frames between them, by rule, beside the true error of the way there"
+# %% figure="Rotation between the two readings of a frame against their lag, by rule, beside the true error of the way there"
 styles = rule_styles(names)
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
 for name in names:
@@ -67,12 +64,14 @@ left.legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# Left, no truth was used. The error grows with the lag, since later frames push the memory of earlier ones out.
+# Left, no truth was used. The rule that is worst in truth stands out: with a gain of 0.1 its cameras drift, there and back.
+# And look at `cut3r@16`, which has forgotten the way there: it finds the way back no worse than `cut3r`. So in these
+# houses what `cut3r` remembers of the way there does not help it to turn back, and what you see is drift.
 #
 # ## What agrees may be wrong
 #
 # `frozen` is almost perfect on the left: a memory that never changes answers the same picture in the same way. On the
-# right, its cameras are as wrong as any. So a palindrome shows what a rule *forgets or lets drift*, never what it does
+# right, its cameras become more and more wrong. So a palindrome shows what a rule *forgets or lets drift*, never what it does
 # not see. That is why the path stands beside each error: a rule whose cameras hardly move, or that never writes, has
 # earned nothing.
 
