@@ -3,7 +3,9 @@
 A generator in constant memory; without gradients unless `detach_every` asks for truncated back-propagation through time.
 """
 
+import functools
 import math
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,7 +34,7 @@ def rollout(
     *,
     memory: Memory | None = None,
     reset_every: int | ResetPolicy | None = None,
-    outputs: Outputs = Outputs.ALL,
+    outputs: Outputs | Sequence[Outputs] = Outputs.ALL,
     chunk: int = 1,
     detach_every: int | None = None,
 ) -> Iterator[Step]:
@@ -46,7 +48,7 @@ def rollout(
         memory: where to go on from; by default a fresh memory.
         reset_every: restart the memory every so many frames, or when a `ResetPolicy` says so. The frame at the boundary
             is fed again as the first of the next chunk; cameras and world points are chained rigidly.
-        outputs: which heads run.
+        outputs: which heads run; a sequence says it for each frame, in their order.
         chunk: frames that are encoded and read out together; the same numbers, faster on a GPU, more memory.
         detach_every: record gradients, and cut them every so many frames.
 
@@ -85,7 +87,7 @@ def rollout_rules(
     *,
     memories: Mapping[str, Memory] | None = None,
     reset_every: int | ResetPolicy | Mapping[str, int | ResetPolicy | None] | None = None,
-    outputs: Outputs = Outputs.ALL,
+    outputs: Outputs | Sequence[Outputs] = Outputs.ALL,
     chunk: int = 1,
     detach_every: int | None = None,
 ) -> Iterator[dict[str, Step]]:
@@ -110,7 +112,8 @@ def rollout_rules(
             state = next(iter(held.values())).state
             group = [fitted(frame, state) for frame in group]
             try:
-                advanced = _advance(network, contenders, group, held, outputs)
+                wanted = _wanted(outputs, done, len(group))
+                advanced = _advance(network, contenders, group, held, wanted)
             except RuntimeError as error:
                 if is_shortage(error):
                     raise shortage(chunk) from error
@@ -143,7 +146,7 @@ def _advance(
     contenders: Mapping[str, _Contender],
     group: Sequence[Frame],
     held: dict[str, Memory],
-    outputs: Outputs,
+    outputs: Sequence[Outputs],
 ) -> list[dict[str, Step]]:
     """Encode a group of like frames together, run the recurrence through them, read them out together."""
     rules = [contender.rule for contender in contenders.values()]
@@ -218,15 +221,30 @@ def _end_chunks(
 
 
 def _read_out(
-    network: RecurrentNetwork, past: Sequence[Mapping[str, Recurrence]], outputs: Outputs
+    network: RecurrentNetwork, past: Sequence[Mapping[str, Recurrence]], outputs: Sequence[Outputs]
 ) -> list[dict[str, Reconstruction]]:
-    """Reconstructions of each frame for each rule; several together in one call of the heads."""
+    """Reconstructions of each frame for each rule; those that want the same heads together in one call of them."""
+    if len(past) == 1 or not any(outputs):
+        return [
+            {name: result.reading(wanted) for name, result in results.items()}
+            for results, wanted in zip(past, outputs, strict=True)
+        ]
     flat = [result for results in past for result in results.values()]
-    if len(past) == 1 or not outputs:
-        return [{name: result.reading(outputs) for name, result in results.items()} for results in past]
-    features: Features = tree.concatenate([result.features for result in flat])
-    single = iter(tree.split(network.readout(features, outputs).only(outputs), flat[0].memory.batch))
+    wanted = [one for one, results in zip(outputs, past, strict=True) for _ in results]
+    common = functools.reduce(operator.and_, wanted)
+    read = _read_together(network, flat, common)
+    for more in {one & ~common for one in wanted} - {Outputs.NOTHING}:
+        chosen = [index for index, one in enumerate(wanted) if one & ~common == more]
+        for index, found in zip(chosen, _read_together(network, [flat[i] for i in chosen], more), strict=True):
+            read[index] = read[index].joined(found)
+    single = iter(read)
     return [{name: next(single) for name in results} for results in past]
+
+
+def _read_together(network: RecurrentNetwork, results: Sequence[Recurrence], outputs: Outputs) -> list[Reconstruction]:
+    """The same heads on several frames in one call."""
+    features: Features = tree.concatenate([result.features for result in results])
+    return tree.split(network.readout(features, outputs).only(outputs), results[0].memory.batch)
 
 
 def _stream(network: RecurrentNetwork, frames: Frames | FrameSource | str | Path) -> Frames:
@@ -248,6 +266,17 @@ def _contenders(
     if unknown := set(reset_every) - set(rules):
         raise ValueError(f"reset policies for {sorted(unknown)}, but the rules are {sorted(rules)}")
     return {name: _Contender(rule, as_policy(reset_every.get(name))) for name, rule in rules.items()}
+
+
+def _wanted(outputs: Outputs | Sequence[Outputs], done: int, count: int) -> Sequence[Outputs]:
+    """Which heads run on the next frames."""
+    if isinstance(outputs, Outputs):
+        return [outputs] * count
+    if len(outputs) < done + count:
+        raise ValueError(
+            f"outputs are given for {len(outputs)} frames, and there are more; give them for each, or once"
+        )
+    return outputs[done : done + count]
 
 
 def _check_settings(contenders: Mapping[str, _Contender], chunk: int, detach_every: int | None) -> None:
