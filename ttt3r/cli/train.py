@@ -33,11 +33,12 @@ class TrainSettings(Settings):
         ),
     ] = None
     rule: Annotated[
-        str,
+        str | None,
         Option(
-            "active in training, in stages that draw none; one that learns is trained with the network: learned_token:hidden=32"
+            "active in all of the training, in place of those of the recipe; one that learns is trained with the network: "
+            "learned_token:hidden=32 (default: the rules of the recipe; cut3r where it draws none)"
         ),
-    ] = choosing.DEFAULT_RULES["train"]
+    ] = None
     recipe: Annotated[
         str | None, Option("a YAML file, or a recipe of the package: nano, nano_first, mixed (default: nano)")
     ] = None
@@ -57,7 +58,7 @@ def execute(settings: TrainSettings, console: Console) -> int:
     """Run `ttt3r train`."""
     from ttt3r.training import Machine, find_recipe, refinement, train  # Lightning is loaded by those who train only
 
-    rule = RuleLabel.parse(settings.rule).make()
+    rule = RuleLabel.parse(settings.rule or choosing.DEFAULT_RULES["train"]).make()
     recipe, config = find_recipe(settings.recipe or "nano"), CUT3RConfig.nano()
     if settings.seed is not None:
         recipe = replace(recipe, seed=settings.seed)
@@ -65,6 +66,8 @@ def execute(settings: TrainSettings, console: Console) -> int:
         # The clips are in nano's unit, whatever the network was trained in before, or its file does not say.
         config = replace(load_network(settings.start).config, unit=config.unit)
         recipe = refinement(recipe) if settings.recipe is None else recipe
+    if settings.rule is not None:
+        recipe = recipe.under_one_rule()
     recipe = recipe.scaled(settings.scale)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)

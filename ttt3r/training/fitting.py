@@ -19,7 +19,7 @@ from ttt3r.training.module import TrainingModule
 from ttt3r.training.precision import ScaledHalf
 from ttt3r.training.processor import Precision, keep_freed_memory, precision_for
 from ttt3r.training.recipe import Recipe
-from ttt3r.training.recipe_file import write_recipe
+from ttt3r.training.recipe_file import NAME, write_recipe
 from ttt3r.types import LengthUnit
 from ttt3r.update_rules.base import StateUpdateRule, parts
 from ttt3r.update_rules.naming.former import is_same_rule
@@ -67,7 +67,13 @@ def _keep_to_the_recipe(out: Path, text: str, rule: StateUpdateRule) -> None:
                 "folder with --out"
             )
         if what != "rule" and old != new:
-            raise ValueError(f"{out} holds a training with another {what}; choose another folder with --out")
+            own = NAME if (out / NAME).exists() else ""
+            cure = (
+                f"go on by its own (--recipe {out / own if own else 'nano_first'}), or "
+                if what == "recipe or seed"
+                else ""
+            )
+            raise ValueError(f"{out} holds a training with another {what}; {cure}choose another folder with --out")
     with replacing(recipe) as partial:
         partial.write_text(text, encoding="utf-8")
 

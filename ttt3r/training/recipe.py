@@ -130,6 +130,10 @@ class Recipe:
         drawn = (label for stage in self.stages if stage.rules is not None for label, _ in stage.rules.weights)
         return tuple(dict.fromkeys(drawn))
 
+    def under_one_rule(self) -> "Recipe":
+        """The recipe without rules of its own."""
+        return replace(self, stages=tuple(replace(stage, rules=None) for stage in self.stages))
+
     def text(self) -> str:
         """All of it in one line; what later releases added only where it is set, so that older trainings go on."""
         found = asdict(self)
