@@ -1,13 +1,18 @@
 """Frames that go through encoder and heads together: consecutive, of one size and kind."""
 
-from collections.abc import Iterable, Iterator
+import functools
+import operator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from torch import Tensor
 
 from ttt3r.intake import as_frame
-from ttt3r.types import Frame
+from ttt3r.types import Frame, Outputs, Reconstruction
 
 Frames = Iterable[Frame | Tensor]  # images (batch, 3, height, width); their size may change from frame to frame
+
+Result = TypeVar("Result")
 
 
 def groups(frames: Frames, chunk: int, window: int | None = None) -> Iterator[list[Frame]]:
@@ -43,3 +48,33 @@ def groups(frames: Frames, chunk: int, window: int | None = None) -> Iterator[li
 
 def _kind(frame: Frame) -> tuple[int, tuple[int, int], bool, bool]:
     return frame.batch, frame.size, frame.image is not None, frame.ray_map is not None
+
+
+def wanted_of(outputs: Outputs | Sequence[Outputs], done: int, count: int) -> Sequence[Outputs]:
+    """Which heads run on the next `count` frames, after `done`.
+
+    Raises:
+        ValueError: if they are given one by one, and for fewer frames.
+    """
+    if isinstance(outputs, Outputs):
+        return [outputs] * count
+    if len(outputs) < done + count:
+        raise ValueError(
+            f"outputs are given for {len(outputs)} frames, and there are more; give them for each, or once"
+        )
+    return outputs[done : done + count]
+
+
+def read_alike(
+    results: Sequence[Result],
+    wanted: Sequence[Outputs],
+    read: Callable[[Sequence[Result], Outputs], list[Reconstruction]],
+) -> list[Reconstruction]:
+    """Each result read out as wanted; `read` is called once for the heads that all want, and once for each further wish."""
+    common = functools.reduce(operator.and_, wanted)
+    found = read(results, common)
+    for more in {one & ~common for one in wanted} - {Outputs.NOTHING}:
+        chosen = [index for index, one in enumerate(wanted) if one & ~common == more]
+        for index, further in zip(chosen, read([results[i] for i in chosen], more), strict=True):
+            found[index] = found[index].joined(further)
+    return found

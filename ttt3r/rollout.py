@@ -3,9 +3,7 @@
 A generator in constant memory; without gradients unless `detach_every` asks for truncated back-propagation through time.
 """
 
-import functools
 import math
-import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +14,7 @@ from torch import Tensor
 
 import ttt3r.tree as tree
 from ttt3r.data import CropToPatches, FrameSource, open_source
-from ttt3r.grouping import Frames, groups
+from ttt3r.grouping import Frames, groups, read_alike, wanted_of
 from ttt3r.guard import check_memory, check_step, is_shortage, shortage
 from ttt3r.intake import WATCHED, fitted, warn_of_unit_range
 from ttt3r.network import CUT3RConfig
@@ -112,7 +110,7 @@ def rollout_rules(
             state = next(iter(held.values())).state
             group = [fitted(frame, state) for frame in group]
             try:
-                wanted = _wanted(outputs, done, len(group))
+                wanted = wanted_of(outputs, done, len(group))
                 advanced = _advance(network, contenders, group, held, wanted)
             except RuntimeError as error:
                 if is_shortage(error):
@@ -230,21 +228,13 @@ def _read_out(
             for results, wanted in zip(past, outputs, strict=True)
         ]
     flat = [result for results in past for result in results.values()]
-    wanted = [one for one, results in zip(outputs, past, strict=True) for _ in results]
-    common = functools.reduce(operator.and_, wanted)
-    read = _read_together(network, flat, common)
-    for more in {one & ~common for one in wanted} - {Outputs.NOTHING}:
-        chosen = [index for index, one in enumerate(wanted) if one & ~common == more]
-        for index, found in zip(chosen, _read_together(network, [flat[i] for i in chosen], more), strict=True):
-            read[index] = read[index].joined(found)
-    single = iter(read)
+
+    def read(some: Sequence[Recurrence], heads: Outputs) -> list[Reconstruction]:
+        features: Features = tree.concatenate([result.features for result in some])
+        return tree.split(network.readout(features, heads).only(heads), some[0].memory.batch)
+
+    single = iter(read_alike(flat, [one for one, results in zip(outputs, past, strict=True) for _ in results], read))
     return [{name: next(single) for name in results} for results in past]
-
-
-def _read_together(network: RecurrentNetwork, results: Sequence[Recurrence], outputs: Outputs) -> list[Reconstruction]:
-    """The same heads on several frames in one call."""
-    features: Features = tree.concatenate([result.features for result in results])
-    return tree.split(network.readout(features, outputs).only(outputs), results[0].memory.batch)
 
 
 def _stream(network: RecurrentNetwork, frames: Frames | FrameSource | str | Path) -> Frames:
@@ -266,17 +256,6 @@ def _contenders(
     if unknown := set(reset_every) - set(rules):
         raise ValueError(f"reset policies for {sorted(unknown)}, but the rules are {sorted(rules)}")
     return {name: _Contender(rule, as_policy(reset_every.get(name))) for name, rule in rules.items()}
-
-
-def _wanted(outputs: Outputs | Sequence[Outputs], done: int, count: int) -> Sequence[Outputs]:
-    """Which heads run on the next frames."""
-    if isinstance(outputs, Outputs):
-        return [outputs] * count
-    if len(outputs) < done + count:
-        raise ValueError(
-            f"outputs are given for {len(outputs)} frames, and there are more; give them for each, or once"
-        )
-    return outputs[done : done + count]
 
 
 def _check_settings(contenders: Mapping[str, _Contender], chunk: int, detach_every: int | None) -> None:

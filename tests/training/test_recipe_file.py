@@ -70,8 +70,7 @@ def test_the_recipe_of_the_bundled_network_stays():
 def test_a_training_writes_its_recipe_beside_the_network(tmp_path):
     plan = recipe(1)
     named = replace(plan, stages=(replace(plan.stages[0], world=WorldMix((("simple", 1.0),)), batch=2, frames=(2, 2)),))
-    small = replace(MICRO, patch=16, image_size=64)
-    train(small, FullOverwrite(), named, tmp_path / "named", Machine(0))
+    train(MICRO, FullOverwrite(), named, tmp_path / "named", Machine(0))
     assert read_recipe(tmp_path / "named" / NAME) == named
     assert recipe_text(plan) is None  # its world has no name
 

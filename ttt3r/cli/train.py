@@ -93,7 +93,7 @@ def _rules_of(recipe: "Recipe", rule: StateUpdateRule) -> str:
     """Which rules are active."""
     drawn = recipe.rules
     if any(stage.rules is None for stage in recipe.stages):
-        drawn = (str(RuleLabel.of(rule)), *drawn)
+        drawn = tuple(dict.fromkeys((str(RuleLabel.of(rule)), *drawn)))
     return f"{'rules' if len(drawn) > 1 else 'rule'} {', '.join(drawn)}"
 
 

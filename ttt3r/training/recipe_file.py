@@ -180,6 +180,10 @@ def _parsed(kind: type[Written], found: dict[str, Any], where: str, *others: str
             like = difflib.get_close_matches(name, names, n=1)
             hint = f"did you mean {like[0]}?" if like else f"there are {', '.join(names)}"
             raise ValueError(f"{where}: there is no setting {name!r}; {hint}")
+        if name == "loss" and not isinstance(found[name], dict):
+            raise ValueError(
+                f"{where}: loss must hold weights by name, such as {{rotation: 6}}, got {found[name]!r:.80}"
+            )
     try:
         return kind(**vars(parser.instantiate(parser.parse_object(found))))
     except (ArgumentError, ValueError, TypeError) as error:
