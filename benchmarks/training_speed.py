@@ -4,9 +4,10 @@
     python benchmarks/training_speed.py --rounds 5 --steps 8 --frames 8 --batch 16
 
 Before: all heads on all frames, float32, plain attention, freed memory given back to the system. Now: points and colours of a
-quarter of the frames, and what `ttt3r train` does on this machine (precision, attention, memory). Both train the bundled network
-with the optimisers of the recipe and one question a clip, each round in fresh processes that take turns. Counted is the time of the
-process with one thread from the start of one step to that of the next, clips included; questions are no frames.
+quarter of the frames, and what `ttt3r train` does on this machine (precision, attention, memory). Both train the bundled
+network with the optimisers of the recipe and one question a clip, each round in fresh processes that take turns. Counted is
+the time of the process with one thread from the start of one step to that of the next, clips included; questions are no
+frames.
 """
 
 import argparse
@@ -60,7 +61,7 @@ def run(before: bool, steps: int, frames: int, batch: int) -> list[float]:
         tempfile.TemporaryDirectory() as out,
         mock.patch.object(kind, "training_step", timed),
         mock.patch.object(fitting, "TrainingModule", kind),
-        mock.patch.object(fitting, "keep_freed_memory", lambda: None) if before else nullcontext(),
+        mock.patch.object(fitting, "keep_freed_memory") if before else nullcontext(),
     ):
         machine = Machine(0, precision, minutes=1e6)
         fitting.train(CUT3RConfig.nano(), FullOverwrite(), recipe, Path(out), machine, "nano")

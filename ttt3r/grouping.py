@@ -78,3 +78,17 @@ def read_alike(
         for index, further in zip(chosen, read([results[i] for i in chosen], more), strict=True):
             found[index] = found[index].joined(further)
     return found
+
+
+def check_chunk(looking: Sequence[str], chunk: int, detach_every: int | None) -> None:
+    """See that frames can be read out `chunk` at a time, under the rules that look at the readout before they write.
+
+    Raises:
+        ValueError: if they cannot.
+    """
+    if chunk < 1 or (detach_every is not None and detach_every < 1):
+        raise ValueError(f"chunk and detach_every must be at least 1, got {chunk} and {detach_every}")
+    if chunk > 1 and looking:
+        raise ValueError(f"rule {looking[0]!r} looks at the readout before it writes, so chunk must be 1, got {chunk}")
+    if detach_every is not None and chunk > detach_every:
+        raise ValueError(f"chunk ({chunk}) must not exceed detach_every ({detach_every})")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 import ttt3r.tree as tree
 from ttt3r.data import CropToPatches, FrameSource, open_source
-from ttt3r.grouping import Frames, groups, read_alike, wanted_of
+from ttt3r.grouping import Frames, check_chunk, groups, read_alike, wanted_of
 from ttt3r.guard import check_memory, check_step, is_shortage, shortage
 from ttt3r.intake import WATCHED, fitted, warn_of_unit_range
 from ttt3r.network import CUT3RConfig
@@ -94,7 +94,8 @@ def rollout_rules(
     As `rollout`, for each rule by its name. `reset_every` is one policy for all, or a mapping with one for each rule.
     """
     contenders = _contenders(rules, reset_every)
-    _check_settings(contenders, chunk, detach_every)
+    looking = [name for name, contender in contenders.items() if Needs.READOUT in contender.rule.needs]
+    check_chunk(looking, chunk, detach_every)
     held: dict[str, Memory] | None = dict(memories) if memories is not None else None
     if held is not None and set(held) != set(rules):
         raise ValueError(f"memories are given for {sorted(held)}, rules for {sorted(rules)}; they must be the same")
@@ -256,13 +257,3 @@ def _contenders(
     if unknown := set(reset_every) - set(rules):
         raise ValueError(f"reset policies for {sorted(unknown)}, but the rules are {sorted(rules)}")
     return {name: _Contender(rule, as_policy(reset_every.get(name))) for name, rule in rules.items()}
-
-
-def _check_settings(contenders: Mapping[str, _Contender], chunk: int, detach_every: int | None) -> None:
-    if chunk < 1 or (detach_every is not None and detach_every < 1):
-        raise ValueError(f"chunk and detach_every must be at least 1, got {chunk} and {detach_every}")
-    looking = [name for name, contender in contenders.items() if Needs.READOUT in contender.rule.needs]
-    if chunk > 1 and looking:
-        raise ValueError(f"rule {looking[0]!r} looks at the readout before it writes, so chunk must be 1, got {chunk}")
-    if detach_every is not None and chunk > detach_every:
-        raise ValueError(f"chunk ({chunk}) must not exceed detach_every ({detach_every})")

@@ -16,7 +16,8 @@ def precision_for(asked: Precision) -> Literal["32-true", "bf16-mixed", "16-mixe
         return asked
     if torch.cuda.is_available() or torch.backends.mps.is_available():
         return "32-true"
-    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    known = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    fast = any(getattr(torch.cpu, name, bool)() for name in known)  # a version without the question answers no
     return "bf16-mixed" if fast else "32-true"
 
 
