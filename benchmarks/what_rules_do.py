@@ -22,9 +22,11 @@ from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
 from ttt3r.evaluation import GainAccount, mean_interval
 from ttt3r.evaluation.measures.gains import FrameGain
 from ttt3r.evaluation.metrics.intervals import Interval
-from ttt3r.evaluation.plots.plots import COLORS, INK, new_figure, quiet_axes
+from ttt3r.evaluation.plots.palette import COLORS
+from ttt3r.evaluation.plots.pictures import new_figure
+from ttt3r.evaluation.plots.plots import INK, quiet_axes
 from ttt3r.evaluation.report.statistics import holm, sign_flip_test
-from ttt3r.evaluation.worlds.study import WorldPlan, WorldStudy, control_rules, run_study
+from ttt3r.evaluation.worlds.study import WorldPlan, WorldStudy, run_study
 from ttt3r.types import Frame
 from ttt3r.update_rules import RULES, Control, StateUpdateRule
 
@@ -178,8 +180,7 @@ def main() -> None:
     if settings.pictures:
         return
     plan = WorldPlan(settings.worlds, (settings.frames,))
-    study = run_study(network, rules, plan)
-    study = study.with_rules(run_study(network, control_rules(gates, study), plan))
+    study = run_study(network, rules, plan, controls=True)
     paired = against_controls(study, gates)
     print(f"*{settings.worlds} held-out worlds, {settings.frames} frames; mean ± 95 % interval over worlds.*\n")
     print("\n".join(ladder(study, rules)))

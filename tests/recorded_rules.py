@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -148,8 +148,3 @@ def differences(steps: list[Step], recording: Recording, until: int | None = Non
         "gain": float((gains[kept] - recording["gain"][kept]).abs().max()),
         "camera": float((cameras[kept] - pose_encoding_to_camera(pose)[kept]).abs().max()),
     }
-
-
-def with_fields(recording: Recording, **fields: Tensor) -> Recording:
-    """The recording with some fields replaced."""
-    return replace(recording, fields=recording.fields | fields)

@@ -41,6 +41,7 @@ EXCEPTIONS: dict[str, str] = {
     "ttt3r/export/run_folder.py::RunFolder.create": "what a new run is: each written into its record",
     "ttt3r/rollout.py::rollout": "the public loop: two nouns and the options of a run, by keyword only",
     "ttt3r/evaluation/engine/compare.py::compare": "the public comparison: three nouns and options, by keyword only",
+    "ttt3r/evaluation/worlds/study.py::run_study": "the public study of worlds: three nouns and options, by keyword only",
     "ttt3r/rollout.py::rollout_rules": "the public loop: two nouns and the options of a run, by keyword only",
 }
 
@@ -277,3 +278,14 @@ def test_dangerous_calls_are_seen(code):
 )
 def test_harmless_calls_are_let_through(code):
     assert not any(forbidden(node) for node in ast.walk(ast.parse(code)))
+
+
+def test_no_two_test_files_have_one_name():
+    """pytest imports a test file by its name, below the folders with an `__init__.py`; a second one stops the collection."""
+    names: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        folders = []
+        while (path.parents[len(folders)] / "__init__.py").is_file():
+            folders.append(path.parents[len(folders)].name)
+        names.setdefault(".".join([*reversed(folders), path.stem]), []).append(str(path.relative_to(ROOT)))
+    none_of(" and ".join(files) for files in names.values() if len(files) > 1)

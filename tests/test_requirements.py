@@ -2,6 +2,7 @@
 
 import ast
 import sys
+import tomllib
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
@@ -49,3 +50,22 @@ def test_a_fresh_environment_brings_all_that_is_imported():
         and not there & {canonicalize_name(name) for name in of.get(module, [])}
     }
     assert not strangers, "add these to the extra `dev`, or ask for them by pytest.importorskip"
+
+
+def test_the_package_names_what_it_imports_and_imports_what_it_names():
+    """Not by way of another library, which may leave it out in its next release."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    lines = [
+        *project["dependencies"],
+        *(line for name in extras if name not in ("dev", "docs") for line in extras[name]),
+    ]
+    named = {canonicalize_name(Requirement(line).name) for line in lines}
+    of = packages_distributions()
+    needed = {
+        module: {canonicalize_name(name) for name in of.get(module, [module])}
+        for module in imported("ttt3r")
+        if module not in sys.stdlib_module_names | {"ttt3r"}
+    }
+    assert {module for module, names in needed.items() if not names & named} == set()
+    assert named - {name for names in needed.values() for name in names} == set()

@@ -4,13 +4,17 @@ import math
 import os
 import subprocess
 import sys
+import warnings
+from collections import Counter
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import golden
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.overrides import TorchFunctionMode
 
 from ttt3r.data import CropToPatches, Prefetch, open_source
 from ttt3r.geometry import pose_encoding_to_camera, transform_points
@@ -245,6 +249,82 @@ def test_a_rule_may_look_at_the_readout_which_then_runs_once(network, monkeypatc
         list(rollout(model, images(2), chunk=2))
 
 
+class HostReads(TorchFunctionMode):
+    """Counts the calls by which Python reads numbers of a tensor: on a GPU each waits until all work before is done."""
+
+    WAITING = {
+        "item",
+        "tolist",
+        "cpu",
+        "numpy",
+        "equal",
+        "allclose",
+        "nonzero",
+        "unique",
+        "masked_select",
+        "is_nonzero",
+    }
+    WAITING |= {"__bool__", "__int__", "__float__", "__index__", "__contains__", "__array__"}
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if getattr(func, "__name__", "") in self.WAITING:
+            self.found.append(func.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("rules", [["cut3r"], ["ttt3r"], ["cut3r", "ttt3r", "constant", "momentum"]])
+@pytest.mark.parametrize("chunk", [1, 3])
+def test_the_loop_reads_from_the_device_once_a_group(network, rules, chunk):
+    frames = [*images(5), Frame(images(1)[0], write=False), Frame(images(1, seed=3)[0], reset=True), *images(2)]
+    with HostReads() as reads:
+        for _ in rollout_rules(network, {name: RULES[name]() for name in rules}, frames, chunk=chunk):
+            pass
+    # What the guard sees of images, results and gains of a whole group; nothing for single frames or rules.
+    assert reads.found == ["tolist"] * (len(frames) // chunk)
+
+
+def test_masks_of_single_sequences_are_read_from_the_device(network):
+    """Where the loop cannot know what a frame is to a memory it asks, and only there."""
+    masked = [Frame(image, write=torch.tensor([True])) for image in images(2)]
+    memory = run(network, "ttt3r", images(2))[-1].memory
+    known, asked = HostReads(), HostReads()
+    with known:
+        run(network, "ttt3r", images(3), outputs=Outputs.CAMERA)
+    with asked:
+        run(network, "ttt3r", [*masked, *images(3)], outputs=Outputs.CAMERA, memory=memory)
+    assert len(known.found) == 3
+    # How far the memory is, the frames until all has surely begun, and what the guard sees of each frame.
+    assert len(asked.found) == 1 + 3 + 5
+
+
+@pytest.mark.parametrize("policies", [{"cut3r": 3}, {"cut3r": 3, "ttt3r": None}])
+@pytest.mark.parametrize("chunk", [1, 4])
+def test_each_head_runs_once_a_frame_also_with_resets(network, monkeypatch, policies, chunk):
+    made = Counter()
+    readout = network.readout
+
+    def counted(features, outputs):
+        for output in outputs:
+            made[output] += features.pose_token.shape[0]
+        return readout(features, outputs)
+
+    frames = images(8)
+    expected = list(
+        rollout_rules(network, {name: RULES[name]() for name in policies}, frames, reset_every=policies, chunk=1)
+    )
+    monkeypatch.setattr(network, "readout", counted)
+    found = list(
+        rollout_rules(network, {name: RULES[name]() for name in policies}, frames, reset_every=policies, chunk=chunk)
+    )
+    assert made == dict.fromkeys(Outputs.ALL, len(frames) * len(policies))
+    for name in policies:
+        close([steps[name] for steps in expected], [steps[name] for steps in found])
+
+
 def test_no_gradient_unless_asked_and_cut_every_k(network):
     frames = images(6)
     assert not run(network, "cut3r", frames)[-1].memory.state.requires_grad
@@ -322,27 +402,35 @@ def test_a_shortage_of_memory_names_the_chunk(network, monkeypatch):
         list(rollout(Reconstructor(network, RULES["cut3r"]()), images(4), chunk=4))
 
 
+class Colours:
+    """A network that is reached through the small protocol: a memory of running colours, a camera and no other head."""
+
+    def initial_memory(self, batch):
+        return Memory.start(torch.zeros(batch, 2, 3), torch.zeros(batch, 1, 2))
+
+    def encode(self, frame):
+        return Tokens(frame.image.flatten(2).transpose(1, 2), frame.size)
+
+    def propose(self, tokens, memory, needs, biases):
+        mean = tokens.patches.mean(dim=1, keepdim=True).expand(-1, 2, -1)
+        features = Features((tokens.patches,), mean[:, 0], tokens.grid)
+        return Proposal(mean, memory.pose, features, tokens.patches)
+
+    def readout(self, features, outputs):
+        return Reconstruction(camera_to_world=torch.eye(4).expand(features.pose_token.shape[0], 4, 4))
+
+
 def test_another_network_meets_the_same_rules():
-    """The network is reached through a small protocol: here a memory of running colours."""
-
-    class Colours:
-        def initial_memory(self, batch):
-            return Memory.start(torch.zeros(batch, 2, 3), torch.zeros(batch, 1, 2))
-
-        def encode(self, frame):
-            return Tokens(frame.image.flatten(2).transpose(1, 2), frame.size)
-
-        def propose(self, tokens, memory, needs, biases):
-            mean = tokens.patches.mean(dim=1, keepdim=True).expand(-1, 2, -1)
-            features = Features((tokens.patches,), mean[:, 0], tokens.grid)
-            return Proposal(mean, memory.pose, features, tokens.patches)
-
-        def readout(self, features, outputs):
-            return Reconstruction(camera_to_world=torch.eye(4).expand(features.pose_token.shape[0], 4, 4))
-
     model = Reconstructor(Colours(), ConstantRate(rate=0.5))
     steps = list(rollout(model, [torch.full((1, 3, 2, 2), value) for value in (1.0, 0.0)]))
     assert torch.allclose(steps[-1].memory.state, torch.full((1, 2, 3), 0.5))
+
+
+@pytest.mark.parametrize("outputs", [Outputs.ALL, Outputs.COLOR])
+def test_a_network_without_a_head_may_be_asked_for_it_in_chunks(outputs):
+    frames = [torch.zeros(1, 3, 2, 2)] * 4
+    steps = list(rollout(Reconstructor(Colours(), ConstantRate()), frames, outputs=outputs, chunk=2, reset_every=3))
+    assert [step.reconstruction.camera_to_world is not None for step in steps] == [Outputs.CAMERA in outputs] * 4
 
 
 LONG_STREAM = """
@@ -564,6 +652,37 @@ def test_a_batch_of_sequences_is_named(network):
     with pytest.raises(ValueError, match=r"batch of sequences.*transpose\(0, 1\)"):
         next(rollout(model, [clips]))
     assert len(list(rollout(model, clips.transpose(0, 1)))) == 4
+
+
+def test_one_tensor_that_is_one_frame_of_many_sequences_is_warned_of(network):
+    model = Reconstructor(network, RULES["ttt3r"]())
+    stream = torch.zeros(5, 1, 3, HEIGHT, WIDTH)
+    with pytest.warns(UserWarning, match=r"one frame of 5 sequences.*batch of sequences.*transpose\(0, 1\)"):
+        assert len(list(rollout(model, stream.transpose(0, 1)))) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(list(rollout(model, stream))) == 5
+        assert len(list(rollout(model, stream[:1]))) == 1
+
+
+@pytest.mark.parametrize(
+    ("item", "error", "words"),
+    [
+        (np.zeros((1, 3, HEIGHT, WIDTH), np.float32), TypeError, "got ndarray; torch.as_tensor"),
+        ([[0.0]], TypeError, "got list; torch.as_tensor"),
+        (Path("photo.png"), TypeError, "got .*Path"),
+        (
+            torch.zeros(3, HEIGHT, WIDTH),
+            ValueError,
+            r"image\[None\], or images\[:, None\] where time is the first axis",
+        ),
+        (torch.zeros(0, 3, HEIGHT, WIDTH), ValueError, "holds nothing; give at least one sequence"),
+        (torch.zeros(1, 3, HEIGHT, 0), ValueError, "holds nothing"),
+    ],
+)
+def test_what_is_no_image_is_named_with_the_cure(network, item, error, words):
+    with pytest.raises(error, match=words):
+        next(rollout(Reconstructor(network, RULES["ttt3r"]()), iter([item])))
 
 
 def test_a_path_or_a_source_is_a_stream(network, tmp_path):

@@ -101,6 +101,19 @@ def test_no_file_names_a_module_and_all_come_back(memory, tmp_path, name):
     assert describe(Memory.load(tmp_path / "m")) == describe(full)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_a_memory_of_any_precision_and_layout_comes_back_bit_for_bit(memory, tmp_path, dtype):
+    turned = replace(
+        memory,
+        state=memory.state.to(dtype).mT.contiguous().mT,  # not laid out row by row
+        pose=memory.pose[:, :1].to(dtype).expand_as(memory.pose),  # one row that stands for all
+    )
+    turned.save(tmp_path / "m")
+    found = Memory.load(tmp_path / "m")
+    assert (found.state.dtype, found.pose.dtype) == (dtype, dtype)
+    assert same(found, turned)
+
+
 def test_memories_of_older_releases_are_read_also_where_a_class_has_moved(memory, tmp_path):
     full = of_rule(memory, RULES["filt3r"]())
     save_as(tmp_path / "m", full, OLDER)

@@ -1,18 +1,13 @@
 """Frames that go through encoder and heads together: consecutive, of one size and kind."""
 
-import functools
-import operator
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Sequence
 
 from torch import Tensor
 
-from ttt3r.intake import as_frame
-from ttt3r.types import Frame, Outputs, Reconstruction
+from ttt3r.intake import as_frame, warn_of_axes
+from ttt3r.types import Frame, Outputs
 
 Frames = Iterable[Frame | Tensor]  # images (batch, 3, height, width); their size may change from frame to frame
-
-Result = TypeVar("Result")
 
 
 def groups(frames: Frames, chunk: int, window: int | None = None) -> Iterator[list[Frame]]:
@@ -23,6 +18,7 @@ def groups(frames: Frames, chunk: int, window: int | None = None) -> Iterator[li
     Raises:
         ValueError: for an image without a batch axis, and whatever the source raises.
     """
+    warn_of_axes(frames)
     group: list[Frame] = []
     taken = 0
     source = map(as_frame, frames)
@@ -63,32 +59,3 @@ def wanted_of(outputs: Outputs | Sequence[Outputs], done: int, count: int) -> Se
             f"outputs are given for {len(outputs)} frames, and there are more; give them for each, or once"
         )
     return outputs[done : done + count]
-
-
-def read_alike(
-    results: Sequence[Result],
-    wanted: Sequence[Outputs],
-    read: Callable[[Sequence[Result], Outputs], list[Reconstruction]],
-) -> list[Reconstruction]:
-    """Each result read out as wanted; `read` is called once for the heads that all want, and once for each further wish."""
-    common = functools.reduce(operator.and_, wanted)
-    found = read(results, common)
-    for more in {one & ~common for one in wanted} - {Outputs.NOTHING}:
-        chosen = [index for index, one in enumerate(wanted) if one & ~common == more]
-        for index, further in zip(chosen, read([results[i] for i in chosen], more), strict=True):
-            found[index] = found[index].joined(further)
-    return found
-
-
-def check_chunk(looking: Sequence[str], chunk: int, detach_every: int | None) -> None:
-    """See that frames can be read out `chunk` at a time, under the rules that look at the readout before they write.
-
-    Raises:
-        ValueError: if they cannot.
-    """
-    if chunk < 1 or (detach_every is not None and detach_every < 1):
-        raise ValueError(f"chunk and detach_every must be at least 1, got {chunk} and {detach_every}")
-    if chunk > 1 and looking:
-        raise ValueError(f"rule {looking[0]!r} looks at the readout before it writes, so chunk must be 1, got {chunk}")
-    if detach_every is not None and chunk > detach_every:
-        raise ValueError(f"chunk ({chunk}) must not exceed detach_every ({detach_every})")

@@ -1,7 +1,7 @@
-"""What stops a stream: results that cannot be used, and frames that do not fit into memory. Nothing before is lost."""
+"""Checks that stop a stream: results that cannot be used, frames that do not fit into memory. Nothing before is lost."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -9,15 +9,15 @@ from torch import Tensor
 
 import ttt3r.tree as tree
 from ttt3r.intake import extremes, wrong_range
-from ttt3r.types import STATELESS, Memory, Step
+from ttt3r.types import STATELESS, Frame, Memory, Step
 from ttt3r.update_rules.base import StateUpdateRule
 
-ROUNDING = 1e-5
+BOUNDS_TOLERANCE = 1e-5
 """By how much a gain may leave its bounds before it is refused."""
 
 
 class BadStep(ValueError):
-    """A frame whose result cannot be used. Everything before it was already handed out.
+    """A frame whose result cannot be used. Everything before it was already yielded.
 
     Args:
         message: what happened, at which frame, for which rule.
@@ -60,46 +60,71 @@ def check_memory(memory: Memory, fresh: Memory, rule: StateUpdateRule) -> None:
             raise ValueError(f"the memory's {name} is {tree.form(given[name])}, the rule's {tree.form(tensor)}; {cure}")
 
 
-def check_step(
-    step: Step,
-    rule: StateUpdateRule,
-    good: Mapping[str, Memory],
-    image: Float[Tensor, "batch rgb=3 height width"] | None = None,
-) -> tuple[float, float] | None:
-    """Stop at a frame whose image or result cannot be used, or whose gain leaves its rule's bounds; one look at the device.
+@dataclass(frozen=True)
+class Look:
+    """What was seen of the image and of the results of one frame, as numbers.
+
+    Args:
+        colors: smallest and largest colour; `None` for a frame without an image.
+        results: for each rule: whether all is finite, whether the gain keeps its bounds, its smallest and largest value.
+    """
+
+    colors: tuple[float, float] | None
+    results: dict[str, tuple[bool, bool, float, float]]
+
+
+def look_at(
+    frames: Sequence[Frame], steps: Sequence[Mapping[str, Step]], rules: Mapping[str, StateUpdateRule]
+) -> list[Look]:
+    """Look at a group of frames and their steps. This is the one time that the loop waits for the device."""
+    seen: list[Tensor] = []
+    for frame, by_rule in zip(frames, steps, strict=True):
+        seen += [] if frame.image is None else [extremes(frame.image)]
+        seen += [_facts(step, rules[name]) for name, step in by_rule.items()]
+    numbers = iter(torch.cat(seen).tolist())
+    looks = []
+    for frame, by_rule in zip(frames, steps, strict=True):
+        colors = None if frame.image is None else (next(numbers), next(numbers))
+        results = {name: (bool(next(numbers)), bool(next(numbers)), next(numbers), next(numbers)) for name in by_rule}
+        looks.append(Look(colors, results))
+    return looks
+
+
+def _facts(step: Step, rule: StateUpdateRule) -> Float[Tensor, " four"]:
+    """What a `Look` says of a step, still on the device.
 
     The loop itself gives gain 1 (a first frame) and 0 (nothing written); these are always in bounds.
-
-    Returns:
-        Smallest and largest colour of the image, if there is one.
-
-    Raises:
-        BadStep: with `good`, the memories after the last frame that can be used.
     """
-    bounds = rule.bounds
     with torch.no_grad():
         # What a rule carries may hold infinities by design (a smallest value before the first frame).
         kept = replace(step.memory, rule=STATELESS)
         results = [tensor for _, tensor in tree.named_tensors((step.reconstruction, kept))]
         finite = torch.stack([torch.isfinite(result).all() for result in results if result.is_floating_point()]).all()
         gain = step.gain.float()
-        least, most = bounds or (-torch.inf, torch.inf)
-        fine = (gain >= least - ROUNDING) & (gain <= most + ROUNDING) | (gain == 0) | (gain == 1)
-        colors = [] if image is None else list(extremes(image))
-        found = torch.stack([finite.float(), fine.all().float(), gain.amin(), gain.amax(), *colors]).tolist()
-    if image is not None and (wrong := wrong_range(*found[4:])) is not None:
-        raise BadStep(f"frame {step.index}: {wrong}; the memory of the frame before is kept", step.index, good)
-    where = f"frame {step.index}, rule {type(rule).__name__}"
-    if not found[0]:
-        raise BadStep(f"{where}: the result is not finite; the memory of the frame before is kept", step.index, good)
-    if not found[1]:
-        raise BadStep(
-            f"{where}: the gain lies in [{found[2]:.3g}, {found[3]:.3g}], outside its bounds {bounds}; clamp it, or set "
-            "`bounds = None` in the rule if this is meant",
-            step.index,
-            good,
-        )
-    return None if image is None else (found[4], found[5])
+        least, most = rule.bounds or (-torch.inf, torch.inf)
+        fine = (gain >= least - BOUNDS_TOLERANCE) & (gain <= most + BOUNDS_TOLERANCE) | (gain == 0) | (gain == 1)
+        return torch.stack([finite.float(), fine.all().float(), gain.amin(), gain.amax()])
+
+
+def check_steps(look: Look, index: int, rules: Mapping[str, StateUpdateRule], good: Mapping[str, Memory]) -> None:
+    """Stop at a frame whose image or result cannot be used, or whose gain leaves its rule's bounds.
+
+    Raises:
+        BadStep: with `good`, the memories after the last frame that can be used.
+    """
+    if look.colors is not None and (wrong := wrong_range(*look.colors)) is not None:
+        raise BadStep(f"frame {index}: {wrong}; the memory of the frame before is kept", index, good)
+    for name, (finite, fine, least, most) in look.results.items():
+        where = f"frame {index}, rule {type(rules[name]).__name__}"
+        if not finite:
+            raise BadStep(f"{where}: the result is not finite; the memory of the frame before is kept", index, good)
+        if not fine:
+            raise BadStep(
+                f"{where}: the gain lies in [{least:.3g}, {most:.3g}], outside its bounds {rules[name].bounds}; clamp it, or "
+                "set `bounds = None` in the rule if this is meant",
+                index,
+                good,
+            )
 
 
 def is_shortage(error: RuntimeError) -> bool:
@@ -109,6 +134,6 @@ def is_shortage(error: RuntimeError) -> bool:
 
 
 def shortage(chunk: int) -> ChunkTooLarge:
-    """The same in terms of what the user chose."""
+    """The error in terms of what the user chose."""
     cure = "use a smaller chunk" if chunk > 1 else "ask for fewer outputs, smaller images or fewer rules at once"
     return ChunkTooLarge(f"{chunk} frames at a time do not fit into memory; {cure}")

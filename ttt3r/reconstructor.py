@@ -1,10 +1,10 @@
-"""Where a network and a rule meet. `encode`, `recur`, `readout` is the way of one frame, to be read top to bottom.
+"""Where a network and a rule meet. `encode`, `recur`, `readout` are the steps of one frame; read them top to bottom.
 
 `recur` serves several rules at once: they share the frame's tokens and stand side by side as rows of the batch while the
 decoder runs; then each rule absorbs its own rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
@@ -27,7 +27,7 @@ from ttt3r.types import (
     Step,
     Tokens,
 )
-from ttt3r.update_rules.absorption import absorb
+from ttt3r.update_rules.absorption import Turn, absorb
 from ttt3r.update_rules.base import StateUpdateRule, modules
 from ttt3r.update_rules.evidence import Evidence
 
@@ -45,7 +45,7 @@ __all__ = [
 
 @runtime_checkable
 class RecurrentNetwork(Protocol):
-    """What a network must offer to meet the rules. `ttt3r.CUT3R` is one; yours may be another."""
+    """What a network must offer to run with a rule. `ttt3r.CUT3R` is one; yours may be another."""
 
     def initial_memory(self, batch: int) -> Memory:
         """The memory before any frame, for `batch` sequences; its `rule` is left empty."""
@@ -76,12 +76,26 @@ class Reading:
 
     def __call__(self, outputs: Outputs) -> Reconstruction:
         """The reconstruction with these outputs, and no others."""
-        mode = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
-        made, kept = self._made.get(mode, (Outputs.NOTHING, Reconstruction()))
-        if missing := outputs & ~made:
-            kept = kept.joined(self.network.readout(self.features, missing).only(missing))
-            self._made[mode] = made | missing, kept
-        return kept.only(outputs)
+        if missing := self.missing(outputs):
+            self.keep(missing, self.network.readout(self.features, missing))
+        return self._kept[1].only(outputs)
+
+    def missing(self, outputs: Outputs) -> Outputs:
+        """Which of these were not made yet."""
+        return outputs & ~self._kept[0]
+
+    def keep(self, outputs: Outputs, made: Reconstruction) -> None:
+        """Take in outputs that were made together with those of other frames."""
+        before, kept = self._kept
+        self._made[_gradient_mode()] = before | outputs, kept.joined(made.only(outputs))
+
+    @property
+    def _kept(self) -> tuple[Outputs, Reconstruction]:
+        return self._made.get(_gradient_mode(), (Outputs.NOTHING, Reconstruction()))
+
+
+def _gradient_mode() -> tuple[bool, bool]:
+    return torch.is_grad_enabled(), torch.is_inference_mode_enabled()
 
 
 @dataclass(frozen=True)
@@ -115,6 +129,7 @@ def recur(
     tokens: Tokens,
     memories: Sequence[Memory],
     writes: Sequence[Bool[Tensor, " batch"]],
+    turn: Turn | None = None,
 ) -> list[Recurrence]:
     """One frame of the recurrence for several rules: propose once on joined rows, then let each rule absorb its own.
 
@@ -124,8 +139,9 @@ def recur(
         tokens: the frame, encoded once for all rules.
         memories: one memory for each rule, of the same batch size as the tokens.
         writes: which sequences absorb the frame, for each rule.
+        turn: what the frame is to them, where that is known without the device, and the same for all rules.
     """
-    needs, biases = _wishes(rules, tokens, memories)
+    needs, biases = _joined_needs(rules, tokens, memories)
     joined = tree.concatenate([replace(memory, rule=STATELESS) for memory in memories])
     proposal = network.propose(tree.concatenate([tokens] * len(rules)), joined, needs, biases)
     results, batch = [], tokens.batch
@@ -133,9 +149,32 @@ def recur(
         own = tree.rows(proposal, index * batch, (index + 1) * batch) if len(rules) > 1 else proposal
         reading = Reading(network, own.features)
         evidence = _evidence(network, rule, tokens, memory, own, reading)
-        absorbed = absorb(rule, memory, own, evidence, write)
+        absorbed = absorb(rule, memory, own, evidence, write, turn)
         results.append(Recurrence(own.features, absorbed.memory, absorbed.gain, own.candidate, reading))
     return results
+
+
+def read_out(
+    network: RecurrentNetwork, results: Sequence[Mapping[str, Recurrence]], outputs: Sequence[Outputs]
+) -> list[dict[str, Reconstruction]]:
+    """Reconstructions of each frame for each rule; those of several frames, as far as they are not made, in one call."""
+    waiting: dict[Outputs, list[Recurrence]] = {}
+    for by_rule, wanted in zip(results, outputs, strict=True) if len(results) > 1 else []:
+        for one in by_rule.values():
+            waiting.setdefault(one.reading.missing(wanted), []).append(one)
+    for missing, together in waiting.items():
+        if missing:
+            made = network.readout(tree.concatenate([one.features for one in together]), missing).only(missing)
+            # A network may have none of these heads.
+            parts = (
+                tree.split(made, together[0].memory.batch) if any(tree.named_tensors(made)) else [made] * len(together)
+            )
+            for one, own in zip(together, parts, strict=True):
+                one.reading.keep(missing, own)
+    return [
+        {name: one.reading(wanted) for name, one in by_rule.items()}
+        for by_rule, wanted in zip(results, outputs, strict=True)
+    ]
 
 
 def _evidence(
@@ -165,7 +204,7 @@ def _evidence(
     )
 
 
-def _wishes(
+def _joined_needs(
     rules: Sequence[StateUpdateRule], tokens: Tokens, memories: Sequence[Memory]
 ) -> tuple[Needs, list[AttentionBias]]:
     """What all rules need together, and their attention biases: each on its own rows, zero on those of the others."""
@@ -229,7 +268,7 @@ class Reconstructor(nn.Module):
         return self.network.readout(features, outputs).only(outputs)
 
     def step(self, frame: Frame, memory: Memory, outputs: Outputs = Outputs.ALL) -> Step:
-        """One frame with the loop in your hands: live sources, notebooks. Records gradients if PyTorch does.
+        """One frame, for a loop of your own: live sources, notebooks. Records gradients if PyTorch does.
 
         Cameras and world points are in the frame of the running chunk's first camera, moved by `memory.chunk_to_world`.
 
@@ -253,13 +292,13 @@ class Reconstructor(nn.Module):
         """What the memory knows of a view that it may never have seen, in the world of the stream; nothing is written.
 
         The ray map holds the view's rays in that world, in the form that the network was trained with: `ray_map_official` or
-        `ray_map_direction` of `ttt3r.geometry`, see `network.config.ray_form`. A memory that a reset policy restarted lives in
-        the frame and scale of its running chunk's first camera. `in_chunk` says that the rays are in that frame: those of the
+        `ray_map_direction` of `ttt3r.geometry`, see `network.config.ray_form`. A memory that a reset policy reset is in the
+        frame and scale of its running chunk's first camera. `in_chunk` says that the rays are in that frame: those of the
         camera `invert_rigid(memory.chunk_to_world) @ camera_to_world`. ValueError where it would have to be said.
         """
         if memory.restarted and not in_chunk:
             raise ValueError(
-                "the memory was restarted and knows its running chunk alone, in the frame of that chunk's first camera; make "
+                "the memory was reset and holds its running chunk alone, in the frame of that chunk's first camera; make "
                 "rays of invert_rigid(memory.chunk_to_world) @ camera_to_world and ask query(memory, rays, in_chunk=True)"
             )
         return look(self.network, Frame(ray_map=ray_map), memory, outputs).moved(memory.chunk_to_world)
@@ -272,9 +311,9 @@ def restart(memory: Memory, network: RecurrentNetwork, rule: StateUpdateRule, fr
             f"the frame holds {frame.batch} sequences, the memory {memory.batch}; begin(batch={frame.batch}) or stack frames"
         )
     mask = frame.reset_mask
-    if frame.reset is False or not mask.any():
+    if frame.reset is False or (frame.reset is not True and not mask.any()):
         return memory
     fresh = replace(begin(network, rule, memory.batch), seen=memory.seen)
-    if mask.all():  # nothing of the old memory is kept, so the frame may have another size
+    if frame.reset is True or mask.all():  # nothing of the old memory is kept, so the frame may have another size
         return fresh
     return tree.select(mask.to(memory.state.device), fresh, memory)

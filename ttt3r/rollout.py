@@ -14,12 +14,13 @@ from torch import Tensor
 
 import ttt3r.tree as tree
 from ttt3r.data import CropToPatches, FrameSource, open_source
-from ttt3r.grouping import Frames, check_chunk, groups, read_alike, wanted_of
-from ttt3r.guard import check_memory, check_step, is_shortage, shortage
+from ttt3r.grouping import Frames, groups, wanted_of
+from ttt3r.guard import check_memory, check_steps, is_shortage, look_at, shortage
 from ttt3r.intake import WATCHED, fitted, warn_of_unit_range
 from ttt3r.network import CUT3RConfig
-from ttt3r.reconstructor import Reconstructor, Recurrence, RecurrentNetwork, begin, recur, restart
-from ttt3r.types import Features, Frame, Memory, Needs, Outputs, Reconstruction, Step, Tokens
+from ttt3r.reconstructor import Reconstructor, Recurrence, RecurrentNetwork, begin, read_out, recur, restart
+from ttt3r.types import Frame, Memory, Needs, Outputs, Step, Tokens
+from ttt3r.update_rules.absorption import Turn, turns
 from ttt3r.update_rules.base import StateUpdateRule
 from ttt3r.update_rules.resets import Never, ResetPolicy, as_policy
 
@@ -44,11 +45,11 @@ def rollout(
             length (a tensor is time first: (frame, batch, 3, height, width)). Or a source of `ttt3r.data`, or the path of
             a folder, a video, an image or a glob, prepared by `CropToPatches` at the network's size.
         memory: where to go on from; by default a fresh memory.
-        reset_every: restart the memory every so many frames, or when a `ResetPolicy` says so. The frame at the boundary
+        reset_every: reset the memory every N frames, or when a `ResetPolicy` says so. The frame at the boundary
             is fed again as the first of the next chunk; cameras and world points are chained rigidly.
         outputs: which heads run; a sequence says it for each frame, in their order.
         chunk: frames that are encoded and read out together; the same numbers, faster on a GPU, more memory.
-        detach_every: record gradients, and cut them every so many frames.
+        detach_every: record gradients, and cut them every N frames.
 
     Yields:
         A `Step` for each frame; `step.memory` is the memory *after* the frame.
@@ -94,15 +95,14 @@ def rollout_rules(
     As `rollout`, for each rule by its name. `reset_every` is one policy for all, or a mapping with one for each rule.
     """
     contenders = _contenders(rules, reset_every)
-    looking = [name for name, contender in contenders.items() if Needs.READOUT in contender.rule.needs]
-    check_chunk(looking, chunk, detach_every)
+    _check_settings(contenders, chunk, detach_every)
     held: dict[str, Memory] | None = dict(memories) if memories is not None else None
     if held is not None and set(held) != set(rules):
         raise ValueError(f"memories are given for {sorted(held)}, rules for {sorted(rules)}; they must be the same")
     for name, memory in (held or {}).items():
         with torch.no_grad():
             check_memory(memory, begin(network, rules[name], memory.batch), rules[name])
-    done, lowest = 0, math.inf
+    done, lowest, begun = 0, math.inf, None if held else False
     index = 0 if held is None else int(next(iter(held.values())).seen.max())
     for group in groups(_stream(network, frames), chunk, detach_every):
         gradients = torch.is_grad_enabled() and detach_every is not None
@@ -110,24 +110,22 @@ def rollout_rules(
             held = held or {name: begin(network, c.rule, group[0].batch) for name, c in contenders.items()}
             state = next(iter(held.values())).state
             group = [fitted(frame, state) for frame in group]
+            turned, begun = turns(group, begun)
             try:
                 wanted = wanted_of(outputs, done, len(group))
-                advanced = _advance(network, contenders, group, held, wanted)
+                advanced = _advance(network, contenders, list(zip(group, turned, strict=True)), held, wanted)
+                looks = look_at(group, advanced, rules)
             except RuntimeError as error:
                 if is_shortage(error):
                     raise shortage(chunk) from error
                 raise
-        for frame, by_rule in zip(group, advanced, strict=True):
-            steps = {name: replace(step, index=index) for name, step in by_rule.items()}
-            image = frame.image
-            for name, step in steps.items():
-                colors = check_step(step, contenders[name].rule, held, image)
-                if colors is not None and done < WATCHED:
-                    lowest = warn_of_unit_range(lowest, *colors)
-                image = None  # one look is enough for all rules
+        for look, by_rule in zip(looks, advanced, strict=True):
+            check_steps(look, index, rules, held)
+            if look.colors is not None and done < WATCHED:
+                lowest = warn_of_unit_range(lowest, *look.colors)
+            held = {name: step.memory for name, step in by_rule.items()}
+            yield {name: replace(step, index=index) for name, step in by_rule.items()}
             done, index = done + 1, index + 1
-            held = {name: step.memory for name, step in steps.items()}
-            yield steps
         if detach_every is not None and done % detach_every == 0:
             held = tree.detach(held)
 
@@ -143,7 +141,7 @@ class _Contender:
 def _advance(
     network: RecurrentNetwork,
     contenders: Mapping[str, _Contender],
-    group: Sequence[Frame],
+    group: Sequence[tuple[Frame, Turn | None]],
     held: dict[str, Memory],
     outputs: Sequence[Outputs],
 ) -> list[dict[str, Step]]:
@@ -152,10 +150,10 @@ def _advance(
     past: list[dict[str, Recurrence]] = []
     before: list[dict[str, Memory]] = []
     after: list[dict[str, Memory]] = []
-    for frame, tokens in zip(group, _encode(network, group), strict=True):
+    for (frame, turn), tokens in zip(group, _encode(network, [frame for frame, _ in group]), strict=True):
         held = {name: restart(held[name], network, contender.rule, frame) for name, contender in contenders.items()}
         before.append(held)
-        recurred = recur(network, rules, tokens, list(held.values()), [frame.write_mask] * len(rules))
+        recurred = recur(network, rules, tokens, list(held.values()), [frame.write_mask] * len(rules), turn)
         past.append(dict(zip(contenders, recurred, strict=True)))
         held = _end_chunks(network, contenders, frame, tokens, past[-1])
         after.append(held)
@@ -170,7 +168,7 @@ def _advance(
             )
             for name, result in past[index].items()
         }
-        for index, read in enumerate(_read_out(network, past, outputs))
+        for index, read in enumerate(read_out(network, past, outputs))
     ]
 
 
@@ -188,7 +186,7 @@ def _end_chunks(
     tokens: Tokens,
     results: Mapping[str, Recurrence],
 ) -> dict[str, Memory]:
-    """Where a policy ends a chunk: restart the memory there, feed the boundary frame again, chain the cameras.
+    """Where a policy ends a chunk: reset the memory there, feed the boundary frame again, chain the cameras.
 
     With B_0 = I and C_k the boundary frame's camera in chunk k, the next chunk lies at B_{k+1} = B_k C_k. No scale is
     aligned. Only the rows whose chunk ends change; their second pass over the frame gives no output of its own.
@@ -213,29 +211,11 @@ def _end_chunks(
         memories[name], ending[name] = tree.select(ends, fresh, memory), ends
     if ending:
         rules = [contenders[name].rule for name in ending]
-        again = recur(network, rules, tokens, [memories[name] for name in ending], list(ending.values()))
+        fresh = [memories[name] for name in ending]
+        again = recur(network, rules, tokens, fresh, list(ending.values()), Turn(first=True, later=False))
         for name, result in zip(ending, again, strict=True):
             memories[name] = replace(result.memory, seen=memories[name].seen)
     return memories
-
-
-def _read_out(
-    network: RecurrentNetwork, past: Sequence[Mapping[str, Recurrence]], outputs: Sequence[Outputs]
-) -> list[dict[str, Reconstruction]]:
-    """Reconstructions of each frame for each rule; those that want the same heads together in one call of them."""
-    if len(past) == 1 or not any(outputs):
-        return [
-            {name: result.reading(wanted) for name, result in results.items()}
-            for results, wanted in zip(past, outputs, strict=True)
-        ]
-    flat = [result for results in past for result in results.values()]
-
-    def read(some: Sequence[Recurrence], heads: Outputs) -> list[Reconstruction]:
-        features: Features = tree.concatenate([result.features for result in some])
-        return tree.split(network.readout(features, heads).only(heads), some[0].memory.batch)
-
-    single = iter(read_alike(flat, [one for one, results in zip(outputs, past, strict=True) for _ in results], read))
-    return [{name: next(single) for name in results} for results in past]
 
 
 def _stream(network: RecurrentNetwork, frames: Frames | FrameSource | str | Path) -> Frames:
@@ -257,3 +237,13 @@ def _contenders(
     if unknown := set(reset_every) - set(rules):
         raise ValueError(f"reset policies for {sorted(unknown)}, but the rules are {sorted(rules)}")
     return {name: _Contender(rule, as_policy(reset_every.get(name))) for name, rule in rules.items()}
+
+
+def _check_settings(contenders: Mapping[str, _Contender], chunk: int, detach_every: int | None) -> None:
+    if chunk < 1 or (detach_every is not None and detach_every < 1):
+        raise ValueError(f"chunk and detach_every must be at least 1, got {chunk} and {detach_every}")
+    looking = [name for name, contender in contenders.items() if Needs.READOUT in contender.rule.needs]
+    if chunk > 1 and looking:
+        raise ValueError(f"rule {looking[0]!r} looks at the readout before it writes, so chunk must be 1, got {chunk}")
+    if detach_every is not None and chunk > detach_every:
+        raise ValueError(f"chunk ({chunk}) must not exceed detach_every ({detach_every})")

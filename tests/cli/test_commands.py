@@ -16,12 +16,6 @@ from ttt3r.data import write_demo_sequence
 from ttt3r.network import CUT3R, CUT3RConfig, save_network
 
 
-@pytest.fixture(autouse=True)
-def _forget_my_lab():
-    yield
-    sys.modules.pop("my_lab", None)
-
-
 @pytest.mark.parametrize(
     "command", ["", "run", "compare", "convert", "rules", "data", "data demo", "data check", "data list", "doctor"]
 )

@@ -115,6 +115,14 @@ def test_output_folders_that_cannot_be_used(typed, refused, here, room):
     (here / "old/comparison.csv").write_text("old")
     assert "already holds a comparison; replace it with --overwrite" in refused(f"{COMPARE} --out old")
     assert (here / "old/comparison.csv").read_text() == "old"
+    assert not (here / "photos/.lock").exists()
+
+
+@pytest.mark.parametrize("wrong", ["compare nowhere --network tiny-random", "compare worlds --lengths 1"])
+def test_a_mistake_before_the_first_number_keeps_no_folder(typed, refused, here, room, wrong):
+    refused(f"{wrong} --rules cut3r --out out")
+    assert typed(f"{COMPARE} --rules cut3r --out out")[0] == 0
+    assert {path.name for path in (here / "out").glob("*.csv")} == {"comparison.csv"}
 
 
 @pytest.mark.shared

@@ -98,6 +98,12 @@ def test_failures_are_named_below_the_table(typed, here, rooms):
     assert {row["status"] for row in table if row["sequence"] == "room1"} == {"ok", "too_short"}
 
 
+@pytest.mark.parametrize("wrong", ["--root nowhere", "--shard 2/2", "--sequences 'x*'"])
+def test_what_is_refused_writes_nothing(refused, here, rooms, wrong):
+    refused(f"{EVALUATE} --rules cut3r {wrong} --out out".replace("--root rooms --root", "--root"))
+    assert not (here / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

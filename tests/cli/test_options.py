@@ -60,6 +60,28 @@ def test_what_is_missing_or_no_such_value_is_refused(line):
         parsed(Some, line)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Part(Settings):
+    """A group of options."""
+
+    most_files: Annotated[int, Option("how many")] = 1
+    fast: Annotated[bool, Option("a switch")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grouped(Settings):
+    """A field of settings."""
+
+    some: Annotated[Part, Option("a group")] = Part()
+
+
+def test_a_field_of_settings_is_a_group_of_options_and_no_option_itself():
+    assert parsed(Grouped, "") == Grouped()
+    assert parsed(Grouped, "--some.most-files 3 --some.fast") == Grouped(some=Part(most_files=3, fast=True))
+    with pytest.raises(ArgumentError):
+        parsed(Grouped, "--some file.yaml")
+
+
 def test_a_command_below_is_the_one_that_was_typed():
     assert parsed(Outer, "two here") == Outer(two=Inner(folder=Path("here")))
 

@@ -199,6 +199,7 @@ def test_output_folders_that_cannot_be_used(refused, here):
     (here / "full/mine.txt").write_text("keep")
     assert "full is not empty and holds no run" in refused(f"{RUN} --out full --overwrite")
     assert (here / "full/mine.txt").read_text() == "keep"
+    assert [path.name for path in (here / "full").iterdir()] == ["mine.txt"]
 
 
 def test_an_older_run_is_kept_unless_told_otherwise(typed, refused, here, record):
@@ -208,6 +209,7 @@ def test_an_older_run_is_kept_unless_told_otherwise(typed, refused, here, record
     assert "rule (" in refused(f"{RUN} --out out --resume --rule cut3r")
     assert "stop (null -> 2)" in refused(f"{RUN} --out out --resume --stop 2")
     assert "no run to resume" in refused(f"{RUN} --out other --resume")
+    assert "give one of them" in refused(f"{RUN} --out out --resume --overwrite")
     assert typed(f"{RUN} --out out --overwrite --stop 2")[0] == 0
     assert record(here / "out")["frames"] == 2
 

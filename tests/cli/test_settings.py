@@ -99,6 +99,7 @@ def test_a_file_is_read_and_the_command_line_wins(here):
         ("run photos --out o --rule ttsa3r --rule.threshold .nan", "threshold must be at least 0 and finite, got nan"),
         ("run photos --out o --rule constant --rule.rat .1", "has no setting 'rat'; did you mean rate?"),
         ("compare worlds --wrlds 2", "--wrlds 2; did you mean --worlds?"),
+        (f"{EVALUATE} --jobs jobs.yaml", "unrecognized arguments: --jobs jobs.yaml"),
         (f"{EVALUATE} --jobs.cont 2", "did you mean --jobs.count?"),
         ("run photos --out o --stride x", "--stride must be a whole number of at least 1, got x"),
         ("run photos --out o --size 3.5", "--size must be a whole number from 1 to 65536, got 3.5"),

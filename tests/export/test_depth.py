@@ -14,6 +14,8 @@ def test_millimetres_and_exact_values(tmp_path):
     with Image.open(tmp_path / "depth" / "a.png") as image:
         assert image.mode == "I;16"
         np.testing.assert_array_equal(np.asarray(image), np.round(depth.double().numpy() * 1000))
+    content = (tmp_path / "depth" / "a.png").read_bytes()
+    assert tuple(content[24:26]) == (16, 0)  # bits of a sample, and grey, in the header of the PNG itself
     np.testing.assert_allclose(read_depth(tmp_path / "depth" / "a.png"), depth.numpy(), atol=0.00051)
     with np.load(tmp_path / "depth" / "a.npz", allow_pickle=False) as exact:
         np.testing.assert_array_equal(exact["depth"], depth.numpy())

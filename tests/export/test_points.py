@@ -1,4 +1,6 @@
+import json
 import math
+import struct
 from dataclasses import fields, replace
 
 import numpy as np
@@ -137,19 +139,61 @@ def test_ply_is_read_by_trimesh(tmp_path):
     np.testing.assert_array_equal(np.asarray(raw["confidence"]).ravel(), cloud.confidence)
 
 
-def test_glb_is_read_by_trimesh_with_y_up(tmp_path):
+def _glb(path):
+    """Header and accessors of a GLB, read as glTF 2.0 (4.4) says."""
+    content = path.read_bytes()
+    magic, version, length, size, kind = struct.unpack("<4sII I4s", content[:20])
+    assert (magic, version, length, kind) == (b"glTF", 2, len(content), b"JSON")
+    head = json.loads(content[20 : 20 + size])
+    more, kind = struct.unpack("<I4s", content[20 + size : 28 + size])
+    assert (kind, more, len(content)) == (b"BIN\0", head["buffers"][0]["byteLength"], 28 + size + more)
+    assert size % 4 == more % 4 == 0
+    arrays = []
+    for accessor in head["accessors"]:
+        view = head["bufferViews"][accessor["bufferView"]]
+        assert (accessor["componentType"], accessor["type"], view["byteOffset"] % 4) == (5126, "VEC3", 0)
+        start = 28 + size + view["byteOffset"]
+        arrays.append(np.frombuffer(content[start : start + view["byteLength"]], "<f4").reshape(accessor["count"], 3))
+    return head, arrays
+
+
+def test_glb_has_y_up_and_the_light_of_the_colours(tmp_path):
+    cloud = _cloud(PointSelection(), _frames(2))
+    write_glb(tmp_path / "cloud.glb", cloud)
+    head, (place, light) = _glb(tmp_path / "cloud.glb")
+    (primitive,) = head["meshes"][0]["primitives"]
+    assert primitive == {"mode": 0, "attributes": {"POSITION": 0, "COLOR_0": 1}}
+    np.testing.assert_array_equal(place, cloud.xyz * np.array([1, -1, -1], np.float32))
+    corners = head["accessors"][0]
+    np.testing.assert_array_equal([corners["min"], corners["max"]], [place.min(axis=0), place.max(axis=0)])
+    # The way back, from light to sRGB.
+    code = np.where(light <= 0.0031308, light * 12.92, 1.055 * np.maximum(light, 1e-9) ** (1 / 2.4) - 0.055)
+    np.testing.assert_array_equal(np.round(code * 255), cloud.rgb)
+
+
+@pytest.mark.parametrize(
+    ("code", "light"), [(0, 0.0), (10, 10 / 255 / 12.92), (128, 0.21586050), (188, 0.50288646), (255, 1.0)]
+)
+def test_glb_grey_of_a_picture_is_less_than_that_share_of_light(code, light, tmp_path):
+    grey = torch.full((3, 1, 1), code / 127.5 - 1)
+    write_glb(tmp_path / "cloud.glb", PointCloud.empty(PointSelection(0.0)).add(0, torch.ones(1, 1, 3), None, grey))
+    np.testing.assert_allclose(_glb(tmp_path / "cloud.glb")[1][1], [[light] * 3], rtol=1e-6)
+
+
+def test_glb_is_read_by_trimesh(tmp_path):
     trimesh = pytest.importorskip("trimesh")
     cloud = _cloud(PointSelection(), _frames(2))
     write_glb(tmp_path / "cloud.glb", cloud)
     (read,) = trimesh.load(tmp_path / "cloud.glb").geometry.values()
     np.testing.assert_allclose(read.vertices, cloud.xyz * [1, -1, -1])
-    np.testing.assert_array_equal(read.colors[:, :3], cloud.rgb)
+    light = ((cloud.rgb / 255 + 0.055) / 1.055) ** 2.4  # trimesh hands the light on as it is, in eight bits
+    bright = cloud.rgb > 10
+    assert np.abs(read.colors[:, :3] - 255 * light)[bright].max() <= 0.51
 
 
 def test_an_empty_cloud(tmp_path):
     write_ply(tmp_path / "cloud.ply", PointCloud.empty())
     assert b"element vertex 0\n" in (tmp_path / "cloud.ply").read_bytes()
-    pytest.importorskip("trimesh")
     with pytest.raises(ValueError, match="at least one point"):
         write_glb(tmp_path / "cloud.glb", PointCloud.empty())
 

@@ -57,11 +57,11 @@ def test_a_run_leaves_its_files(tmp_path):
     folder = _run(RunFolder.create(tmp_path / "run", SETTINGS, POINTS, device="cpu"), range(3), every=3)
     folder.finish(RunStatus.COMPLETE, {"note": "made up"})
     names = ["run.json", "trajectory.txt", "intrinsics.csv", "gains.csv", "points.ply", "memory.safetensors"]
-    names += ["frames.csv"]
+    names += ["frames.csv", "points.glb"]
     frames = [f"{kind}/frame_00000{i}.{end}" for i in range(3) for kind, end in (("depth", "png"), ("depth", "npz"))]
     names += [*frames, *(f"images/frame_00000{i}.jpg" for i in range(3)), "depth/scale.json", "points_000003.npz"]
     names += ["colmap/cameras.txt", "colmap/images.txt", "colmap/points3D.txt"]
-    assert set(names) == set(_files(tmp_path / "run")) - {"points.glb"}
+    assert set(names) == set(_files(tmp_path / "run"))
     content = json.loads((tmp_path / "run/run.json").read_text())
     assert (content["status"], content["frames"], content["device"]) == ("complete", 3, "cpu")
     assert content["settings"] == SETTINGS
@@ -110,7 +110,7 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path):
     assert _files(whole) == _files(part)
     assert len(one.cloud) == POINTS.budget
     for name in _files(whole):
-        if name not in ("run.json", "memory.safetensors", "points.glb"):
+        if name not in ("run.json", "memory.safetensors"):
             assert (whole / name).read_bytes() == (part / name).read_bytes(), name
 
 

@@ -176,7 +176,7 @@ def test_muon_steps_the_hidden_matrices_and_adamw_the_rest():
     network = CUT3R.random(MICRO)
     model = Reconstructor(network, FullOverwrite())
     optimizers, schedules = optimizers_of(model, recipe(10, matrix_rate=0.01))
-    adamw, muon = optimizers
+    _, muon = optimizers
     assert isinstance(muon, torch.optim.Muon)
     stepped = [id(p) for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
     assert len(stepped) == len(set(stepped))

@@ -154,10 +154,6 @@ class Wrong(StateUpdateRule):
         return self.answer(state)
 
 
-def gain_of(value):
-    return Wrong(lambda state: Update(state, gain=torch.full_like(state[..., :1], value)))
-
-
 @pytest.mark.parametrize(
     ("rule", "message"),
     [

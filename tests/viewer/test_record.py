@@ -15,7 +15,7 @@ def test_recording_changes_no_result(runs):
     recorded, plain = SavedRun.open(runs / "b"), SavedRun.open(runs / "plain")
     np.testing.assert_array_equal(recorded.camera_to_world[:4], plain.camera_to_world)
     np.testing.assert_array_equal(recorded.gains.mean[:4], plain.gains.mean)
-    assert not plain.has_token_gains
+    assert plain.token_gains(0) is None
 
 
 def test_the_record_agrees_with_the_table(runs):

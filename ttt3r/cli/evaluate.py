@@ -54,7 +54,7 @@ class EvaluateSettings(Settings):
     lengths: Annotated[str, Option("judge the first n frames: 50,100 (default: protocol's)")] = ""
     sequences: Annotated[str, Option("names or patterns with commas between (default: all)")] = ""
     size: Annotated[int | None, Option("long side of images (default: the network's)")] = None
-    reset_every: Annotated[int | None, Option("restart the memory every n frames")] = None
+    reset_every: Annotated[int | None, Option("reset the memory every n frames")] = None
     device: Annotated[str, Option("auto, cpu, cuda, cuda:1 or mps")] = "auto"
     chunk: Annotated[int, Option("frames that go through the network together")] = 1
     processes: Annotated[int, Option("processes on this machine, each with its own device")] = 1
@@ -76,9 +76,9 @@ def execute(settings: EvaluateSettings, console: Console) -> int:
     axes = [Axis.parse(text) for text in settings.grid]
     who = contenders(RuleLabel.parse_list(settings.rules), axes)
     experiment = yaml.safe_dump({name: _plain(getattr(settings, name)) for name in SAVED}, sort_keys=False)
-    file = _save(out, experiment)
+    shard = Shard.parse(settings.shard)
     if settings.jobs.count:
-        return submit(settings.jobs, file, out, console)
+        return submit(settings.jobs, _save(out, experiment), out, console)
     together = launched_processes() > 1 or settings.processes > 1
     device = "cpu" if together else choosing.choose_device(settings.device)
     network = load_network(settings.network, device)
@@ -91,10 +91,13 @@ def execute(settings: EvaluateSettings, console: Console) -> int:
         {"experiment": experiment},
         chunk=settings.chunk,
     )
+    if not together:
+        _announce(evaluation, shard, console)  # refuses a root without sequences, before anything is written
+    _save(out, experiment)
     if together:
         first = _run_together(settings, evaluation, network, out)
     else:
-        first = _run_here(evaluation, network, Shard.parse(settings.shard), out, console)
+        first = _run_here(evaluation, network, shard, out, console)
     return aggregate(out, console) if first else 0
 
 
@@ -126,7 +129,6 @@ def _save(out: Path, experiment: str) -> Path:
 
 def _run_here(evaluation: Evaluation, network: CUT3R, shard: Shard, out: Path, console: Console) -> bool:
     """In this process, with a bar; always the first process."""
-    _announce(evaluation, shard, console)
     with frame_progress(console) as progress:
         tasks: dict[str, Any] = {}
 

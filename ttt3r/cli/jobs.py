@@ -4,34 +4,30 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from rich.console import Console
 
-from ttt3r.cli.options import Settings
+from ttt3r.cli.options import Option, Settings
 
 
 @dataclass(frozen=True, kw_only=True)
 class Jobs(Settings):
-    """How the work is handed out.
-
-    Args:
-        count: jobs in the array, each with its share of the sequences; 0 runs here.
-        cluster: slurm, local (processes of this machine) or debug (one after the other, here); empty finds out.
-        minutes: time limit of a job; what is missing after it is done by submitting again.
-        partition: of SLURM; empty for the default.
-        gpus: of each job.
-        cpus: of each job.
+    """How the work is distributed.
 
     Raises:
         ValueError: for a negative count.
     """
 
-    count: int = 0
-    cluster: str = ""
-    minutes: int = 240
-    partition: str = ""
-    gpus: int = 0
-    cpus: int = 2
+    count: Annotated[int, Option("jobs in the array, each with its share of the sequences; 0 runs here")] = 0
+    cluster: Annotated[
+        str,
+        Option("slurm, local (processes of this machine) or debug (one after the other, here); empty finds out"),
+    ] = ""
+    minutes: Annotated[int, Option("time limit of a job; what is missing after it is done by submitting again")] = 240
+    partition: Annotated[str, Option("of SLURM; empty for the default")] = ""
+    gpus: Annotated[int, Option("of each job")] = 0
+    cpus: Annotated[int, Option("of each job")] = 2
 
     def __post_init__(self) -> None:
         if self.count < 0:
@@ -48,7 +44,7 @@ def submit(jobs: Jobs, experiment: Path, out: Path, console: Console) -> int:
         import submitit
     except ImportError as error:
         raise ImportError(
-            "--jobs needs submitit: pip install 'ttt3r[cluster]'; or run each --shard i/n yourself"
+            "--jobs.count needs submitit: pip install 'ttt3r[cluster]'; or run each --shard i/n yourself"
         ) from error
     executor = submitit.AutoExecutor(folder=out / "jobs", cluster=jobs.cluster or None)
     executor.update_parameters(

@@ -10,8 +10,8 @@ A field without a default must be given. A list of texts is an option that may r
 """
 
 from argparse import SUPPRESS, Action
-from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -66,17 +66,21 @@ class Help(DefaultHelpFormatter):
 
 
 def add_options(parser: ArgumentParser, kind: type[Settings]) -> None:
-    """Give a parser the options, and the commands, that the fields of some settings are."""
+    """Give a parser the options, and the commands, that the fields of some settings are.
+
+    A field that holds settings is a group of options: `--jobs.count`.
+    """
     below: dict[str, tuple[type[Settings], str]] = {}
     for field in fields(kind):
         wanted, how = get_args(field.type)
         if isinstance(how, Subcommand):
             below[field.name] = (get_args(wanted)[0], how.help)
-        elif isinstance(wanted, type) and is_dataclass(wanted):
-            parser.add_class_arguments(wanted, field.name, help=how.help)
+        elif isinstance(wanted, type) and issubclass(wanted, Settings):
+            group = parser.add_argument_group(how.help)
+            for inner in fields(wanted):
+                _add_option(group.add_argument, inner, f"{field.name}.")
         else:
-            name = field.name if how.positional else "--" + field.name.replace("_", "-")
-            parser.add_argument(name, help=how.help, **_how_parsed(field, wanted, how))
+            _add_option(parser.add_argument, field)
     if below:
         commands = parser.add_subcommands(dest="what", metavar="WHAT")
         for name, (part, about) in below.items():
@@ -85,6 +89,12 @@ def add_options(parser: ArgumentParser, kind: type[Settings]) -> None:
             )
             commands.add_subcommand(name, inner, help=about)
             add_options(inner, part)
+
+
+def _add_option(add_argument: Callable[..., object], field: Field[Any], group: str = "") -> None:
+    wanted, how = get_args(field.type)
+    name = field.name if how.positional else f"--{group}{field.name.replace('_', '-')}"
+    add_argument(name, help=how.help, **_how_parsed(field, wanted, how))
 
 
 def _how_parsed(field: Field[Any], wanted: Any, how: Option) -> Mapping[str, Any]:

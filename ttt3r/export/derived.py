@@ -1,6 +1,5 @@
 """What a run folder holds besides the frames, made from them: the cloud for other programs, and the COLMAP model."""
 
-import importlib.util
 from pathlib import Path
 
 import ttt3r.export.folder_files as folder_files
@@ -12,7 +11,7 @@ from ttt3r.export.trajectory import read_trajectory
 from ttt3r.types import LengthUnit
 
 DERIVED = ("points.glb", "colmap")
-"""What may be left out, as the notes name it."""
+"""What may be left out, as the notes name it; older releases left the GLB out where trimesh was missing."""
 
 
 def write_derived(path: Path, frames: int, cloud: PointCloud, unit: LengthUnit) -> dict[str, str]:
@@ -24,10 +23,7 @@ def write_derived(path: Path, frames: int, cloud: PointCloud, unit: LengthUnit) 
     ply, glb = path / "points.ply", path / "points.glb"
     if len(cloud) > 0:
         write_ply(ply, cloud, unit)
-        if importlib.util.find_spec("trimesh") is not None:
-            write_glb(glb, cloud)
-        else:
-            notes[glb.name] = "left out: pip install 'ttt3r[export]'"
+        write_glb(glb, cloud)
     else:
         for stale in (ply, glb):  # of an earlier end of this run
             stale.unlink(missing_ok=True)
@@ -44,16 +40,14 @@ def write_derived(path: Path, frames: int, cloud: PointCloud, unit: LengthUnit) 
 
 def missing(path: Path, frames: int, cloud: PointCloud) -> bool:
     """Whether one of the files that `write_derived` makes is not there."""
-    names = ["points.ply"] if len(cloud) > 0 else []
-    if names and importlib.util.find_spec("trimesh") is not None:
-        names.append("points.glb")
+    names = ["points.ply", "points.glb"] if len(cloud) > 0 else []
     if _cameras(path, frames)[0]:
         names += [f"colmap/{name}" for name in FILES]
     return any(not (path / name).is_file() for name in names)
 
 
 def _cameras(path: Path, frames: int) -> tuple[dict[int, Pinhole], str]:
-    """The camera of every frame, if the model can be written; else nothing, with the reason if that is worth a word."""
+    """The camera of every frame, if the model can be written; else nothing, with the reason if there is one to report."""
     trajectory, intrinsics = path / "trajectory.txt", path / "intrinsics.csv"
     if frames == 0 or not (trajectory.exists() and intrinsics.exists()):
         return {}, ""

@@ -14,6 +14,7 @@ from ttt3r.export.run_record import FILE
 from ttt3r.files import LOCK, is_partial, replacing
 
 MEMORY = "memory.safetensors"
+"""File of the saved memory."""
 _TOP = {
     FILE,
     MEMORY,
@@ -45,7 +46,7 @@ def cloud_name(frames: int) -> str:
 
 
 def load_cloud(path: Path, frames: int, selection: PointSelection) -> PointCloud:
-    """The cloud that a run saved after so many frames; empty after none.
+    """The cloud that a run saved after a number of frames; empty after none.
 
     Raises:
         FileNotFoundError: if it is not there.
@@ -60,6 +61,16 @@ def load_cloud(path: Path, frames: int, selection: PointSelection) -> PointCloud
     if cloud.selection != selection or (len(cloud) and cloud.frame.max() >= frames):
         raise ValueError(f"{file} is not the cloud of this run at {frames} frames; start again with --overwrite")
     return cloud
+
+
+def refuse_foreign(path: Path) -> None:
+    """See that a folder is not there, or empty, or a run's, before anything is written into it.
+
+    Raises:
+        FileExistsError: if it holds something else.
+    """
+    if path.is_dir() and not (path / FILE).is_file() and any(file.name != LOCK for file in path.iterdir()):
+        raise FileExistsError(f"{path} is not empty and holds no run of ttt3r; choose an empty folder with --out")
 
 
 def make(path: Path) -> None:
@@ -85,11 +96,10 @@ def prepare(path: Path, overwrite: bool) -> None:
         FileExistsError: if it is not empty and may not be, or cannot be, cleared of an older run.
         OSError: if it cannot be made or written to.
     """
+    refuse_foreign(path)
     make(path)
     if not any(file.name != LOCK for file in path.iterdir()):
         return
-    if not (path / FILE).is_file():
-        raise FileExistsError(f"{path} is not empty and holds no run of ttt3r; choose an empty folder with --out")
     if not overwrite:
         raise FileExistsError(f"{path} already holds a run; go on with --resume, or replace it with --overwrite")
     _clear(path)

@@ -1,4 +1,4 @@
-"""A run folder read back: what the viewer shows, and what your own scripts may want of a run.
+"""A run folder read back: what the viewer shows, and what your own scripts may need of a run.
 
 Small tables are read when the run is opened; images, depth maps and gains of tokens frame by frame, when they are asked for.
 """
@@ -117,11 +117,6 @@ class SavedRun:
         """Of all lengths."""
         return self.record.unit
 
-    @property
-    def has_token_gains(self) -> bool:
-        """Whether the run recorded what every token took (`ttt3r run --record-gains`)."""
-        return self._token_file(0).exists()
-
     @cached_property
     def cloud(self) -> PointCloud:
         """The points that the run kept, with confidence, frame and pixel; empty if it read out no points.
@@ -158,8 +153,8 @@ class SavedRun:
         return self._depth_file(frame, "confidence")
 
     def token_gains(self, frame: int) -> TokenGains | None:
-        """What every token took of a frame and where it looked; `None` if it was not recorded."""
-        file = self._token_file(self._known(frame))
+        """What every token took of a frame and where it looked; `None` without `--record-gains`."""
+        file = self.path / token_gains.FOLDER / f"{folder_files.stem(self._known(frame))}.npz"
         return TokenGains.load(file) if file.exists() else None
 
     def _depth_file(self, frame: int, name: str) -> Float32[np.ndarray, "height width"] | None:
@@ -172,9 +167,6 @@ class SavedRun:
             if known is not None and arrays["depth"].shape != (known.height, known.width):
                 raise ValueError(f"it is {arrays['depth'].shape}, the image {(known.height, known.width)}")
             return arrays.get(name)
-
-    def _token_file(self, frame: int) -> Path:
-        return self.path / token_gains.FOLDER / f"{folder_files.stem(frame)}.npz"
 
     def _known(self, frame: int) -> int:
         if not 0 <= frame < self.frames:

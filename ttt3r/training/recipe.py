@@ -67,7 +67,7 @@ class Recipe:
         flat: share of the run, after the warm-up, that stays at the peak before the rates fall; 0 to below 1.
         betas, weight_decay, clip: of AdamW and of the gradient's norm.
         average: decay of the exponential average of the weights, which is what is saved.
-        detach_every: cut gradients through time every so many frames; `None` for whole clips.
+        detach_every: cut gradients through time every N frames; `None` for whole clips.
 
     Raises:
         ValueError: for a setting out of its range.

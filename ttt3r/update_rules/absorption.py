@@ -1,5 +1,6 @@
-"""How the loop takes a rule's answer into the memory: all that no rule has to think of."""
+"""How the loop takes a rule's answer into the memory: all that no rule has to handle."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -7,7 +8,7 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 import ttt3r.tree as tree
-from ttt3r.types import Memory, Proposal, RuleState
+from ttt3r.types import Frame, Memory, Proposal, RuleState
 from ttt3r.update_rules.base import StateUpdateRule, Update, blend, effective_gain
 from ttt3r.update_rules.evidence import Evidence
 
@@ -20,26 +21,72 @@ class Absorbed:
     gain: Float[Tensor, "batch state #channel"]
 
 
+@dataclass(frozen=True)
+class Turn:
+    """What a frame is to the sequences that absorb it: for some of them the first, for some a later one, neither for none."""
+
+    first: bool
+    later: bool
+
+
+def turns(frames: Sequence[Frame], begun: bool | None) -> tuple[list[Turn | None], bool | None]:
+    """What is known of each frame without a look at the device, which the loop would have to wait for.
+
+    Args:
+        frames: one after the other.
+        begun: whether every sequence has absorbed a frame before (`False`: none has); `None` if that is not known.
+
+    Returns:
+        For each frame its turn, or `None` where only the device knows; and whether every sequence has begun after them all.
+    """
+    found: list[Turn | None] = []
+    for frame in frames:
+        write = frame.write if frame.image is not None else False
+        if frame.reset is not False:
+            begun = False if frame.reset is True else None
+        if write is False:
+            found.append(Turn(False, False))
+        elif write is True and begun is not None:
+            found.append(Turn(first=not begun, later=begun))
+        else:
+            found.append(None)
+        begun = True if write is True else begun if write is False or begun else None
+    return found, begun
+
+
 def absorb(
-    rule: StateUpdateRule, memory: Memory, proposal: Proposal, evidence: Evidence, write: Bool[Tensor, " batch"]
+    rule: StateUpdateRule,
+    memory: Memory,
+    proposal: Proposal,
+    evidence: Evidence,
+    write: Bool[Tensor, " batch"],
+    turn: Turn | None = None,
 ) -> Absorbed:
     """Take the frame into the memory, sequence by sequence: a first frame whole, a later one as the rule decides.
 
     A sequence that does not write keeps its memory bit for bit, its rule's state included. Where no sequence writes the rule
     is not asked at all, so that such a frame may be of any size.
 
+    Args:
+        rule: decides.
+        memory: before the frame.
+        proposal: of the network.
+        evidence: what the rule may look at.
+        write: which sequences absorb the frame.
+        turn: what the frame is to them; without it the device is asked, and waited for.
+
     Raises:
         ValueError: if the answer does not fit the memory: another shape, dtype or device, or a rule state of another form
-            than `init` gave. The values of an answer are not looked at here; the loop does it once a frame.
+            than `init` gave. The values of an answer are not checked here; the loop checks them once a frame.
     """
     # --8<-- [start:absorb]
     first, later = write & (memory.age == 0), write & (memory.age > 0)
-    some_first, some_later = torch.stack([first.any(), later.any()]).tolist()
+    turn = turn or Turn(*torch.stack([first.any(), later.any()]).tolist())
     left = replace(memory, seen=memory.seen + 1)
     taken = Absorbed(left, torch.zeros_like(memory.state[..., :1]))
-    if some_first:
+    if turn.first:
         taken = tree.select(first, _begun(rule, memory, proposal, evidence), taken)
-    if some_later:
+    if turn.later:
         taken = tree.select(later, _updated(rule, memory, proposal, evidence), taken)
     return taken
     # --8<-- [end:absorb]

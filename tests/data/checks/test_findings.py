@@ -20,7 +20,6 @@ from ttt3r.data import (
     places_of,
 )
 from ttt3r.data.checks.checking import check_poses
-from ttt3r.data.checks.findings import worst
 from ttt3r.data.checks.inspection import inspect_sequence
 
 POLICY = CropToPatches(64)
@@ -211,7 +210,7 @@ def test_a_file_of_nonsense_is_an_error_that_leaves_the_rest(written, tmp_path, 
     dataset = DATASETS[LAYOUTS[kind].dataset]
     (place,) = dataset.sequences(tmp_path)
     result = inspect_sequence(dataset.layout, place)
-    assert worst(result.findings) is Severity.ERROR
+    assert max(finding.severity for finding in result.findings) is Severity.ERROR
     assert any(file.split("/")[-1] in finding.detail for finding in result.findings)
     if left is None:
         with pytest.raises(BadSequence, match=file.split("/")[-1]):
@@ -263,7 +262,8 @@ def test_one_bad_sequence_does_not_stop_the_others(tmp_path):
     assert {finding.what for finding in missing} == {Problem.MISSING_SEQUENCE}
     assert "http://www.scan-net.org" in missing[0].cure
     reports = [inspect_sequence(scannet.layout, place) for place in places]
-    assert [worst(report.findings) for report in reports] == [Severity.ERROR, Severity.NOTE]
+    heaviest = [max(finding.severity for finding in report.findings) for report in reports]
+    assert heaviest == [Severity.ERROR, Severity.NOTE]
     assert [report.poses for report in reports] == [0, FRAMES]
 
 

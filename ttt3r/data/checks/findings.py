@@ -1,7 +1,7 @@
 """What is wrong with the files of a sequence, as data: nothing is dropped in silence, and nothing stops a whole dataset."""
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -21,7 +21,7 @@ class Problem(enum.Enum):
     NOT_RIGID = "poses not rigid"
     """Poses that are no rotation and translation: scaled, mirrored, transposed."""
     IMPLAUSIBLE_POSES = "implausible poses"
-    """Positions out of this world, or jumps between neighbours."""
+    """Absurd positions, or jumps between neighbours."""
     GIVEN_TWICE = "given twice"
     """Two poses, images or depth maps of one time or number."""
     MISSING_DEPTH = "missing depth"
@@ -82,11 +82,6 @@ class BadSequence(ValueError):
         self.findings = tuple(findings)
 
 
-def worst(findings: Iterable[Finding]) -> Severity | None:
-    """The weight of the heaviest finding; `None` if there is none."""
-    return max((finding.severity for finding in findings), default=None)
-
-
 def unreadable(where: str, error: Exception) -> Finding:
     """The finding that an error of a reader is; the error's text is `what was wrong; the cure`."""
     detail, _, cure = " ".join(str(error).split()).rpartition("; ")
@@ -95,7 +90,7 @@ def unreadable(where: str, error: Exception) -> Finding:
 
 
 def as_error(finding: Finding) -> ValueError | FileNotFoundError:
-    """The finding as the error to raise where it cannot be lived with."""
+    """The finding as the error to raise where it cannot be tolerated."""
     if finding.what is Problem.MISSING_FILE:
         return FileNotFoundError(str(finding))
     return BadSequence([finding])

@@ -23,7 +23,7 @@ from ttt3r.data.sequences.selection import FrameSelection
 from ttt3r.files import is_run
 
 DEPTH_OF_SEARCH = 5
-"""A sequence is looked for so many folders below a root."""
+"""Depth of folders below a root in which sequences are searched."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,6 @@ class Dataset:
         if not found:
             raise BadSequence([self.missing(root, sequence)])
         return open_place(self.layout, found[0], policy, sampling, skip_broken)
-
-    def scene_of(self, sequence: str) -> str:
-        """What a sequence of this name shows, whether it is there or not."""
-        return self.layout.identify(Path(sequence)).scene
 
     def missing(self, root: str | Path, sequence: str) -> Finding:
         """The finding that a sequence is not there."""

@@ -13,8 +13,8 @@ from ttt3r.data.frames.images import BrokenImage
 _TAG = 202021.25  # the first number of a .dpt and of a .cam file; gives the byte order
 
 
-SMALLEST = 16
-"""An image has at most so many times the width of its depth map: phones record 256 for 1920 or 4032."""
+MOST_TIMES_WIDER = 16
+"""Largest ratio of the widths of an image and its depth map: phones record 256 for 1920 or 4032."""
 
 
 def demand_shape(depth: tuple[int, ...], image: tuple[int, int], where: str) -> None:
@@ -26,7 +26,7 @@ def demand_shape(depth: tuple[int, ...], image: tuple[int, int], where: str) -> 
         where: which one, for the message.
 
     Raises:
-        ValueError: if the sides have another ratio (2 % and one pixel are allowed for), or are smaller than 1 / `SMALLEST`.
+        ValueError: if the sides have another ratio (2 % and one pixel are allowed for), or the map is far smaller.
     """
     (height, width), (image_width, image_height) = depth, image
     across, down = width / image_width, height / image_height
@@ -35,7 +35,7 @@ def demand_shape(depth: tuple[int, ...], image: tuple[int, int], where: str) -> 
         or abs(height - across * image_height) <= 1
         or abs(width - down * image_width) <= 1
     )
-    if not alike or not 1 / SMALLEST <= across <= SMALLEST:
+    if not alike or not 1 / MOST_TIMES_WIDER <= across <= MOST_TIMES_WIDER:
         raise ValueError(
             f"{where} has {width} x {height} pixels for an image of {image_width} x {image_height}, which it cannot belong to; "
             "give depth maps of the image's shape, or take them away"
@@ -65,20 +65,14 @@ class DepthSource(ABC):
 
 
 @dataclass(frozen=True)
-class DepthFiles(DepthSource):
-    """16-bit depth images or arrays in `.npy` files, one per frame or none, read when asked for.
+class DepthOnDisk(DepthSource):
+    """Depth in one file per frame, read when asked for.
 
     Args:
         paths: file of each frame; `None` where a frame has no depth.
-        per_metre: value of one metre in files of whole numbers.
-        invalid: values that mean "not measured", besides 0.
-        floats_per_metre: value of one metre in files of floats; what is not a finite positive number was not measured.
     """
 
     paths: tuple[Path | None, ...]
-    per_metre: float
-    invalid: tuple[int, ...] = ()
-    floats_per_metre: float = 1.0
 
     @property
     def length(self) -> int:
@@ -91,15 +85,42 @@ class DepthFiles(DepthSource):
         return sum(path is not None for path in self.paths)
 
     def read(self, index: int) -> Float[np.ndarray, "height width"] | None:
-        """Depth along the optical axis in metres, float64; 0 where it was not measured.
+        """Depth along the optical axis in metres, float64; 0 where it was not measured, `None` where a frame has none.
+
+        Raises:
+            BrokenImage: if the file cannot be decoded.
+            ValueError: if it holds something else than depth.
+        """
+        path = self.paths[index]
+        return None if path is None else self.read_file(path)
+
+    @abstractmethod
+    def read_file(self, path: Path) -> Float[np.ndarray, "height width"]:
+        """Depth of one file, in metres; 0 where it was not measured."""
+
+
+@dataclass(frozen=True)
+class DepthFiles(DepthOnDisk):
+    """16-bit depth images or arrays in `.npy` files, one per frame or none, read when asked for.
+
+    Args:
+        paths: file of each frame; `None` where a frame has no depth.
+        per_metre: value of one metre in files of whole numbers.
+        invalid: values that mean "not measured", besides 0.
+        floats_per_metre: value of one metre in files of floats; what is not a finite positive number was not measured.
+    """
+
+    per_metre: float
+    invalid: tuple[int, ...] = ()
+    floats_per_metre: float = 1.0
+
+    def read_file(self, path: Path) -> Float[np.ndarray, "height width"]:
+        """Depth of one file, in metres; 0 where it was not measured.
 
         Raises:
             BrokenImage: if the file cannot be decoded.
             ValueError: if it is neither a 16-bit grey image nor one of floats, nor such an array.
         """
-        path = self.paths[index]
-        if path is None:
-            return None
         raw = _read_npy(path) if path.suffix.lower() == ".npy" else self._read_image(path)
         if raw.dtype.kind == "f":
             depth = raw.astype(np.float64) / self.floats_per_metre
@@ -135,35 +156,15 @@ def _read_npy(path: Path) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class DptFiles(DepthSource):
+class DptFiles(DepthOnDisk):
     """Depth in the `.dpt` files of MPI Sintel: a tag, width, height, then float32 metres, little endian.
 
     The sky is a very large number there and stays one; a protocol's largest depth takes it out.
-
-    Args:
-        paths: file of each frame; `None` where a frame has no depth.
     """
 
-    paths: tuple[Path | None, ...]
-
-    @property
-    def length(self) -> int:
-        """Number of frames."""
-        return len(self.paths)
-
-    @property
-    def measured(self) -> int:
-        """How many of them have a file."""
-        return sum(path is not None for path in self.paths)
-
-    def read(self, index: int) -> Float[np.ndarray, "height width"] | None:
-        """Depth along the optical axis in metres, float64; 0 where it is not a finite positive number.
-
-        Raises:
-            BrokenImage: if the file is cut short or no `.dpt` file.
-        """
-        path = self.paths[index]
-        return None if path is None else read_dpt(path)
+    def read_file(self, path: Path) -> Float[np.ndarray, "height width"]:
+        """`read_dpt`."""
+        return read_dpt(path)
 
 
 def read_dpt(path: Path) -> Float[np.ndarray, "height width"]:

@@ -9,14 +9,15 @@ from jaxtyping import Float
 from ttt3r.data.procedural.presets import TRAINING_LENGTH
 from ttt3r.evaluation.measures.depth import ABS_REL
 from ttt3r.evaluation.measures.metric import Metric
+from ttt3r.evaluation.measures.worlds import ATE_PER_VIEW, ROTATION, TRANSLATION
 from ttt3r.evaluation.metrics.intervals import Interval, mean_interval
 from ttt3r.evaluation.report.pairing import SIGNIFICANT
 from ttt3r.evaluation.report.statistics import holm, sign_flip_test
 from ttt3r.evaluation.report.tables import Cell, Column, Table
-from ttt3r.evaluation.results.knowing_nothing import MEAN_DEPTH, NO_MOTION
-from ttt3r.evaluation.worlds.forgetting import SCENE_AVERAGE, RecallScores
+from ttt3r.evaluation.results.knowing_nothing import MEAN_DEPTH, NO_MOTION, SCENE_AVERAGE
+from ttt3r.evaluation.worlds.forgetting import RecallScores
 from ttt3r.evaluation.worlds.plots import BINS, bin_name, table_of_recall
-from ttt3r.evaluation.worlds.scores import ATE_PER_VIEW, ROTATION, TRANSLATION, WINDOW, WorldScores
+from ttt3r.evaluation.worlds.scores import WINDOW, WorldScores
 from ttt3r.evaluation.worlds.study import WorldStudy
 from ttt3r.files import write_sheet
 from ttt3r.update_rules.naming.labels import Control
@@ -33,7 +34,7 @@ def tables_of(study: WorldStudy) -> tuple[Table, ...]:
 
 
 def summary_table(study: WorldStudy) -> Table:
-    """Rotations at up to four lengths, and what memories recall: a line for each rule, and for what knows nothing."""
+    """Rotations at up to four lengths, and what memories recall: a line for each rule, and for trivial predictors."""
     scores = study.scores
     lengths = list(scores.lengths if len(scores.lengths) <= 4 else (*scores.lengths[:3], scores.lengths[-1]))
     bins = BINS[:3] if study.asked else ()

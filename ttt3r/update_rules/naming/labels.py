@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from ttt3r.untrusted import require_names
 from ttt3r.update_rules.base import StateUpdateRule
 from ttt3r.update_rules.naming.label_text import is_group, masked, quoted, rules_in, settings_in, unquoted
-from ttt3r.update_rules.naming.label_values import Value, made, settings_of
+from ttt3r.update_rules.naming.label_values import Value, changed_settings, made
 from ttt3r.update_rules.naming.registry import find_rule, name_of
 from ttt3r.update_rules.resets import Every, Never, ResetPolicy, WhenFar
 from ttt3r.update_rules.wrappers.token_mean import TokenMean
 
 _RESET = re.compile(r"@(\d+|never|far(?::[a-z]+=[\d.e+-]+)*)$|\+reset=(\d+|never)$")  # the second form in older results
-_RESETS = "@ stands every how many frames the memory restarts (ttt3r@100), never, or far:distance=2.5"
+_RESETS = "@ stands every how many frames the memory is reset (ttt3r@100), never, or far:distance=2.5"
 
 
 class Control(enum.Enum):
@@ -58,7 +58,7 @@ class Control(enum.Enum):
 
 @dataclass(frozen=True)
 class RuleLabel:
-    """What a rule is: its name and the settings that it was given, when its memory restarts, and what it controls for.
+    """What a rule is: its name and the settings that it was given, when its memory is reset, and what it controls for.
 
     Args:
         name: as `find_rule` takes it.
@@ -138,7 +138,7 @@ class RuleLabel:
 
         What text cannot hold (a function, learned weights that lie in no file) is named, and not made again.
         """
-        return cls(name_of(type(rule)), settings_of(rule, cls.of), reset)
+        return cls(name_of(type(rule)), changed_settings(rule, cls.of), reset)
 
     def make(self) -> StateUpdateRule:
         """The rule; its reset policy is not part of it.
