@@ -9,7 +9,9 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import yaml
 from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
 LOCK = ".lock"
@@ -176,6 +178,55 @@ def read_text(path: Path, errors: str = "strict") -> str:
             f"{path} is not text in UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8"
         ) from error
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_yaml(path: Path, what: str) -> Any:
+    """What a YAML file holds: plain data, every key a text that stands once.
+
+    Args:
+        path: the file.
+        what: that it should hold: "settings".
+
+    Raises:
+        OSError: if it is no file, or cannot be read.
+        ValueError: if it is no YAML; names the line.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no file of {what} at {path}")
+    try:
+        return yaml.load(read_text(path), Loader=_OnceLoader)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is no YAML file of {what}: {_yaml_problem(error)}") from error
+
+
+def _yaml_problem(error: yaml.YAMLError) -> str:
+    """What the reader of YAML found, in one line."""
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or " ".join(str(error).split())
+    return problem if mark is None else f"{problem} (line {mark.line + 1})"
+
+
+class _OnceLoader(yaml.SafeLoader):
+    """Plain YAML, in which a key may stand once."""
+
+    # A date is a text here, such as a folder's name.
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in rules if tag != "tag:yaml.org,2002:timestamp"]
+        for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                raise yaml.MarkedYAMLError(problem=f"{key!r} is no name of a setting", problem_mark=key_node.start_mark)
+            if key in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"{key} stands there twice; leave one of them out", problem_mark=key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
 
 
 def _sync(path: Path) -> None:

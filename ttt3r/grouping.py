@@ -1,11 +1,11 @@
 """Frames that go through encoder and heads together: consecutive, of one size and kind."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from torch import Tensor
 
 from ttt3r.intake import as_frame, warn_of_axes
-from ttt3r.types import Frame
+from ttt3r.types import Frame, Outputs
 
 Frames = Iterable[Frame | Tensor]  # images (batch, 3, height, width); their size may change from frame to frame
 
@@ -44,3 +44,18 @@ def groups(frames: Frames, chunk: int, window: int | None = None) -> Iterator[li
 
 def _kind(frame: Frame) -> tuple[int, tuple[int, int], bool, bool]:
     return frame.batch, frame.size, frame.image is not None, frame.ray_map is not None
+
+
+def wanted_of(outputs: Outputs | Sequence[Outputs], done: int, count: int) -> Sequence[Outputs]:
+    """Which heads run on the next `count` frames, after `done`.
+
+    Raises:
+        ValueError: if they are given one by one, and for fewer frames.
+    """
+    if isinstance(outputs, Outputs):
+        return [outputs] * count
+    if len(outputs) < done + count:
+        raise ValueError(
+            f"outputs are given for {len(outputs)} frames, and there are more; give them for each, or once"
+        )
+    return outputs[done : done + count]

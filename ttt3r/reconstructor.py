@@ -155,12 +155,13 @@ def recur(
 
 
 def read_out(
-    network: RecurrentNetwork, results: Sequence[Mapping[str, Recurrence]], outputs: Outputs
+    network: RecurrentNetwork, results: Sequence[Mapping[str, Recurrence]], outputs: Sequence[Outputs]
 ) -> list[dict[str, Reconstruction]]:
     """Reconstructions of each frame for each rule; those of several frames, as far as they are not made, in one call."""
     waiting: dict[Outputs, list[Recurrence]] = {}
-    for one in [one for by_rule in results for one in by_rule.values()] if len(results) > 1 else []:
-        waiting.setdefault(one.reading.missing(outputs), []).append(one)
+    for by_rule, wanted in zip(results, outputs, strict=True) if len(results) > 1 else []:
+        for one in by_rule.values():
+            waiting.setdefault(one.reading.missing(wanted), []).append(one)
     for missing, together in waiting.items():
         if missing:
             made = network.readout(tree.concatenate([one.features for one in together]), missing).only(missing)
@@ -170,7 +171,10 @@ def read_out(
             )
             for one, own in zip(together, parts, strict=True):
                 one.reading.keep(missing, own)
-    return [{name: one.reading(outputs) for name, one in by_rule.items()} for by_rule in results]
+    return [
+        {name: one.reading(wanted) for name, one in by_rule.items()}
+        for by_rule, wanted in zip(results, outputs, strict=True)
+    ]
 
 
 def _evidence(

@@ -14,7 +14,7 @@ from torch import Tensor
 
 import ttt3r.tree as tree
 from ttt3r.data import CropToPatches, FrameSource, open_source
-from ttt3r.grouping import Frames, groups
+from ttt3r.grouping import Frames, groups, wanted_of
 from ttt3r.guard import check_memory, check_steps, is_shortage, look_at, shortage
 from ttt3r.intake import WATCHED, fitted, warn_of_unit_range
 from ttt3r.network import CUT3RConfig
@@ -33,7 +33,7 @@ def rollout(
     *,
     memory: Memory | None = None,
     reset_every: int | ResetPolicy | None = None,
-    outputs: Outputs = Outputs.ALL,
+    outputs: Outputs | Sequence[Outputs] = Outputs.ALL,
     chunk: int = 1,
     detach_every: int | None = None,
 ) -> Iterator[Step]:
@@ -47,7 +47,7 @@ def rollout(
         memory: where to go on from; by default a fresh memory.
         reset_every: reset the memory every N frames, or when a `ResetPolicy` says so. The frame at the boundary
             is fed again as the first of the next chunk; cameras and world points are chained rigidly.
-        outputs: which heads run.
+        outputs: which heads run; a sequence says it for each frame, in their order.
         chunk: frames that are encoded and read out together; the same numbers, faster on a GPU, more memory.
         detach_every: record gradients, and cut them every N frames.
 
@@ -86,7 +86,7 @@ def rollout_rules(
     *,
     memories: Mapping[str, Memory] | None = None,
     reset_every: int | ResetPolicy | Mapping[str, int | ResetPolicy | None] | None = None,
-    outputs: Outputs = Outputs.ALL,
+    outputs: Outputs | Sequence[Outputs] = Outputs.ALL,
     chunk: int = 1,
     detach_every: int | None = None,
 ) -> Iterator[dict[str, Step]]:
@@ -112,7 +112,8 @@ def rollout_rules(
             group = [fitted(frame, state) for frame in group]
             turned, begun = turns(group, begun)
             try:
-                advanced = _advance(network, contenders, list(zip(group, turned, strict=True)), held, outputs)
+                wanted = wanted_of(outputs, done, len(group))
+                advanced = _advance(network, contenders, list(zip(group, turned, strict=True)), held, wanted)
                 looks = look_at(group, advanced, rules)
             except RuntimeError as error:
                 if is_shortage(error):
@@ -142,7 +143,7 @@ def _advance(
     contenders: Mapping[str, _Contender],
     group: Sequence[tuple[Frame, Turn | None]],
     held: dict[str, Memory],
-    outputs: Outputs,
+    outputs: Sequence[Outputs],
 ) -> list[dict[str, Step]]:
     """Encode a group of like frames together, run the recurrence through them, read them out together."""
     rules = [contender.rule for contender in contenders.values()]

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ttt3r.network import CUT3R, CUT3RConfig, save_network
+from ttt3r.training import WorldMix, nano_recipe
 from ttt3r.types import LengthUnit
 from ttt3r.update_rules import ConstantRate, FullOverwrite, LearnedToken, RuleLabel
 
@@ -20,7 +21,8 @@ def asked(monkeypatch):
 @pytest.mark.parametrize(
     ("words", "rule"),
     [
-        ("", FullOverwrite()),
+        ("--recipe nano_first", FullOverwrite()),
+        ("--rule cut3r", FullOverwrite()),
         ("--rule constant", ConstantRate()),
         ("--rule constant:rate=0.2", ConstantRate(0.2)),
         ("--rule=constant:rate=0.2", ConstantRate(0.2)),
@@ -33,6 +35,35 @@ def test_any_rule_may_be_active_in_training(typed, asked, words, rule):
     assert asked[0][1] == rule
     assert f"rule {RuleLabel.of(rule)} ->" in said
     assert "rule.safetensors" not in said
+
+
+def test_a_recipe_brings_its_own_rules_unless_one_is_named(typed, asked):
+    _, said, _ = typed("train --out out")
+    assert "rules cut3r, ttt3r, constant:rate=0.3, constant:rate=0.1 ->" in " ".join(said.split())
+    assert asked[0][2] == nano_recipe()
+    typed("train --out out --rule ttt3r")
+    assert asked[1][2].rules == ()
+    assert asked[1][2] == nano_recipe().under_one_rule()
+
+
+def test_a_recipe_is_a_file_or_a_name(typed, asked, here):
+    (here / "own.yaml").write_text("seed: 7\nstages:\n- {steps: 200, frames: [2, 3], world: room, speed: 0.5}\n")
+    assert typed("train --out out --recipe own.yaml --scale 0.1")[0] == 0
+    recipe = asked[0][2]
+    assert (recipe.seed, recipe.steps, recipe.stages[0].world) == (7, 20, WorldMix((("room", 1.0),), (0.5, 0.5)))
+    typed("train --out out --recipe own.yaml --seed 0")
+    assert asked[1][2].seed == 0
+    for words, message in (
+        (
+            "--recipe mixd",
+            "mixd is no recipe; did you mean mixed?; give a YAML file, or one of mixed, nano, nano_first",
+        ),
+        ("--recipe .", ". is a folder, not a recipe"),
+        ("--minutes 0", "above 0"),
+    ):
+        code, said, errors = typed(f"train --out out {words}")
+        assert (code, len(asked)) == (2, 2)
+        assert message in " ".join((said + errors).split())
 
 
 def test_a_rule_that_learns_is_trained_and_its_file_is_named(typed, asked):

@@ -31,6 +31,7 @@ from ttt3r.training.losses import (
 from ttt3r.training.module import TrainingModule
 from ttt3r.training.nano import nano_recipe, refinement
 from ttt3r.training.optimizers import optimizers_of, schedule
+from ttt3r.training.processor import precision_for
 from ttt3r.training.questions import known_cameras, with_questions
 from ttt3r.training.recipe import Recipe, Stage
 from ttt3r.types import LengthUnit, Outputs, Reconstruction
@@ -316,16 +317,36 @@ def test_sameness_is_zero_for_spread_tokens_and_its_gradient_parts_equal_ones():
     assert effective_rank(state - 0.5 * gradient / gradient.norm()) > effective_rank(state)
 
 
-@pytest.mark.parametrize(("warmup", "steps"), [(0, 6), (1, 6), (4, 10)])
-def test_rates_rise_in_a_line_and_fall_along_a_cosine(warmup, steps):
+@pytest.mark.parametrize(
+    ("warmup", "steps", "flat"), [(0, 6, 0.0), (1, 6, 0.0), (4, 10, 0.0), (0, 6, 0.5), (4, 10, 0.2)]
+)
+def test_rates_rise_in_a_line_stay_and_fall_along_a_cosine(warmup, steps, flat):
     weight = torch.nn.Parameter(torch.zeros(2, 2))
     optimizer = torch.optim.AdamW([weight], lr=0.5)
-    rates = schedule(optimizer, Recipe((Stage(steps, (2, 2), 1),), warmup=warmup))
+    rates = schedule(optimizer, Recipe((Stage(steps, (2, 2), 1),), warmup=warmup, flat=flat))
     seen = []
     for _ in range(steps):
         seen.append(optimizer.param_groups[0]["lr"] / 0.5)
         optimizer.step()
         rates.step()
     rise = [(step + 1) / warmup for step in range(warmup)]
-    fall = [0.01 + 0.495 * (1 + math.cos(math.pi * step / (steps - warmup))) for step in range(steps - warmup)]
-    assert seen == pytest.approx(rise + fall, abs=1e-9)
+    still = round(flat * steps)
+    falling = steps - warmup - still
+    fall = [0.01 + 0.495 * (1 + math.cos(math.pi * step / falling)) for step in range(falling)]
+    assert seen == pytest.approx(rise + [1.0] * still + fall, abs=1e-9)
+
+
+def test_the_precision_that_is_asked_for_is_taken(monkeypatch):
+    assert [precision_for(one) for one in ("32-true", "bf16-mixed", "16-mixed")] == [
+        "32-true",
+        "bf16-mixed",
+        "16-mixed",
+    ]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    for fast, taken in ((True, "bf16-mixed"), (False, "32-true")):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda fast=fast: fast)
+        assert precision_for("auto") == taken
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert precision_for("auto") == "32-true"

@@ -57,6 +57,7 @@ BOUNDS: Mapping[str, Bound] = {
     "jobs.cpus": Bound(1),
     "seed": Bound(0, SEEDS),
     "scale": Bound(0, whole=False, above=True),
+    "minutes": Bound(0, whole=False, above=True),
     "workers": Bound(0),
     "devices": Bound(1),
     "threads": Bound(1),

@@ -5,11 +5,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jsonargparse import ArgumentParser
 
 from ttt3r.cli.bounds import bound_of
-from ttt3r.files import read_text
+from ttt3r.files import read_yaml
 
 REPEATABLE = ("--grid", "--data")
 """Options that add to what was given before."""
@@ -49,12 +48,7 @@ def read_settings(path: Path, parser: ArgumentParser) -> dict[str, Any]:
         OSError: if there is no such file.
         ValueError: for anything that is not as it should be; names file, setting and cure.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"no file of settings at {path}")
-    try:
-        found = yaml.load(read_text(path), Loader=_OnceLoader)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is no YAML file of settings: {_yaml_problem(error)}") from error
+    found = read_yaml(path, "settings")
     if not isinstance(found, dict) or not found:
         raise ValueError(f"{path} must hold settings as lines `name: value`, got {found!r:.80}")
     known = dict(parser.get_defaults().items())
@@ -98,33 +92,3 @@ def _leaves(settings: Mapping[Any, Any], above: str = "") -> Iterator[tuple[str,
             yield from _leaves(value, f"{name}.")
         else:
             yield name, value
-
-
-def _yaml_problem(error: yaml.YAMLError) -> str:
-    """What the reader of YAML found, in one line."""
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or " ".join(str(error).split())
-    return problem if mark is None else f"{problem} (line {mark.line + 1})"
-
-
-class _OnceLoader(yaml.SafeLoader):
-    """Plain YAML, in which a key may stand once."""
-
-    # A date is a text here, such as a folder's name.
-    yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in rules if tag != "tag:yaml.org,2002:timestamp"]
-        for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, str):
-                raise yaml.MarkedYAMLError(problem=f"{key!r} is no name of a setting", problem_mark=key_node.start_mark)
-            if key in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"{key} stands there twice; leave one of them out", problem_mark=key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)

@@ -3,11 +3,12 @@
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from ttt3r.data.procedural import ClipBatch, sample_clips
+from ttt3r.data.procedural import ClipBatch, WorldConfig, sample_clips
 from ttt3r.data.procedural.presets import HELD_OUT_SEED
 from ttt3r.training.recipe import Recipe
 
@@ -56,7 +57,15 @@ def batch_at(recipe: Recipe, step: int, share: Share = Share()) -> ClipBatch:
     generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
     frames = int(torch.randint(shortest, longest + 1, (1,), generator=generator))
     batch, seed = stage.batch // share.processes, seed_at(recipe, step)
-    return sample_clips(stage.world, batch=batch, frames=frames, seed=seed, first=share.rank * batch)
+    first = share.rank * batch
+    if isinstance(stage.world, WorldConfig):
+        return sample_clips(stage.world, batch=batch, frames=frames, seed=seed, first=first)
+    worlds, made = stage.world.worlds(), []
+    for world, clips in groupby(stage.world.draw(stage.batch, generator)[first : first + batch]):
+        count = len([*clips])
+        made.append(sample_clips(worlds[world], batch=count, frames=frames, seed=seed, first=first))
+        first += count
+    return ClipBatch.side_by_side(made)
 
 
 def seed_at(recipe: Recipe, step: int) -> int:

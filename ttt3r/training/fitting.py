@@ -4,9 +4,8 @@ import hashlib
 import inspect
 import os
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import lightning
 from lightning.pytorch.loggers import CSVLogger
@@ -14,10 +13,13 @@ from lightning.pytorch.loggers import CSVLogger
 from ttt3r.files import locked, read_text, replacing
 from ttt3r.network import CUT3R, CUT3RConfig, load_network
 from ttt3r.training.clips import check_shares
+from ttt3r.training.drawing import RuleSet
 from ttt3r.training.keeping import LAST, PREVIOUS, Keep, averaged_network, check_room, checkpoint_of
 from ttt3r.training.module import TrainingModule
 from ttt3r.training.precision import ScaledHalf
+from ttt3r.training.processor import Precision, keep_freed_memory, precision_for
 from ttt3r.training.recipe import Recipe
+from ttt3r.training.recipe_file import NAME, write_recipe
 from ttt3r.types import LengthUnit
 from ttt3r.update_rules.base import StateUpdateRule, parts
 from ttt3r.update_rules.naming.former import is_same_rule
@@ -30,14 +32,14 @@ class Machine:
 
     Args:
         workers: processes that make clips ahead; 0 makes them in the training process.
-        precision: as Lightning names it: `32-true`, `bf16-mixed` where the processor multiplies it faster, or
-            `16-mixed`, float16 with a scaled loss, for GPUs without bfloat16.
+        precision: as Lightning names it: `32-true`, `bf16-mixed`, or `16-mixed`, float16 with a scaled loss, for GPUs without
+            bfloat16. `auto` takes bfloat16 on a processor that multiplies it (AVX512-BF16 or AMX), else float32.
         minutes: between checkpoints.
         devices: how many train together; each batch is dealt to them in equal shares.
     """
 
     workers: int = 1
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Precision = "auto"
     minutes: float = 1.0
     devices: int = 1
 
@@ -65,7 +67,13 @@ def _keep_to_the_recipe(out: Path, text: str, rule: StateUpdateRule) -> None:
                 "folder with --out"
             )
         if what != "rule" and old != new:
-            raise ValueError(f"{out} holds a training with another {what}; choose another folder with --out")
+            own = NAME if (out / NAME).exists() else ""
+            cure = (
+                f"go on by its own (--recipe {out / own if own else 'nano_first'}), or "
+                if what == "recipe or seed"
+                else ""
+            )
+            raise ValueError(f"{out} holds a training with another {what}; {cure}choose another folder with --out")
     with replacing(recipe) as partial:
         partial.write_text(text, encoding="utf-8")
 
@@ -95,13 +103,13 @@ def _parted(line: str) -> tuple[str, list[str]]:
     return rule, digests
 
 
-def _rule_text(rule: StateUpdateRule) -> str:
+def _rule_text(rule: StateUpdateRule, recipe: Recipe) -> str:
     """A rule in one line, for the recipe: its label and, for files outside this package, what they hold.
 
-    A rule that was edited in between is another rule.
+    A rule that was edited in between is another rule; so are those that the recipe draws.
     """
     own = Path(__file__).parent.parent
-    sources = {inspect.getsourcefile(type(part)) for part in parts(rule)}
+    sources = {inspect.getsourcefile(type(part)) for part in parts(RuleSet.of(rule, recipe.rules))}
     files = [Path(source) for source in sources if source is not None and not Path(source).is_relative_to(own)]
     digests = sorted(hashlib.sha256(file.read_bytes()).hexdigest()[:12] for file in files if file.is_file())
     return " ".join([str(RuleLabel.of(rule)), *(f"(source {digest})" for digest in digests)])
@@ -147,12 +155,14 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     check_room(out, config)
     module = TrainingModule(network.train(), rule, recipe, machine.workers)
-    text = f"{config.to_json()}\n{_rule_text(rule)}\n{asdict(recipe)}\n{_origin(start)}"
+    text = f"{config.to_json()}\n{_rule_text(rule, recipe)}\n{recipe.text()}\n{_origin(start)}"
     # One process holds the folder for all that train together.
     first = os.environ.get("LOCAL_RANK", "0") == "0"
     with locked(out, "training") if first else nullcontext():
         if first:
-            _keep_to_the_recipe(out, text, module.model.rule)
+            _keep_to_the_recipe(out, text, rule)
+            write_recipe(recipe, out)
+        keep_freed_memory()
         begun = checkpoint_of(out)
         keep = Keep(out, machine.minutes)
         _trainer(recipe, out, machine, keep).fit(module, ckpt_path=begun, weights_only=True)
@@ -162,11 +172,12 @@ def train(
 
 
 def _trainer(recipe: Recipe, out: Path, machine: Machine, keep: Keep) -> lightning.Trainer:
-    half = machine.precision == "16-mixed"
+    precision = precision_for(machine.precision)
+    half = precision == "16-mixed"
     return lightning.Trainer(
         max_steps=recipe.steps,
         accelerator="auto",
-        precision=None if half else machine.precision,
+        precision=None if half else precision,
         plugins=ScaledHalf() if half else None,
         devices=machine.devices,
         # A clip without questions and known cameras leaves the ray-map encoder without gradients.

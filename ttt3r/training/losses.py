@@ -49,7 +49,8 @@ class LossTerms:
     """Terms of one frame, each a mean over the batch.
 
     Args:
-        points_camera, points_world: confidence-weighted distances.
+        points_camera, points_world: confidence-weighted distances; they, `color` and `depth` are `None` where the heads of
+            points and colours did not read.
         translation: Euclidean distance.
         rotation: `rotation_chord`, in [0, 1].
         color: mean square error of the colours.
@@ -57,18 +58,25 @@ class LossTerms:
             unsure of; this term counts it in full, as AbsRel does.
     """
 
-    points_camera: Float[Tensor, ""]
-    points_world: Float[Tensor, ""]
+    points_camera: Float[Tensor, ""] | None
+    points_world: Float[Tensor, ""] | None
     translation: Float[Tensor, ""]
     rotation: Float[Tensor, ""]
-    color: Float[Tensor, ""]
-    depth: Float[Tensor, ""]
+    color: Float[Tensor, ""] | None
+    depth: Float[Tensor, ""] | None
 
-    def total(self, weights: LossWeights) -> Float[Tensor, ""]:
-        """The weighted sum."""
-        points = self.points_camera + self.points_world
+    def total(self, weights: LossWeights, read: float = 1.0) -> Float[Tensor, ""]:
+        """The weighted sum.
+
+        Args:
+            weights: of the terms.
+            read: what the terms of points, colours and depths are multiplied by: frames over those that were read.
+        """
         camera = weights.translation * self.translation + weights.rotation * self.rotation
-        return points + camera + weights.color * self.color + weights.depth * self.depth
+        points, world, color, depth = self.points_camera, self.points_world, self.color, self.depth
+        if points is None or world is None or color is None or depth is None:
+            return camera
+        return camera + read * (points + world + weights.color * color + weights.depth * depth)
 
 
 def confident_distance(
@@ -90,14 +98,17 @@ def frame_loss(answer: Reconstruction, truth: ClipTruth, index: int, weights: Lo
     """The terms for frame `index` of the clip.
 
     Raises:
-        ValueError: if the answer has an output missing; training asks for all of them.
+        ValueError: if the answer has neither all outputs nor the camera alone.
     """
     parts = (answer.points_camera, answer.confidence_camera, answer.points_world, answer.confidence_world)
     camera, color = answer.camera_to_world, answer.color
-    if camera is None or color is None or any(part is None for part in parts):
-        raise ValueError("the loss needs all outputs; read out with Outputs.ALL")
-    points_camera, confidence_camera, points_world, confidence_world = parts
     pose = truth.camera_to_world[index]
+    if camera is not None and all(part is None for part in (color, *parts)):
+        translation = (camera[:, :3, 3] - pose[:, :3, 3]).norm(dim=-1).mean()
+        return LossTerms(None, None, translation, rotation_chord(camera, pose).mean(), None, None)
+    if camera is None or color is None or any(part is None for part in parts):
+        raise ValueError("the loss needs all outputs, or the camera alone; read out with Outputs.ALL or Outputs.CAMERA")
+    points_camera, confidence_camera, points_world, confidence_world = parts
     image = truth.image[index].permute(0, 2, 3, 1)
     depth, true_depth = points_camera[..., 2], truth.points_camera[index][..., 2]  # pyright: ignore
     return LossTerms(

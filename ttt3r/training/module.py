@@ -19,8 +19,9 @@ from ttt3r.data.procedural import ClipBatch, ClipTruth
 from ttt3r.guard import BadStep
 from ttt3r.network import CUT3R
 from ttt3r.reconstructor import Reconstructor
-from ttt3r.rollout import rollout
+from ttt3r.rollout import rollout_rules
 from ttt3r.training.clips import Share, training_loader
+from ttt3r.training.drawing import RuleSet
 from ttt3r.training.losses import (
     LossTerms,
     between_token_share,
@@ -30,9 +31,9 @@ from ttt3r.training.losses import (
 )
 from ttt3r.training.optimizers import optimizers_of
 from ttt3r.training.precision import ScaledHalf, settle, unscaled_norm
-from ttt3r.training.questions import known_cameras, with_questions
+from ttt3r.training.questions import Shown, known_cameras, read_out, with_questions
 from ttt3r.training.recipe import Recipe
-from ttt3r.types import Step
+from ttt3r.types import Needs, Step
 from ttt3r.update_rules.base import StateUpdateRule
 
 PATIENCE = 100
@@ -52,7 +53,8 @@ class TrainingModule(lightning.LightningModule):
     def __init__(self, network: CUT3R, rule: StateUpdateRule, recipe: Recipe, workers: int = 1) -> None:
         super().__init__()
         self.automatic_optimization = False  # gradients are cut, and so taken, within a clip
-        self.model = Reconstructor(network, rule)
+        self.rules = RuleSet.of(rule, recipe.rules)
+        self.model = Reconstructor(network, self.rules if recipe.rules else rule)
         self.averaged = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
         self.recipe, self.workers = recipe, workers
         self.bad = 0
@@ -72,12 +74,14 @@ class TrainingModule(lightning.LightningModule):
         stage = self.recipe.stage_at(self.global_step)
         truth, asks = with_questions(ClipTruth.of(batch), stage.questions, generator)
         known = known_cameras(asks, stage.known_cameras, generator)
+        read = read_out(asks, stage.read_share, generator) if stage.read_share < 1 else [True] * len(asks)
+        shown = Shown(truth, asks, known, read)
         counted, others = self._optimizers()
         for optimizer in (counted, *others):
             optimizer.zero_grad()
         scaler = self._scaler()
         norm = torch.tensor(torch.nan)
-        if self._backward_through_time(truth, asks, known):
+        if self._backward_through_time(shown):
             steppers = [counted.optimizer, *others]
             norm = unscaled_norm(scaler, steppers, self.model.parameters(), self.recipe.clip)
         good = self._agreed(bool(torch.isfinite(norm)))
@@ -125,35 +129,44 @@ class TrainingModule(lightning.LightningModule):
         return first, [other.optimizer for other in others if isinstance(other, LightningOptimizer)]
 
     def _attention(self) -> AbstractContextManager[object]:
-        """On a CPU, the plain form of attention: the fused kernel's backward pass is slow there for so few tokens."""
-        return sdpa_kernel(SDPBackend.MATH) if self.device.type == "cpu" else nullcontext()
+        """In bfloat16 on a CPU, the plain form of attention: the fused kernel's backward pass is slow there."""
+        plain = self.device.type == "cpu" and self.trainer.precision == "bf16-mixed"
+        return sdpa_kernel(SDPBackend.MATH) if plain else nullcontext()
 
-    def _backward_through_time(self, truth: ClipTruth, asks: list[bool], known: list[bool]) -> bool:
+    def _backward_through_time(self, shown: Shown) -> bool:
         """Forward and backward, window by window; False as soon as one of the processes has no finite loss.
 
         Backward, all processes wait for each other. So they agree before each, and a bad one stops all.
         """
         with self._attention():
-            for loss, step in self._windows(truth, asks, known):
+            for loss, step in self._windows(shown):
                 if not self._agreed(bool(torch.isfinite(loss))) or step is None:
                     return False
                 self.manual_backward(loss)
                 self._log_state(step)
         return True
 
-    def _windows(
-        self, truth: ClipTruth, asks: list[bool], known: list[bool]
-    ) -> Iterator[tuple[Float[Tensor, ""], Step | None]]:
+    def _windows(self, shown: Shown) -> Iterator[tuple[Float[Tensor, ""], Step | None]]:
         """The loss of each window and its last step; NaN and nothing, as the last, where a frame went wrong."""
-        window = self.recipe.detach_every or len(truth)
-        frames = (truth.frame(i, ask=ask, known=given) for i, (ask, given) in enumerate(zip(asks, known, strict=True)))
-        weights = self.recipe.stage_at(self.global_step).loss
+        truth, window = shown.truth, self.recipe.detach_every or len(shown.truth)
+        stage = self.recipe.stage_at(self.global_step)
+        rule = self.rules.drawn_by(stage.rules, self.recipe.seed * 1_000_003 + self.global_step)
+        contenders, weights, read = {"rule": rule}, stage.loss, len(truth) / sum(shown.read)
+        chunk = 1 if Needs.READOUT in rule.needs else window
         pending: list[Tensor] = []
         seen: list[LossTerms] = []
         try:
-            for step in rollout(self.model, frames, chunk=window, detach_every=window):
+            steps = rollout_rules(
+                self.model.network,
+                contenders,
+                shown.frames(),
+                outputs=shown.outputs(),
+                chunk=chunk,
+                detach_every=window,
+            )
+            for step in (found["rule"] for found in steps):
                 terms = frame_loss(step.reconstruction, truth, step.index, weights)
-                loss = terms.total(weights)
+                loss = terms.total(weights, read)
                 if weights.spread:
                     loss = loss + weights.spread * sameness(step.memory.state)
                 pending.append(loss / len(truth))
@@ -164,15 +177,16 @@ class TrainingModule(lightning.LightningModule):
         except BadStep:
             yield torch.tensor(torch.nan), None
             return
-        self._log_terms(seen, ["asked_" if a else "known_" if k else "" for a, k in zip(asks, known, strict=True)])
+        self._log_terms(seen, shown.kinds())
 
     def _log_terms(self, terms: list[LossTerms], kinds: list[str]) -> None:
         """Means over the frames that were only shown and, apart, over those with known cameras and those asked for."""
         for prefix in dict.fromkeys(kinds):
             chosen = [part for part, kind in zip(terms, kinds, strict=True) if kind == prefix]
             for field in fields(LossTerms):
-                mean = torch.stack([getattr(part, field.name).detach() for part in chosen]).mean()
-                self.log(prefix + field.name, mean, prog_bar=not prefix)
+                found = [term.detach() for part in chosen if (term := getattr(part, field.name)) is not None]
+                if found:
+                    self.log(prefix + field.name, torch.stack(found).mean(), prog_bar=not prefix)
 
     def _log_state(self, step: Step) -> None:
         """Whether the state tokens stay apart: a collapse shows here long before it shows in the loss."""

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 from torch.optim import AdamW, Optimizer
-from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
+from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
 
 from ttt3r.training.recipe import Recipe
 
@@ -40,10 +40,17 @@ def optimizers_of(model: nn.Module, recipe: Recipe) -> tuple[list[Optimizer], li
 
 
 def schedule(optimizer: Optimizer, recipe: Recipe) -> LRScheduler:
-    """Up in a line over the warm-up, then down along a cosine to a hundredth of the peak rate."""
-    peak = optimizer.param_groups[0]["lr"]
-    falling = CosineAnnealingLR(optimizer, max(1, recipe.steps - recipe.warmup), eta_min=0.01 * peak)
-    if recipe.warmup == 0:
+    """Up in a line over the warm-up, flat for a share of the run, then down a cosine to a hundredth of the peak rate."""
+    peak, flat = optimizer.param_groups[0]["lr"], round(recipe.flat * recipe.steps)
+    parts: list[LRScheduler] = []
+    ends: list[int] = []
+    falling = CosineAnnealingLR(optimizer, max(1, recipe.steps - recipe.warmup - flat), eta_min=0.01 * peak)
+    if recipe.warmup == 0 and flat == 0:
         return falling
-    rising = LinearLR(optimizer, 1 / recipe.warmup, total_iters=max(1, recipe.warmup - 1))
-    return SequentialLR(optimizer, [rising, falling], milestones=[recipe.warmup])
+    if recipe.warmup > 0:
+        parts.append(LinearLR(optimizer, 1 / recipe.warmup, total_iters=max(1, recipe.warmup - 1)))
+        ends.append(recipe.warmup)
+    if flat > 0:
+        parts.append(ConstantLR(optimizer, 1.0, total_iters=1))
+        ends.append(recipe.warmup + flat)
+    return SequentialLR(optimizer, [*parts, falling], milestones=ends)

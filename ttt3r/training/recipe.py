@@ -1,9 +1,10 @@
 """A training run as settings: what is seen when, how long, how fast. Written beside every network that it makes."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from ttt3r.data.procedural import WorldConfig
+from ttt3r.training.drawing import RuleMix, WorldMix
 from ttt3r.training.losses import LossWeights
 
 
@@ -16,19 +17,25 @@ class Stage:
         frames: shortest and longest clip.
         questions: ray-map questions put into each clip.
         batch: clips side by side.
-        world: where the clips come from.
+        world: where the clips come from: one world, or several of which each clip takes one.
         known_cameras: share of the shown frames that come with their ray map. What is asked of a memory can so be learned
             before cameras can be found, and finding cameras needs a memory.
         loss: weights of the terms.
+        rules: which rule is active, drawn for each step; `None` for that of the training.
+        read_share: share of the shown frames, drawn anew for each step, that the heads of points and colours read; the camera
+            is read from all, and all outputs from what is asked for. These heads cost half of a training. Their terms count
+            as if all frames had been read.
     """
 
     steps: int
     frames: tuple[int, int]
     questions: int = 0
     batch: int = 32
-    world: WorldConfig = WorldConfig()
+    world: WorldConfig | WorldMix = WorldConfig()
     known_cameras: float = 0.0
     loss: LossWeights = LossWeights()
+    rules: RuleMix | None = None
+    read_share: float = 1.0
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch < 1 or self.questions < 0:
@@ -38,6 +45,8 @@ class Stage:
             )
         if not 0 <= self.known_cameras <= 1:
             raise ValueError(f"known_cameras={self.known_cameras} is a share and must lie in 0 ... 1")
+        if not 0 < self.read_share <= 1:
+            raise ValueError(f"read_share={self.read_share} is a share and must lie above 0, at most 1")
         if not 1 <= self.frames[0] <= self.frames[1]:
             raise ValueError(
                 f"clip lengths must be (shortest, longest) with 1 <= shortest <= longest, got {self.frames}"
@@ -55,6 +64,7 @@ class Recipe:
         matrix_rate: peak of the learning rate of Muon, which then steps the hidden matrices while AdamW steps the rest;
             `None` leaves all to AdamW. Muon's steps are scaled to those of AdamW (`adjust_lr_fn="match_rms_adamw"`).
         warmup: steps of the warm-up.
+        flat: share of the run, after the warm-up, that stays at the peak before the rates fall; 0 to below 1.
         betas, weight_decay, clip: of AdamW and of the gradient's norm.
         average: decay of the exponential average of the weights, which is what is saved.
         detach_every: cut gradients through time every N frames; `None` for whole clips.
@@ -73,6 +83,7 @@ class Recipe:
     clip: float = 1.0
     average: float = 0.999
     detach_every: int | None = None
+    flat: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.stages:
@@ -90,6 +101,8 @@ class Recipe:
             raise ValueError(
                 f"betas must lie in [0, 1) and weight_decay must not be negative; got {self.betas}, {self.weight_decay}"
             )
+        if not 0 <= self.flat < 1:
+            raise ValueError(f"flat={self.flat} is a share of the run and must lie in 0 ... 1, 1 left out")
         if self.warmup < 0 or (self.detach_every is not None and self.detach_every < 1):
             raise ValueError(
                 f"warmup must not be negative, detach_every at least 1 or None; got {self.warmup}, {self.detach_every}"
@@ -110,6 +123,27 @@ class Recipe:
             raise ValueError(f"a recipe can be scaled by a positive, finite factor only, got {factor}")
         stages = tuple(replace(stage, steps=max(1, round(stage.steps * factor))) for stage in self.stages)
         return replace(self, stages=stages, warmup=max(1, round(self.warmup * factor)))
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """Labels of all rules that its stages draw, each once."""
+        drawn = (label for stage in self.stages if stage.rules is not None for label, _ in stage.rules.weights)
+        return tuple(dict.fromkeys(drawn))
+
+    def under_one_rule(self) -> "Recipe":
+        """The recipe without rules of its own."""
+        return replace(self, stages=tuple(replace(stage, rules=None) for stage in self.stages))
+
+    def text(self) -> str:
+        """All of it in one line; what later releases added only where it is set, so that older trainings go on."""
+        found = asdict(self)
+        for stage in found["stages"]:
+            for name, without in (("rules", None), ("read_share", 1.0)):
+                if stage[name] == without:
+                    del stage[name]
+        if self.flat == 0:
+            del found["flat"]
+        return str(found)
 
     def stage_at(self, step: int) -> Stage:
         """The stage that step belongs to."""

@@ -1,6 +1,6 @@
 """Clips: what training and evaluation take, images with depth and cameras."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -66,6 +66,18 @@ class ClipBatch:
     def size(self) -> tuple[int, int]:
         """(height, width) in pixels."""
         return self.image.shape[3], self.image.shape[4]
+
+    @classmethod
+    def side_by_side(cls, clips: Sequence["ClipBatch"]) -> "ClipBatch":
+        """Clips of the same length and size as one batch; either all have moving objects or none."""
+        moving = [one.moving for one in clips if one.moving is not None]
+        return cls(
+            torch.cat([one.image for one in clips], dim=1),
+            torch.cat([one.depth for one in clips], dim=1),
+            torch.cat([one.camera_to_world for one in clips], dim=1),
+            torch.cat([one.intrinsics for one in clips]),
+            torch.cat(moving, dim=1) if moving else None,
+        )
 
     def item(self, number: int) -> "ClipBatch":
         """One of the clips, as a batch of one."""

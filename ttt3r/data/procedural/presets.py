@@ -43,6 +43,8 @@ WORLDS: Mapping[str, WorldConfig] = MappingProxyType(
         "tour": NANO_WORLD,
         "swing": replace(_ROOM, path=_SWINGS),
         "jump": replace(_ROOM, path=Jump()),
+        "simple": SIMPLE_WORLD,
+        "bold": BOLD_WORLD,
     }
 )
 """All worlds that have a name.
@@ -50,7 +52,8 @@ WORLDS: Mapping[str, WorldConfig] = MappingProxyType(
 *video*: the houses of *tour* at a third of the speed, about that of a video. *room*: one furnished room, filmed to and fro with
 swings that show the same again. *orbit*: slow laps around the middle of a room, looking at it. *tour*: one or two rooms, looked
 around in, walked through and come back to, as fast as the bundled network was trained. *swing*: *room* at full speed; *jump*:
-views of one side of a room in no order; both are meant for training.
+views of one side of a room in no order. *simple*: one room with little furniture; *bold*: the same with strong patterns. These
+are meant for training.
 """
 
 
