@@ -1,9 +1,10 @@
 """Settings of the procedural world. All are checked when they are made; none is a string or a switch."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
+from ttt3r.data.procedural.camera_motion import CameraMotion
 from ttt3r.data.procedural.motion import Range, check_range
-from ttt3r.data.procedural.paths import CameraMotion, Walk
+from ttt3r.data.procedural.paths import Walk
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,10 @@ class WorldConfig:
             raise ValueError(f"moving={self.moving} must lie in 0 ... 16")
         if not 1 <= self.supersample <= 8:
             raise ValueError(f"supersample={self.supersample} must lie in 1 ... 8 (1 is one ray per pixel)")
+
+    def at_speed(self, slowest: float, fastest: float | None = None) -> "WorldConfig":
+        """The same houses and paths at so many times the speed, see `CameraMotion.at_speed`."""
+        return replace(self, path=self.path.at_speed(slowest, fastest))
 
 
 _EXAMPLES = {"path": "Walk()", "textures": "Textures()", "lights": "Lights()"}

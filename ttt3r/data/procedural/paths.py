@@ -4,13 +4,13 @@ Whatever the number of frames, the first ones are the same: everything depends o
 """
 
 import math
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from ttt3r.data.procedural.camera_motion import CameraMotion
 from ttt3r.data.procedural.draws import Draws
 from ttt3r.data.procedural.motion import (
     Motion,
@@ -21,28 +21,10 @@ from ttt3r.data.procedural.motion import (
     pace,
     stand,
     there_and_back,
-    tremor,
     walk_along,
     waves,
 )
 from ttt3r.data.procedural.tracks import heading
-
-
-class CameraMotion(ABC):
-    """A kind of camera motion."""
-
-    @property
-    def narrow(self) -> bool:
-        """Whether the house should be a corridor: narrow rooms in a row."""
-        return False
-
-    def parts(self) -> tuple[tuple["CameraMotion", float], ...]:
-        """The plain paths that this one is mixed of, with their weights."""
-        return ((self, 1.0),)
-
-    @abstractmethod
-    def move(self, ways: Ways, draws: Draws, frames: int) -> Motion:
-        """The motion in each house of the batch."""
 
 
 @dataclass(frozen=True)
@@ -166,67 +148,69 @@ class LookAround(CameraMotion):
 
 
 @dataclass(frozen=True)
-class Handheld(CameraMotion):
-    """Another path with the tremor of a hand.
+class Swing(CameraMotion):
+    """In one room, to and fro along a part of its ring, looking across and swinging about that one direction.
+
+    What was seen is left and seen again, again and again, and never far away: a filmed room.
 
     Args:
-        path: the motion underneath.
-        shift: size of the tremor of the place, metres.
-        tilt: size of the tremor of the angles, degrees.
+        speed: smallest and largest mean speed, metres per frame.
+        reach: smallest and largest distance after which it turns back, metres.
+        swing: smallest and largest angle to either side, degrees.
+        period: smallest and largest period of a swing, frames.
     """
 
-    path: CameraMotion
-    shift: float = 0.015
-    tilt: float = 1.0
+    speed: Range = (0.02, 0.15)
+    reach: Range = (0.5, 2.0)
+    swing: Range = (20.0, 40.0)
+    period: Range = (20.0, 60.0)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.shift <= 0.05:
-            raise ValueError(
-                f"shift={self.shift} must lie in 0 ... 0.05 m, so that the camera stays clear of the furniture"
-            )
-        if not 0 <= self.tilt <= 15:
-            raise ValueError(f"tilt={self.tilt} must lie in 0 ... 15 degrees")
-
-    @property
-    def narrow(self) -> bool:
-        """As the path underneath."""
-        return self.path.narrow
-
-    def parts(self) -> tuple[tuple[CameraMotion, float], ...]:
-        """The parts of the path underneath, each with the tremor."""
-        if self.path.parts() == ((self.path, 1.0),):
-            return ((self, 1.0),)
-        return tuple((Handheld(part, self.shift, self.tilt), weight) for part, weight in self.path.parts())
+        check_range("speed", self.speed, 0.0, 2.0)
+        check_range("reach", self.reach, 0.1, 1000.0)
+        check_range("swing", self.swing, 0.0, 180.0)
+        check_range("period", self.period, 2.0, 1e6)
 
     def move(self, ways: Ways, draws: Draws, frames: int) -> Motion:
         """See the class."""
-        motion = self.path.move(ways, draws, frames)
-        shaken = torch.stack([tremor(draws(f"tremor {axis}"), frames) for axis in range(6)], dim=-1)
-        place = motion.position + self.shift * shaken[..., :3]
-        return Motion(place, motion.angles + math.radians(self.tilt) * shaken[..., 3:])
+        start = draws("start").uniform() * ways.ring.length
+        gone = pace(draws("speed"), self.speed, frames)
+        travel = there_and_back(start, gone, draws("reach").uniform(*self.reach))
+        angle = torch.deg2rad(draws("angle").uniform(*self.swing))
+        yaw = _across(ways, start) + angle * waves(draws("swing"), frames, 1.0, self.period)
+        return stand(ways, ways.ring.at(travel.travelled), yaw, 0.0, draws)
 
 
-@dataclass(frozen=True, init=False)
-class Mixture(CameraMotion):
-    """Each world takes one of several paths: `Mixture((Walk(), 2), (Orbit(), 1))`, with weights of any sum."""
+@dataclass(frozen=True)
+class Jump(CameraMotion):
+    """Views of one side of a room in no order: each from anywhere on a part of the ring, turned anywhere within a swing.
 
-    choices: tuple[tuple[CameraMotion, float], ...]
+    There is no motion to follow, so it has no speed: a memory has to hold the room. Settings as in `Swing`.
+    """
 
-    def __init__(self, *choices: tuple[CameraMotion, float]) -> None:
-        if not choices or any(weight <= 0 for _, weight in choices):
-            raise ValueError(f"a mixture needs pairs (path, weight) with positive weights, got {choices}")
-        object.__setattr__(self, "choices", choices)
+    reach: Range = (0.2, 1.2)
+    swing: Range = (8.0, 45.0)
 
-    def parts(self) -> tuple[tuple[CameraMotion, float], ...]:
-        """The paths, and those that they are mixed of, with their weights."""
-        return tuple((part, weight * share) for path, weight in self.choices for part, share in path.parts())
+    def __post_init__(self) -> None:
+        check_range("reach", self.reach, 0.1, 1000.0)
+        check_range("swing", self.swing, 0.0, 180.0)
+
+    def at_speed(self, slowest: float, fastest: float | None = None) -> CameraMotion:
+        """Itself."""
+        return self
 
     def move(self, ways: Ways, draws: Draws, frames: int) -> Motion:
-        """Never called: `parts` takes the mixture apart."""
-        raise TypeError("a mixture is taken apart by its parts before it moves")
+        """See the class."""
+        start = draws("start").uniform() * ways.ring.length
+        along = draws("along").uniform(shape=(frames,)).T * draws("reach").uniform(*self.reach)
+        angle = torch.deg2rad(draws("angle").uniform(*self.swing))
+        yaw = _across(ways, start) + angle * draws("turned").uniform(-1, 1, shape=(frames,)).T
+        return stand(ways, ways.ring.at(start + along), yaw, 0.0, draws)
 
-    def __repr__(self) -> str:
-        return f"Mixture({', '.join(map(repr, self.choices))})"
+
+def _across(ways: Ways, start: Float64[Tensor, " batch"]) -> Float64[Tensor, " batch"]:
+    """From a place on the ring towards the middle of the room."""
+    return heading(ways.center - ways.ring.at(start[None])[0])
 
 
 def _side(draws: Draws) -> Float64[Tensor, " batch"]:

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from ttt3r.data.procedural.camera_motion import Handheld
 from ttt3r.data.procedural.clips import stream_clips
 from ttt3r.data.procedural.config import Lights, WorldConfig
-from ttt3r.data.procedural.paths import Handheld, Orbit
+from ttt3r.data.procedural.paths import Orbit
 from ttt3r.data.procedural.recordings import write_tum
 
 
