@@ -17,14 +17,15 @@ import torch
 from jaxtyping import Float
 
 import ttt3r
-from ttt3r.data.procedural import sample_clips
-from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
+from ttt3r.data.procedural import WorldConfig, sample_clips
+from ttt3r.data.procedural.presets import HELD_OUT_SEED, find_world
 from ttt3r.evaluation import GainAccount, mean_interval
 from ttt3r.evaluation.measures.gains import FrameGain
 from ttt3r.evaluation.metrics.intervals import Interval
 from ttt3r.evaluation.plots.plots import COLORS, INK, new_figure, quiet_axes
 from ttt3r.evaluation.report.statistics import holm, sign_flip_test
-from ttt3r.evaluation.worlds.study import WorldPlan, WorldStudy, control_rules, run_study
+from ttt3r.evaluation.worlds.controls import control_rules
+from ttt3r.evaluation.worlds.study import WorldPlan, WorldStudy, run_study
 from ttt3r.types import Frame
 from ttt3r.update_rules import RULES, Control, StateUpdateRule
 
@@ -117,10 +118,10 @@ def ladder(study: WorldStudy, rules: Mapping[str, StateUpdateRule]) -> list[str]
 
 
 def gains_over_time(
-    network: ttt3r.CUT3R, rules: Mapping[str, StateUpdateRule], frames: int
+    network: ttt3r.CUT3R, rules: Mapping[str, StateUpdateRule], world: WorldConfig, frames: int
 ) -> dict[str, list[FrameGain]]:
     """The gain of every frame, over eight worlds together."""
-    clip = sample_clips(NANO_WORLD, batch=8, frames=frames, seed=HELD_OUT_SEED)
+    clip = sample_clips(world, batch=8, frames=frames, seed=HELD_OUT_SEED)
     accounts, curve = dict.fromkeys(rules, GainAccount()), {name: [] for name in rules}
     stream = (Frame(image=image) for image in clip.image)
     for steps in ttt3r.rollout_rules(network, rules, stream, outputs=ttt3r.Outputs.CAMERA):
@@ -167,21 +168,25 @@ def main() -> None:
     """Print the table, draw the picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", default="nano")
+    parser.add_argument("--world", default="tour", help="by name, as in `ttt3r compare worlds`")
     parser.add_argument("--worlds", type=int, default=32)
     parser.add_argument("--frames", type=int, default=64)
     parser.add_argument("--pictures", action="store_true", help="draw the gains only")
     settings = parser.parse_args()
+    world = find_world(settings.world)
     network, rules = ttt3r.load_network(settings.network), contenders()
     gates = {name: rule for name, rule in rules.items() if not name.startswith("constant:")}
     with torch.no_grad():
-        draw(gains_over_time(network, gates | {"constant": RULES["constant"]()}, settings.frames))
+        draw(gains_over_time(network, gates | {"constant": RULES["constant"]()}, world, settings.frames))
     if settings.pictures:
         return
-    plan = WorldPlan(settings.worlds, (settings.frames,))
+    plan = WorldPlan(settings.worlds, (settings.frames,), world)
     study = run_study(network, rules, plan)
     study = study.with_rules(run_study(network, control_rules(gates, study), plan))
     paired = against_controls(study, gates)
-    print(f"*{settings.worlds} held-out worlds, {settings.frames} frames; mean ± 95 % interval over worlds.*\n")
+    print(
+        f"*{settings.worlds} held-out worlds ({settings.world}), {settings.frames} frames; mean ± 95 % interval over worlds.*\n"
+    )
     print("\n".join(ladder(study, rules)))
     print(
         "\n*The same worlds, world by world: how much better a gate does than the constant of its own mean gain, or than "

@@ -16,7 +16,7 @@ from ttt3r.files import LOCK, is_partial, read_text
 CLIPS, WORLDS, PAPER = "comparison.csv", "worlds.csv", "paper.csv"
 """Tables of the three kinds of comparisons. By one of them a folder is known as a comparison's."""
 
-OF_WORLDS = ("recall.csv", "tables.md", "summary.md", "errors.png", "recall.png", "forgetting.png")
+OF_WORLDS = ("recall.csv", "tables.md", "summary.md", "errors.png", "differences.png", "recall.png", "forgetting.png")
 """What stands beside the table of a comparison on worlds."""
 
 REPORT = "report"

@@ -13,14 +13,16 @@ from ttt3r.cli.compare_settings import CompareSettings
 from ttt3r.cli.comparison_folder import REPORT, clear
 from ttt3r.cli.comparison_folder import WORLDS as CSV
 from ttt3r.cli.run import frame_progress
-from ttt3r.data.procedural.presets import TRAINING_LENGTH
+from ttt3r.data.procedural import find_world
 from ttt3r.evaluation.report.tables import Table
 from ttt3r.evaluation.report.writing import ReportSettings, write_report
+from ttt3r.evaluation.worlds.controls import standing_controls
+from ttt3r.evaluation.worlds.difference_plot import plot_differences
 from ttt3r.evaluation.worlds.forgetting import RECALL
 from ttt3r.evaluation.worlds.plots import plot_errors_by_length, plot_forgetting, plot_recall
 from ttt3r.evaluation.worlds.rows import units_of
-from ttt3r.evaluation.worlds.study import WorldPlan, WorldStudy, control_rules, run_study
-from ttt3r.evaluation.worlds.tables import tables_of, write_tables
+from ttt3r.evaluation.worlds.study import WorldPlan, WorldStudy, run_study
+from ttt3r.evaluation.worlds.tables import paired_tables, tables_of, write_tables
 from ttt3r.files import write_text
 from ttt3r.network.config import RayForm
 from ttt3r.reconstructor import RecurrentNetwork
@@ -32,7 +34,7 @@ SUMMARY = "summary.md"
 
 def compare_worlds(settings: CompareSettings, lengths: Sequence[int], console: Console) -> int:
     """Score the rules, ask their memories for earlier frames, print and write tables and pictures."""
-    plan = WorldPlan(settings.worlds, tuple(sorted(set(lengths))))
+    plan = WorldPlan(settings.worlds, tuple(sorted(set(lengths))), find_world(settings.world), speed=settings.speed)
     rules = choosing.parse_rules(settings.rules)
     resets = choosing.parse_resets(rules, settings.reset_every)
     network = choosing.load(settings, console)
@@ -46,11 +48,13 @@ def compare_worlds(settings: CompareSettings, lengths: Sequence[int], console: C
     with choosing.precision(settings):
         study = _run(network, (rules, resets), (plan, settings.chunk), console)
     if settings.controls:
-        controls = control_rules(rules, study)
-        control_resets = {name: resets.get(Control.split(name)[1]) for name in controls}
+        standing = standing_controls(rules, study)
+        controls = {control.label: control.rule for control in standing}
+        control_resets = {control.label: resets.get(control.gate) for control in standing}
         with choosing.precision(settings):
             study = study.with_rules(_run(network, (controls, control_resets), (plan, settings.chunk), console))
-    tables = tables_of(study)
+    trained = choosing.longest_clip(settings.network)
+    tables = tables_of(study, trained)
     for table in tables:
         for part in table.rich(min(console.width, 100)):
             console.print(part)
@@ -61,11 +65,12 @@ def compare_worlds(settings: CompareSettings, lengths: Sequence[int], console: C
         write_tables(study, settings.out / CSV, settings.out / "recall.csv")
         write_text(settings.out / "tables.md", "\n".join(table.markdown() for table in tables))
         write_text(settings.out / SUMMARY, _summary(tables[0], settings, plan))
-        made = [CSV, "recall.csv", "tables.md", SUMMARY, *_draw(study, settings.out, [*rules], console)]
-        facts = {"network": choosing.fingerprint(settings.network), "worlds": str(settings.worlds)}
+        made = [CSV, "recall.csv", "tables.md", SUMMARY, *_draw(study, settings.out, ([*rules], trained), console)]
+        facts = {"network": choosing.fingerprint(settings.network)}
         named = {name: Control.split(name) for name in study.scores.gain}
         control_of = {name: gate for name, (control, gate) in named.items() if control is Control.EQUAL_GAIN}
-        about = ReportSettings("Rules on procedural worlds, by length", RECALL.name)
+        pairs = tuple(paired_tables(study.scores)) if len(study.scores.gain) > 1 else ()
+        about = ReportSettings(f"Rules on procedural worlds ({plan.name}), by length", RECALL.name, tables=pairs)
         write_report(units_of(study, facts, control_of), settings.out / REPORT, about)
         console.print(f"[bold]{settings.out}[/]: {', '.join([*made, f'{REPORT}/report.html'])}", highlight=False)
     return 1 if study.stopped else 0
@@ -88,17 +93,23 @@ def _run(
 def _summary(table: Table, settings: CompareSettings, plan: WorldPlan) -> str:
     """The first table, with the command that makes it."""
     words = f"ttt3r compare worlds --network {settings.network} --rules {shlex.quote(settings.rules)} --worlds {plan.worlds} "
+    words += f"--world {settings.world} {f'--speed {settings.speed:g} ' * (settings.speed != 1)}"
     words += f"--lengths {','.join(map(str, plan.lengths))}{' --controls' * settings.controls}"
     return f"<!-- {words} -->\n\n{table.markdown()}"
 
 
-def _draw(study: WorldStudy, out: Path, asked_for: list[str], console: Console) -> list[str]:
+def _draw(study: WorldStudy, out: Path, shown: tuple[list[str], int | None], console: Console) -> list[str]:
     """Pictures of the rules that were asked for, where matplotlib is installed; what was made."""
+    asked_for, trained = shown
+    made = ["errors.png", "recall.png", "forgetting.png"]
     try:
-        plot_errors_by_length(out / "errors.png", study.scores, TRAINING_LENGTH, asked_for)
+        plot_errors_by_length(out / "errors.png", study.scores, trained, asked_for)
+        if len(asked_for) > 1:
+            plot_differences(out / "differences.png", study.scores, trained, asked_for)
+            made.insert(1, "differences.png")
         plot_recall(out / "recall.png", study.asked, asked_for)
         plot_forgetting(out / "forgetting.png", study.asked, asked_for)
     except ImportError as error:
         console.print(f"no pictures: {error}", highlight=False, markup=False)
         return []
-    return ["errors.png", "recall.png", "forgetting.png"]
+    return made

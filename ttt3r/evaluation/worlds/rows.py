@@ -13,7 +13,7 @@ from ttt3r.evaluation.results.rows import ResultRow, Status, UnitResult
 from ttt3r.evaluation.results.stops import Stop
 from ttt3r.evaluation.worlds.forgetting import RECALL
 from ttt3r.evaluation.worlds.scores import SCORES, WINDOW
-from ttt3r.evaluation.worlds.study import WorldStudy
+from ttt3r.evaluation.worlds.study import WorldPlan, WorldStudy
 
 PROTOCOL = "worlds/length"
 
@@ -22,7 +22,8 @@ def units_of(study: WorldStudy, settings: Mapping[str, str], control_of: Mapping
     """One unit for each rule and world, and for each predictor that knows nothing; every world is a scene of its own.
 
     Lengths are in units of the mean distance of the first frame's points, not metres. `recall_color` is the explained variance
-    over all questions asked after so many frames. The protocol's hash is that of the worlds, their seed and the window.
+    over all questions asked after so many frames. The protocol's hash is that of the worlds as they were filmed, their seed and
+    the window, so that numbers of different worlds are never paired; scenes are called after the world.
 
     Args:
         study: of the rules.
@@ -30,7 +31,7 @@ def units_of(study: WorldStudy, settings: Mapping[str, str], control_of: Mapping
         control_of: for each constant that is one, the gate whose mean gain it has.
     """
     scores = study.scores
-    hashed = stable_hash((study.plan.world, study.plan.seed, WINDOW))
+    hashed = stable_hash((study.plan.filmed, study.plan.seed, WINDOW))
     measured = (scores.rotation_degrees, scores.translation, scores.ate, scores.depth_abs_rel, scores.gain)
     tables = dict(zip((*SCORES, RECALL), (*measured, _recall(study)), strict=True))
     units = []
@@ -42,7 +43,7 @@ def units_of(study: WorldStudy, settings: Mapping[str, str], control_of: Mapping
                 _row(
                     hashed,
                     (rule, control_of.get(rule, "")),
-                    world,
+                    f"{study.plan.name} {world:03d}",
                     length,
                     _measured(metric, float(table[rule][index, world]), study.stopped.get(rule)),
                 )
@@ -50,8 +51,19 @@ def units_of(study: WorldStudy, settings: Mapping[str, str], control_of: Mapping
                 for index, length in enumerate(scores.lengths)
                 if rule in table
             )
-            units.append(UnitResult(rows, settings, metrics=tuple(tables)))
+            units.append(UnitResult(rows, {**provenance(study.plan), **settings}, metrics=tuple(tables)))
     return tuple(units)
+
+
+def provenance(plan: WorldPlan) -> dict[str, str]:
+    """What the numbers of these worlds depend on, as settings of a unit: the world's name, fingerprint, seed and speed."""
+    return {
+        "world": plan.name,
+        "world_config": stable_hash(plan.filmed),
+        "seed": str(plan.seed),
+        "speed": f"{plan.speed:g}",
+        "worlds": str(plan.worlds),
+    }
 
 
 def _recall(study: WorldStudy) -> dict[str, Float[np.ndarray, "length world"]]:
@@ -71,15 +83,15 @@ def _measured(metric: Metric, value: float, stop: Stop | None) -> Measured:
     )
 
 
-def _row(hashed: str, rule: tuple[str, str], world: int, length: int, number: Measured) -> ResultRow:
+def _row(hashed: str, rule: tuple[str, str], scene: str, length: int, number: Measured) -> ResultRow:
     name, control_of = rule
     return ResultRow(
         protocol=PROTOCOL,
         protocol_hash=hashed,
         rule=name,
         dataset="procedural worlds",
-        sequence=f"world {world:03d}",
-        scene=f"world {world:03d}",
+        sequence=scene,
+        scene=scene,
         length=length,
         frames=length,
         metric=number.metric,

@@ -1,25 +1,25 @@
 """The experiment on procedural worlds: rules on held-out houses, scores and answers joined over groups and passes.
 
 study = run_study(network, {"cut3r": FullOverwrite(), "ttt3r": TTT3R()}, WorldPlan(worlds=8, lengths=(8, 64)))
-study = study.with_rules(run_study(network, control_rules(rules, study), plan))
+study = study.with_rules(run_study(network, control_rules(rules, study), plan))  # of `worlds.controls`
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import torch
 
 from ttt3r.data.procedural import ClipTruth, WorldConfig, sample_clips
-from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD, TRAINING_LENGTH
+from ttt3r.data.procedural.presets import HELD_OUT_SEED, TRAINING_LENGTH, WORLDS
 from ttt3r.evaluation.engine.contenders import contenders_of
-from ttt3r.evaluation.measures.gains import GainSummary, equal_gain_constants
+from ttt3r.evaluation.measures.gains import GainSummary
 from ttt3r.evaluation.results.stops import Stop
 from ttt3r.evaluation.worlds.forgetting import RecallScores, ask_recall, questions_after, with_controls
 from ttt3r.evaluation.worlds.running import WorldScores, mean_depth_image, run_worlds
 from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.threads import side_by_side
 from ttt3r.types import Step
-from ttt3r.update_rules import Anneal, ConstantRate, Control, ResetPolicy, StateUpdateRule, TokenMean
+from ttt3r.update_rules import ResetPolicy, StateUpdateRule
 
 GROUP = 8
 """Most worlds side by side in a pass: enough to keep a core busy, without much memory."""
@@ -32,17 +32,19 @@ class WorldPlan:
     Args:
         worlds: how many, at least 2 (intervals, and another scene as a control).
         lengths: of the prefixes that are judged, in frames.
-        world: where they come from.
+        world: where they come from; one of `WORLDS` is known by its name.
         seed: of the worlds; from `HELD_OUT_SEED` on they were never trained on.
+        speed: the world is filmed at so many times its own speed.
 
     Raises:
-        ValueError: for fewer than 2 worlds, or no lengths.
+        ValueError: for fewer than 2 worlds, no lengths, or a speed at which the world cannot be filmed.
     """
 
     worlds: int = 32
     lengths: tuple[int, ...] = tuple(TRAINING_LENGTH * 2**power for power in range(4))
-    world: WorldConfig = NANO_WORLD
+    world: WorldConfig = WORLDS["video"]
     seed: int = HELD_OUT_SEED
+    speed: float = 1.0
 
     def __post_init__(self) -> None:
         if self.worlds < 2:
@@ -51,6 +53,25 @@ class WorldPlan:
             )
         if not self.lengths or min(self.lengths) < 2:
             raise ValueError(f"lengths must be at least 2 frames each, got {self.lengths}")
+        if not 0 < self.speed < float("inf"):
+            raise ValueError(f"speed is a factor above 0, such as 0.5 for half as fast, got {self.speed}")
+        _ = self.filmed
+
+    @property
+    def filmed(self) -> WorldConfig:
+        """The world at the speed at which it is filmed."""
+        return self.world if self.speed == 1 else self.world.at_speed(self.speed)
+
+    @property
+    def name(self) -> str:
+        """Of the world, with its speed if that is not its own; one without a name is called `world`.
+
+        Examples:
+            >>> WorldPlan().name, WorldPlan(speed=0.5).name
+            ('video', 'video at 0.5x')
+        """
+        name = next((name for name, known in WORLDS.items() if known == self.world), "world")
+        return name if self.speed == 1 else f"{name} at {self.speed:g}x"
 
     @property
     def groups(self) -> tuple[tuple[int, int], ...]:
@@ -92,9 +113,9 @@ class WorldStudy:
         Raises:
             ValueError: if those were run on other worlds.
         """
-        if (self.plan.world, self.plan.seed) != (other.plan.world, other.plan.seed):
-            seeds = f"seeds {self.plan.seed} and {other.plan.seed}"
-            raise ValueError(f"the rules were run on other worlds ({seeds}); run them with one WorldPlan")
+        if (self.plan.filmed, self.plan.seed) != (other.plan.filmed, other.plan.seed):
+            apart = f"{self.plan.name} and {other.plan.name}, seeds {self.plan.seed} and {other.plan.seed}"
+            raise ValueError(f"the rules were run on other worlds ({apart}); run them with one WorldPlan")
         pairs = zip(self.asked, other.asked, strict=True)
         asked = tuple(own.with_memories(more) for own, more in pairs)
         summaries, stopped = {**self.gain_summaries, **other.gain_summaries}, {**self.stopped, **other.stopped}
@@ -123,13 +144,13 @@ def run_study(
         on_frame: called with the number of frames that were just done, for progress bars; on a CPU by several threads.
     """
     device = network.initial_memory(1).state.device
-    known = sample_clips(plan.world, batch=64, frames=TRAINING_LENGTH, seed=0, device=device)
+    known = sample_clips(plan.filmed, batch=64, frames=TRAINING_LENGTH, seed=0, device=device)
     mean_depth = mean_depth_image(ClipTruth.of(known))
     contenders, longest = contenders_of(rules, resets or {}), max(plan.lengths)
 
     def run(group: tuple[int, int], check: Callable[[], None]) -> WorldStudy:
         first, batch = group
-        clip = sample_clips(plan.world, batch=batch, frames=longest, seed=plan.seed, first=first, device=device)
+        clip = sample_clips(plan.filmed, batch=batch, frames=longest, seed=plan.seed, first=first, device=device)
         truth, asked = ClipTruth.of(clip), []
 
         def ask(frames: int, steps: Mapping[str, Step]) -> None:
@@ -145,17 +166,3 @@ def run_study(
         return WorldStudy(scores, tuple(asked), done.gain_summaries, done.stopped, plan)
 
     return WorldStudy.joined(side_by_side(run, plan.groups, alone=device.type != "cpu"))
-
-
-def control_rules(rules: Mapping[str, StateUpdateRule], study: WorldStudy) -> dict[str, StateUpdateRule]:
-    """For every gate: the constant of equal mean gain, and the gate averaged over its tokens; and the plain average, 1/t."""
-    first = {str(rules[name]): name for name in reversed(list(rules))}  # with resets and without: one control
-    summaries = {
-        name: replace(study.gain_summaries[name][-1], gain_mean=float(study.scores.gain[name][-1].mean()))
-        for name in sorted(first.values(), key=[*rules].index)
-    }
-    controls: dict[str, StateUpdateRule] = {}
-    for name, constant in equal_gain_constants(summaries).items():
-        controls[Control.EQUAL_GAIN.of(name)] = constant
-        controls[Control.TOKEN_MEAN.of(name)] = TokenMean(rules[name])
-    return controls | {"1/t": Anneal(ConstantRate(1.0), horizon=1.0)}
