@@ -15,7 +15,7 @@ def arguments(command):
     """What the arguments of a command decide, without where the results go."""
     words = [word for word in shlex.split(command) if word != "ttt3r"]
     settings = build_parser().parse_args(words).compare
-    named = settings.network, settings.rules, settings.worlds, settings.controls, settings.reset_every
+    named = settings.network, settings.rules, settings.worlds, settings.world, settings.speed, settings.controls
     lengths = settings.lengths or ",".join(map(str, WorldPlan.lengths))
     return settings.path, *map(str, named), lengths
 

@@ -54,10 +54,10 @@ def compare_worlds(settings: CompareSettings, lengths: Sequence[int], console: C
         with choosing.precision(settings):
             study = study.with_rules(_run(network, (controls, control_resets), (plan, settings.chunk), console))
     trained = choosing.longest_clip(settings.network)
-    tables = tables_of(study, trained)
+    tables, width = tables_of(study, trained), min(console.width, 100)
     for table in tables:
-        for part in table.rich(min(console.width, 100)):
-            console.print(part)
+        for part in table.rich(width):
+            console.print(part, width=width)
     for name, stop in study.stopped.items():
         console.print(f"[yellow]{escape(name)} did not come to the end[/]: {escape(stop.note)}", highlight=False)
     if settings.out is not None:

@@ -15,6 +15,7 @@ from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
 from ttt3r.evaluation.metrics.intervals import mean_interval, pooled_ratio_interval, ratio_interval
 from ttt3r.evaluation.report.writing import make_report
 from ttt3r.evaluation.results.knowing_nothing import KNOWS_NOTHING
+from ttt3r.evaluation.worlds.controls import control_rules
 from ttt3r.evaluation.worlds.forgetting import (
     ANOTHER_SCENE,
     NOTHING_SEEN,
@@ -35,7 +36,7 @@ from ttt3r.evaluation.worlds.running import (
     mean_depth_image,
     score_worlds,
 )
-from ttt3r.evaluation.worlds.study import WorldPlan, control_rules, run_study
+from ttt3r.evaluation.worlds.study import WorldPlan, run_study
 from ttt3r.evaluation.worlds.tables import tables_of
 from ttt3r.geometry import rotation_degrees
 from ttt3r.network import CUT3R, CUT3RConfig
@@ -228,7 +229,8 @@ def test_a_study_in_groups_is_that_of_one_group_and_its_controls_have_the_gates_
         parts.asked[1].explained("cut3r"), whole.asked[1].explained("cut3r"), rtol=1e-3, atol=1e-4
     )
     controls = control_rules(rules, whole)
-    assert list(controls) == ["control of ttt3r", "token mean of ttt3r", "1/t"]
+    gate = ["control of ttt3r", "control of ttt3r+pose", "token mean of ttt3r"]
+    assert list(controls) == [*gate, "stride:k=2", "frozen", "1/t"]
     assert controls["control of ttt3r"] == ConstantRate(float(whole.scores.gain["ttt3r"][-1].mean()))
     units = units_of(whole, {}, {})
     assert len(units) == (2 + len(KNOWS_NOTHING)) * 4
@@ -252,7 +254,7 @@ def test_numbers_of_worlds_say_which_worlds_they_are_of_and_in_which_unit(networ
     assert {
         row.protocol_hash for unit in units_of(run_study(network, rules, plans[0]), {}, {}) for row in unit.rows
     } == hashes[0]
-    with pytest.raises(ValueError, match=r"other worlds \(seeds .* and 1\)"):
+    with pytest.raises(ValueError, match=r"other worlds \(world and world, seeds .* and 1\)"):
         studies[0].with_rules(studies[1])
     labels = {metric.name: metric.label for metric in units[0][0].metrics}
     assert labels["ate_per_first_view"] == "ATE / first view"
@@ -312,7 +314,7 @@ def test_the_command_writes_tables_and_pictures(tmp_path, capsys):
         rows = list(csv.DictReader(file))
     assert {row["rule"] for row in rows} >= {"cut3r", "ttt3r@3", "control of ttt3r", "1/t", NO_MOTION, MEAN_DEPTH}
     assert len([row for row in rows if row["rule"] == "ttt3r"]) == 2 * 3
-    for name in ("errors", "recall", "forgetting"):
+    for name in ("errors", "differences", "recall", "forgetting"):
         assert (tmp_path / "out" / f"{name}.png").stat().st_size > 10_000
     with open(tmp_path / "out" / "recall.csv") as file:
         assert {row["memory"] for row in csv.DictReader(file)} >= {ANOTHER_SCENE, NOTHING_SEEN, SCENE_AVERAGE, "1/t"}
@@ -326,7 +328,7 @@ def test_the_command_writes_tables_and_pictures(tmp_path, capsys):
     assert "ATE m" not in page
     first, *rest = (tmp_path / "out/summary.md").read_text().splitlines()
     assert (
-        first
-        == "<!-- ttt3r compare worlds --network tiny-random --rules cut3r,ttt3r,ttt3r@3 --worlds 3 --lengths 4,6 --controls -->"
+        first == "<!-- ttt3r compare worlds --network tiny-random --rules cut3r,ttt3r,ttt3r@3 --worlds 3 --world video "
+        "--lengths 4,6 --controls -->"
     )
     assert any(line.startswith("| no motion |") for line in rest)

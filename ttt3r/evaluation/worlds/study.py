@@ -55,7 +55,10 @@ class WorldPlan:
             raise ValueError(f"lengths must be at least 2 frames each, got {self.lengths}")
         if not 0 < self.speed < float("inf"):
             raise ValueError(f"speed is a factor above 0, such as 0.5 for half as fast, got {self.speed}")
-        _ = self.filmed
+        try:
+            _ = self.filmed
+        except ValueError as error:
+            raise ValueError(f"speed {self.speed:g} is too far from 1 for this world: {error}") from None
 
     @property
     def filmed(self) -> WorldConfig:

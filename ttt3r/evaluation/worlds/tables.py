@@ -106,8 +106,8 @@ def paired_tables(scores: WorldScores) -> list[Table]:
             columns=(Column("rule", numeric=False), *(Column(str(length)) for length in scores.lengths)),
             rows=tuple((Cell(rule), *map(_paired_cell, row)) for rule, row in differences(scores, table).items()),
             keys=1,
-            caption="Mean difference and 95 % interval; below 0 is better. Bold: sure, that is, the interval leaves 0 out and "
-            "the sign-flip test gives p of at most 0.05 after Holm's correction over the column.",
+            caption="Mean difference and 95 % interval; below 0 is better. Bold: sure, by the interval and by the sign-flip "
+            "test after Holm's correction over the column.",
         )
         for metric, table in measured(scores)
     ]
