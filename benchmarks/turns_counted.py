@@ -17,7 +17,8 @@ from ttt3r.evaluation.metrics.intervals import pooled_ratio_interval
 from ttt3r.types import Frame, Outputs
 from ttt3r.update_rules import RuleLabel
 
-RULES = "cut3r,ttt3r,ttt3r+pose,constant:rate=0.3,cut3r+pose=0.3,constant:rate=0.3+pose,constant:rate=0.1,constant:rate=0.1+pose"
+CONSTANTS = "constant:rate=0.3,cut3r+pose=0.3,constant:rate=0.3+pose,constant:rate=0.1,constant:rate=0.1+pose"
+RULES = f"cut3r,ttt3r,ttt3r+pose,{CONSTANTS}"
 
 
 def turns(cameras: torch.Tensor) -> np.ndarray:

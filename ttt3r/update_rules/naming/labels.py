@@ -9,12 +9,12 @@ Read without running anything: names are looked up in the registry only when a r
 """
 
 import enum
-import math
 import re
 from dataclasses import dataclass, replace
 
 from ttt3r.untrusted import require_names
 from ttt3r.update_rules.base import StateUpdateRule
+from ttt3r.update_rules.naming.label_pose import POSES, is_rate, without_pose
 from ttt3r.update_rules.naming.label_text import is_group, masked, quoted, rules_in, settings_in, unquoted
 from ttt3r.update_rules.naming.label_values import Value, made, settings_of
 from ttt3r.update_rules.naming.registry import find_rule, name_of
@@ -22,8 +22,6 @@ from ttt3r.update_rules.resets import Every, Never, ResetPolicy, WhenFar
 from ttt3r.update_rules.wrappers.pose import PoseDamped
 from ttt3r.update_rules.wrappers.token_mean import TokenMean
 
-_POSE = re.compile(r"\+pose(=[^/\\+]*)?$")  # in text whose quotes are masked
-_POSES = "after + stands pose, behind the settings and before @: ttt3r+pose, constant:rate=0.3+pose, ttt3r+pose=0.5@8"
 _RESET = re.compile(r"@(\d+|never|far(?::[a-z]+=[\d.e+-]+)*)$|\+reset=(\d+|never)$")  # the second form in older results
 _RESETS = "@ stands every how many frames the memory restarts (ttt3r@100), never, or far:distance=2.5"
 
@@ -101,14 +99,14 @@ class RuleLabel:
                 policy_of(rest[found.start() :].removeprefix("+reset=").removeprefix("@")),
                 rest[: found.start()],
             )
-        rest, pose = _without_pose(rest.rstrip())
+        rest, pose = without_pose(rest.rstrip())
         name, *words = settings_in(rest)
         if "@" in name:
             raise ValueError(
                 f"{text!r}: after {_RESETS}; settings come before it, and +pose too (constant:rate=0.1+pose@100)"
             )
         if "+" in name:
-            raise ValueError(f"{text!r}: {_POSES}")
+            raise ValueError(f"{text!r}: {POSES}")
         if "=" in name:
             raise ValueError(
                 f"{text!r} is a setting and no rule; the settings of a rule are joined by colons, as in constant:rate=0.1"
@@ -122,10 +120,10 @@ class RuleLabel:
         """The same with `+pose` instead of the long form, `damp_pose:rule=(ttt3r)`, where the short one says it all."""
         given = dict(self.settings)
         inner, rate = given.get("rule"), given.get("rate")
-        twice = len(given) < len(self.settings)
-        if self.name != PoseDamped.name or self.pose is not None or twice or not given.keys() <= {"rule", "rate"}:
+        plain = len(given) == len(self.settings) and given.keys() <= {"rule", "rate"}
+        if self.name != PoseDamped.name or self.pose is not None or not plain:
             return self
-        if not isinstance(inner, tuple) or len(inner) != 1 or isinstance(rate, tuple) or not _is_rate(rate or "1"):
+        if not isinstance(inner, tuple) or len(inner) != 1 or isinstance(rate, tuple) or not is_rate(rate or "1"):
             return self
         if replace(inner[0], settings=()) != RuleLabel(inner[0].name):  # with a part for which +pose leaves no place
             return self
@@ -197,25 +195,6 @@ class RuleLabel:
         if self.pose is not None:
             text += f"+pose={self.pose}" if self.pose else "+pose"
         return text + (f"@{policy_text(self.reset)}" if self.reset is not None else "")
-
-
-def _without_pose(text: str) -> tuple[str, str | None]:
-    """A label without `+pose` at its end, and the rate that it gives."""
-    found = _POSE.search(masked(text))
-    if found is None:
-        return text, None
-    rate = text[found.start() :].removeprefix("+pose")
-    value = unquoted(rate.removeprefix("=").strip())
-    if rate and value is not None and not _is_rate(value):
-        raise ValueError(f"{text!r}: {_POSES}; the rate is a number from 0 to 1, got {value!r}")
-    return text[: found.start()], value or ""
-
-
-def _is_rate(value: str) -> bool:
-    try:
-        return math.isfinite(float(value)) and re.fullmatch(r"[\d.eE+-]+", value) is not None
-    except ValueError:
-        return False
 
 
 def _make(label: RuleLabel | str) -> StateUpdateRule:
