@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NETWORK ?= nano
 # As in README.md, whose table this makes.
-DEMO_RULES := cut3r,ttt3r,ttt3r+pose,constant:rate=0.3,cut3r+pose=0.3,constant:rate=0.3+pose,stride:k=3,frozen
+DEMO_RULES := cut3r,ttt3r,ttt3r+pose,constant:rate=0.3,constant:rate=0.3+pose,stride:k=3,frozen
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint docs docs-test tutorials figures wheel-test clean .venv
