@@ -103,7 +103,7 @@ class RuleLabel:
         name, *words = settings_in(rest)
         if "@" in name:
             raise ValueError(
-                f"{text!r}: after {_RESETS}; settings come before it, and +pose too (constant:rate=0.1+pose@100)"
+                f"{text!r}: after {_RESETS}; settings come before it, and +pose too (ortho:drift=0.5+pose@8)"
             )
         if "+" in name:
             raise ValueError(f"{text!r}: {POSES}")
