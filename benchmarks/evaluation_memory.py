@@ -21,9 +21,9 @@ from ttt3r.data.frames.source import FrameSource, SourceFrame
 from ttt3r.data.sequences.clip import DepthSource
 from ttt3r.evaluation.engine.contenders import Contender
 from ttt3r.evaluation.engine.evaluator import Evaluation, evaluate
-from ttt3r.evaluation.engine.sources import ProceduralWorlds
 from ttt3r.evaluation.measures.cost import held_bytes, peak_bytes, slope
 from ttt3r.evaluation.protocols.base import Protocol
+from ttt3r.evaluation.protocols.sources import ProceduralWorlds
 from ttt3r.network import load_network
 from ttt3r.update_rules import RULES
 

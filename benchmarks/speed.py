@@ -1,4 +1,4 @@
-"""How fast is a frame, and how near to the machine's limit? Ours beside a plain twin, in one run.
+"""How fast is a frame, and how near to the machine's limit? Ours beside a direct implementation, in one run.
 
     python benchmarks/speed.py                      # nano: seconds
     python benchmarks/speed.py --network full       # a random network of official size, 512 x 288: minutes, 8 GB
@@ -8,7 +8,7 @@
 Every variant runs once in each round, so that other work on the machine strikes all alike; printed are the median over rounds
 and the ratio of the medians, with the smallest and largest ratio of a round. FLOPs are counted, the rate of matrix products is
 measured at the network's own shapes and precision, and the share is FLOPs / (time x rate). Peak memory is that of a process of
-its own. The twin always runs eagerly in float32 (on a GPU with TensorFloat-32).
+its own. The direct implementation always runs eagerly in float32 (on a GPU with TensorFloat-32).
 """
 
 import argparse
@@ -113,7 +113,7 @@ class Way:
 
 
 def plain(network: CUT3R, patches: int, device: torch.device) -> Run:
-    """The plain twin: everything, always."""
+    """The direct implementation: everything, always."""
     way = Way(network, Precision.FLOAT32, device)
     everything, maps = way.streaming({"ttt3r": MapGate()}, Outputs.ALL), Maps(patches)
 
@@ -128,7 +128,7 @@ def plain(network: CUT3R, patches: int, device: torch.device) -> Run:
 
 def variants(eager: Way, compiled: Way | None, frames: int, patches: int) -> tuple[Variant, ...]:
     """What is compared. Four passes of the baseline are four times one, and are not run."""
-    ttt3r_rule, twin = {"ttt3r": TTT3R()}, "plain twin, all outputs"
+    ttt3r_rule, direct = {"ttt3r": TTT3R()}, "direct implementation, all outputs"
     works: list[tuple[str, Callable[[Way], Run], int, int]] = [
         ("all outputs", lambda way: way.streaming(ttt3r_rule, Outputs.ALL), 1, 1),
         ("cameras and points", lambda way: way.streaming(ttt3r_rule, POINTS), 1, 1),
@@ -142,11 +142,11 @@ def variants(eager: Way, compiled: Way | None, frames: int, patches: int) -> tup
     if eager.device.type == "cuda":
         works.append(("8 sequences, cameras and points", lambda way: way.streaming(ttt3r_rule, POINTS), 8, 8))
     assert isinstance(eager.network, CUT3R)
-    found = [Variant(twin, twin, plain(eager.network, patches, eager.device))]
-    found += [Variant(name, twin, make(eager), passes, batch=batch) for name, make, passes, batch in works]
+    found = [Variant(direct, direct, plain(eager.network, patches, eager.device))]
+    found += [Variant(name, direct, make(eager), passes, batch=batch) for name, make, passes, batch in works]
     if compiled is not None:
         for name, make, passes, batch in works:
-            found.append(Variant(f"{name}, compiled", twin, make(compiled), passes, make(eager), batch))
+            found.append(Variant(f"{name}, compiled", direct, make(compiled), passes, make(eager), batch))
     return tuple(found)
 
 
@@ -265,7 +265,9 @@ def report(
     copies = copy_rate(device) / 1e9
     rates = f"{settings.precision}: {rate / 1e9:.0f} GFLOP/s; copies: {copies:.1f} GB/s"
     print(f"*matrix products at the network's shapes, {rates}*\n")
-    print("| | ms a frame | GFLOP a frame | share of the rate | times faster than the twin | peak GiB |")
+    print(
+        "| | ms a frame | GFLOP a frame | share of the rate | times faster than the direct implementation | peak GiB |"
+    )
     print("|---|---|---|---|---|---|")
     for one, peak in zip(found, peaks, strict=True):
         ratio = f"{one.ratio:.2f} [{one.ratio_low:.2f}, {one.ratio_high:.2f}]"

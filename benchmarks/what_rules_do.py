@@ -22,9 +22,10 @@ from ttt3r.data.procedural.presets import HELD_OUT_SEED, find_world
 from ttt3r.evaluation import GainAccount, mean_interval
 from ttt3r.evaluation.measures.gains import FrameGain
 from ttt3r.evaluation.metrics.intervals import Interval
-from ttt3r.evaluation.plots.plots import COLORS, INK, new_figure, quiet_axes
+from ttt3r.evaluation.plots.palette import COLORS
+from ttt3r.evaluation.plots.pictures import new_figure
+from ttt3r.evaluation.plots.plots import INK, quiet_axes
 from ttt3r.evaluation.report.statistics import holm, sign_flip_test
-from ttt3r.evaluation.worlds.controls import control_rules
 from ttt3r.evaluation.worlds.study import WorldPlan, WorldStudy, run_study
 from ttt3r.types import Frame
 from ttt3r.update_rules import RULES, Control, StateUpdateRule
@@ -180,13 +181,10 @@ def main() -> None:
         draw(gains_over_time(network, gates | {"constant": RULES["constant"]()}, world, settings.frames))
     if settings.pictures:
         return
-    plan = WorldPlan(settings.worlds, (settings.frames,), world)
-    study = run_study(network, rules, plan)
-    study = study.with_rules(run_study(network, control_rules(gates, study), plan))
+    study = run_study(network, rules, WorldPlan(settings.worlds, (settings.frames,), world), controls=True)
     paired = against_controls(study, gates)
-    print(
-        f"*{settings.worlds} held-out worlds ({settings.world}), {settings.frames} frames; mean ± 95 % interval over worlds.*\n"
-    )
+    which = f"{settings.worlds} held-out worlds ({settings.world}), {settings.frames} frames"
+    print(f"*{which}; mean ± 95 % interval over worlds.*\n")
     print("\n".join(ladder(study, rules)))
     print(
         "\n*The same worlds, world by world: how much better a gate does than the constant of its own mean gain, or than "

@@ -179,6 +179,135 @@ def nyu(root: Path) -> None:
     np.savetxt(scene / "camera-intrinsics.txt", world.K)
 
 
+MOUNT = np.eye(
+    4
+)  # of the camera on its body: takes points from camera (x right, y down, z ahead) to body (x ahead, z up)
+MOUNT[:3, :3] = [[0, 0, 1], [-1, 0, 0], [0, -1, 0]]
+MOUNT[:3, 3] = 0.07, 0.23, -0.66
+
+
+def bodies(world: World) -> np.ndarray:
+    """body to world, of a body that carries the camera."""
+    return world.camera_to_world @ np.linalg.inv(MOUNT)
+
+
+def eth3d(root: Path) -> None:
+    tum(root, "cables_1")
+    (root / "cables_1/camera-intrinsics.txt").unlink()
+    (root / "cables_1/calibration.txt").write_text(f"{K[0, 0]} {K[1, 1]} {K[0, 2]} {K[1, 2]}\n")
+
+
+NANOSECONDS = 1403636579763555584
+
+
+def euroc(root: Path) -> None:
+    world, mav = make_world(), root / "MH_01_easy/mav0"
+    listed, truth = (
+        ["#timestamp [ns],filename"],
+        ["#timestamp, p_RS_R_x [m], p_RS_R_y [m], p_RS_R_z [m], q_RS_w [], ..."],
+    )
+    for i, pose in enumerate(bodies(world)):
+        time = NANOSECONDS + i * 50_000_000
+        image(mav / f"cam0/data/{time}.png", i)
+        image(mav / f"cam1/data/{time}.png", 0)
+        listed.append(f"{time},{time}.png")
+        tx, ty, tz, qx, qy, qz, qw = quaternion(pose).split()
+        truth.append(f"{time + 2_000_000},{tx},{ty},{tz},{qw},{qx},{qy},{qz},0,0,0,0,0,0,0,0,0")
+    (mav / "cam0/data.csv").write_text("\n".join(listed) + "\n")
+    (mav / "state_groundtruth_estimate0").mkdir()
+    (mav / "state_groundtruth_estimate0/data.csv").write_text("\n".join(truth) + "\n")
+    (mav / "cam0/sensor.yaml").write_text(
+        f"""# General sensor definitions.
+sensor_type: camera
+T_BS:
+  cols: 4
+  rows: 4
+  data: {MOUNT.ravel().tolist()}
+rate_hz: 20
+resolution: [{WIDTH}, {HEIGHT}]
+camera_model: pinhole
+intrinsics: [{K[0, 0]}, {K[1, 1]}, {K[0, 2]}, {K[1, 2]}] #fu, fv, cu, cv
+distortion_model: radial-tangential
+distortion_coefficients: [-0.28340811, 0.07395907, 0.00019359, 1.76187114e-05]
+"""
+    )
+
+
+def spires_rectified(root: Path) -> None:
+    world, folder = make_world(), root / "keble-college-02"
+    for i, depth in enumerate(world.depth):
+        image(folder / f"images/{i:06d}.png", i)
+        (folder / "depth").mkdir(exist_ok=True)
+        np.save(folder / f"depth/{i:06d}.npy", depth.astype(np.float32))
+    np.savetxt(folder / "poses_c2w.txt", world.camera_to_world.reshape(FRAMES, 16))
+    numbers = (K[0, 0], K[1, 1], K[0, 2], K[1, 2], WIDTH, HEIGHT)
+    (folder / "intrinsics.txt").write_text(" ".join(map(str, numbers)) + "\n")
+
+
+def spires(root: Path) -> None:
+    folder = root / "sequences/2024-03-12-keble-college-02"
+    lidar_to_base = np.diag([-1.0, -1, 1, 1])
+    lidar_to_base[2, 3] = 0.124
+    rows = []
+    for i, pose in enumerate(bodies(make_world())):
+        seconds, nanoseconds = divmod(i * 50_000_000, 10**9)
+        image(folder / f"raw/images/cam0/{1710256011 + seconds}.{nanoseconds:09d}.jpg", i)
+        image(folder / f"raw/images/cam1/{1710256011 + seconds}.{nanoseconds:09d}.jpg", 0)
+        rows.append(f"{1710256011 + 0.05 * i + 0.01:.6f} {quaternion(pose)}")
+    (folder / "processed/trajectory").mkdir(parents=True)
+    (folder / "processed/trajectory/gt-tum.txt").write_text(
+        "# timestamp tx ty tz qx qy qz qw\n" + "\n".join(rows) + "\n"
+    )
+    (root / "calibration").mkdir()
+    lidar_to_camera = np.linalg.inv(MOUNT) @ lidar_to_base
+    (root / "calibration/cam-lidar-imu.yaml").write_text(f"cam0:\n  T_cam_lidar: {lidar_to_camera.tolist()}\n")
+    (root / "calibration/cam0.yaml").write_text(
+        f"image_width: {WIDTH}\nimage_height: {HEIGHT}\ncamera_matrix:\n  rows: 3\n  cols: 3\n  data: {K.ravel().tolist()}\n"
+        "distortion_model: plumb_bob\ndistortion_coefficients:\n  rows: 1\n  cols: 4\n  data: [0.0, 0.0, 0.0, 0.0]\n"
+    )
+
+
+def vbr(root: Path) -> None:
+    folder, download = root / "spagna/spagna_train0_kitti", root / "spagna/spagna_train0"
+    times, rows = [], ["#timestamp tx ty tz qx qy qz qw"]
+    for i, pose in enumerate(bodies(make_world())):
+        image(folder / f"camera_left/data/{i:010d}.png", i)
+        image(folder / f"camera_right/data/{i:010d}.png", 0)
+        times.append(f"1970-01-01T00:06:{6 + i // 10:02d}.{i % 10}00000000")
+        rows.append(f"{366 + i / 10 + 0.03:.6f} {quaternion(pose)}")
+    (folder / "camera_left/timestamps.txt").write_text("\n".join(times) + "\n")
+    download.mkdir()
+    (download / "spagna_train0_gt.txt").write_text("\n".join(rows) + "\n")
+    (download / "vbr_calib.yaml").write_text(
+        f"cam_l:\n  intrinsics: [{K[0, 0]}, {K[1, 1]}, {K[0, 2]}, {K[1, 2]}]\n  resolution: [{WIDTH}, {HEIGHT}]\n"
+        f"  distortion_coeffs: [-0.1, 0.05, 0.0, 0.0]\n  T_b: {MOUNT.tolist()}\nlidar:\n  T_b: {np.eye(4).tolist()}\n"
+    )
+
+
+def vbr_aligned(root: Path) -> None:
+    world, folder = make_world(), root / "vbr/spagna_train0_processed_aligned"
+    for i in range(FRAMES):
+        image(folder / f"rgb/{i}.png", i)
+    rows = [f"{i} {quaternion(pose)}" for i, pose in enumerate(world.camera_to_world)]
+    (folder / "camera_pose.txt").write_text("\n".join(rows) + "\n")
+    np.savetxt(folder / "intrinsics.txt", K)
+
+
+def nerfstudio(root: Path) -> None:
+    world, folder = make_world(), root / "cameras"
+    turn, shift, scale = rotation(2, 0.7) @ rotation(0, -0.4), np.array([0.4, -0.2, 0.9]), 0.25
+    entries = []
+    for i, pose in enumerate(world.camera_to_world @ OPENGL):
+        image(folder / f"images/{i}.png", i)
+        moved = np.concatenate([turn @ pose[:3, :3], scale * (turn @ pose[:3, 3:] + shift[:, None])], axis=1)
+        entries.append({"file_path": f"/somewhere/else/images/{i}.png", "transform": moved.tolist()})
+    (folder / "transforms_train.json").write_text(json.dumps(entries[1:]))
+    (folder / "transforms_eval.json").write_text(json.dumps(entries[:1]))
+    undo = {"transform": np.concatenate([turn, shift[:, None]], axis=1).tolist(), "scale": scale}
+    (folder / "dataparser_transforms.json").write_text(json.dumps(undo))
+    np.savetxt(folder / "camera-intrinsics.txt", world.K)
+
+
 def transforms(root: Path) -> None:
     world, folder = make_world(), root / "box"
     frames = []
@@ -307,6 +436,52 @@ LAYOUTS = {
     "nyu": Written(
         "nyu", nyu, "kitchen_0028b", "kitchen_0028", "kitchen_0028b", "rgb_{:05d}.jpg", step=1 / 30, poses=False
     ),
+    "eth3d-slam": Written("eth3d-slam", eth3d, "cables_1", "cables", "cables_1", "", step=0.1, start=1000),
+    "euroc": Written(
+        "euroc", euroc, "MH_01_easy", "MH", "MH_01_easy", "", step=0.05, start=NANOSECONDS / 1e9, depth=False
+    ),
+    "oxford-spires rectified": Written(
+        "oxford-spires",
+        spires_rectified,
+        "keble-college-02",
+        "keble-college",
+        "keble-college-02",
+        "{:06d}.png",
+        step=0.05,
+    ),
+    "oxford-spires": Written(
+        "oxford-spires",
+        spires,
+        "keble-college-02",
+        "keble-college",
+        "sequences/2024-03-12-keble-college-02",
+        "",
+        step=0.05,
+        start=1710256011,
+        depth=False,
+    ),
+    "vbr": Written(
+        "vbr",
+        vbr,
+        "spagna_train0",
+        "spagna",
+        "spagna/spagna_train0_kitti",
+        "{:010d}.png",
+        step=0.1,
+        start=366,
+        depth=False,
+    ),
+    "vbr aligned": Written(
+        "vbr",
+        vbr_aligned,
+        "spagna_train0",
+        "spagna",
+        "vbr/spagna_train0_processed_aligned",
+        "{}.png",
+        step=0.1,
+        depth=False,
+    ),
+    "nerfstudio": Written("nerfstudio", nerfstudio, "cameras", "cameras", "cameras", "{}.png", depth=False),
     "transforms.json": Written("posed", transforms, "box", "box", "box", "{}.png"),
     "colmap": Written("posed", colmap, "box", "box", "box", "{}.png"),
     "trajectory.txt": Written("posed", trajectory, "box", "box", "box", "{}.png"),

@@ -14,8 +14,8 @@ from ttt3r.data import Clip, ResizePolicy
 from ttt3r.evaluation.engine.contenders import Contender
 from ttt3r.evaluation.engine.distributed import Processes, evaluate_together
 from ttt3r.evaluation.engine.evaluator import Evaluation
-from ttt3r.evaluation.engine.sources import ProceduralWorlds
 from ttt3r.evaluation.protocols.base import Protocol
+from ttt3r.evaluation.protocols.sources import ProceduralWorlds
 from ttt3r.network import CUT3R, CUT3RConfig
 from ttt3r.update_rules import RULES
 

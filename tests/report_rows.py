@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from ttt3r.evaluation.results.rows import ResultRow, Status, UnitResult
+from ttt3r.evaluation.measures.status import Status
+from ttt3r.evaluation.results.rows import ResultRow, UnitResult
 
 FACTOR = {"cut3r": 1.0, "ttt3r": 0.6, "constant:rate=0.1": 0.75}
 LENGTHS = (50, 100, 200)

@@ -169,6 +169,7 @@ def test_the_readme_leads_to_rules_metrics_readers_and_loops():
         "update_rules/rules/",
         "evaluation/measures/",
         "data/readers/",
+        "update_rules/resets.py",
         "rollout.py",
         "evaluation/engine/loop.py",
     ):

@@ -41,6 +41,7 @@ EXCEPTIONS: dict[str, str] = {
     "ttt3r/export/run_folder.py::RunFolder.create": "what a new run is: each written into its record",
     "ttt3r/rollout.py::rollout": "the public loop: two nouns and the options of a run, by keyword only",
     "ttt3r/evaluation/engine/compare.py::compare": "the public comparison: three nouns and options, by keyword only",
+    "ttt3r/evaluation/worlds/study.py::run_study": "the public study of worlds: three nouns and options, by keyword only",
     "ttt3r/rollout.py::rollout_rules": "the public loop: two nouns and the options of a run, by keyword only",
 }
 

@@ -96,6 +96,18 @@ def test_public_names_are_there(module):
         assert getattr(loaded, name) is not None
 
 
+def test_names_that_left_the_face_of_evaluation_come_from_their_rooms():
+    from ttt3r import evaluation
+    from ttt3r.evaluation.measures.gains import FrameGain
+    from ttt3r.evaluation.plots import plot_gains
+    from ttt3r.evaluation.worlds import ask_recall
+
+    assert (evaluation.GainMoment, evaluation.plot_gains, evaluation.recall) == (FrameGain, plot_gains, ask_recall)
+    assert not {"GainMoment", "plot_gains", "recall"} & {*evaluation.__all__}
+    with pytest.raises(AttributeError, match="no attribute 'gains_plot'"):
+        evaluation.gains_plot  # noqa: B018 (the look is the test)
+
+
 if __name__ == "__main__":
     if sys.argv[1:] != ["--update"]:
         sys.exit("usage: python tests/test_public_names.py --update")

@@ -4,7 +4,9 @@ import math
 import os
 import subprocess
 import sys
+import warnings
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import golden
 import numpy as np
@@ -564,6 +566,37 @@ def test_a_batch_of_sequences_is_named(network):
     with pytest.raises(ValueError, match=r"batch of sequences.*transpose\(0, 1\)"):
         next(rollout(model, [clips]))
     assert len(list(rollout(model, clips.transpose(0, 1)))) == 4
+
+
+def test_one_tensor_that_is_one_frame_of_many_sequences_is_warned_of(network):
+    model = Reconstructor(network, RULES["ttt3r"]())
+    stream = torch.zeros(5, 1, 3, HEIGHT, WIDTH)
+    with pytest.warns(UserWarning, match=r"one frame of 5 sequences.*batch of sequences.*transpose\(0, 1\)"):
+        assert len(list(rollout(model, stream.transpose(0, 1)))) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(list(rollout(model, stream))) == 5
+        assert len(list(rollout(model, stream[:1]))) == 1
+
+
+@pytest.mark.parametrize(
+    ("item", "error", "words"),
+    [
+        (np.zeros((1, 3, HEIGHT, WIDTH), np.float32), TypeError, "got ndarray; torch.as_tensor"),
+        ([[0.0]], TypeError, "got list; torch.as_tensor"),
+        (Path("photo.png"), TypeError, "got .*Path"),
+        (
+            torch.zeros(3, HEIGHT, WIDTH),
+            ValueError,
+            r"image\[None\], or images\[:, None\] where time is the first axis",
+        ),
+        (torch.zeros(0, 3, HEIGHT, WIDTH), ValueError, "holds nothing; give at least one sequence"),
+        (torch.zeros(1, 3, HEIGHT, 0), ValueError, "holds nothing"),
+    ],
+)
+def test_what_is_no_image_is_named_with_the_cure(network, item, error, words):
+    with pytest.raises(error, match=words):
+        next(rollout(Reconstructor(network, RULES["ttt3r"]()), iter([item])))
 
 
 def test_a_path_or_a_source_is_a_stream(network, tmp_path):

@@ -3,6 +3,8 @@
 Needs `make docs` before. The screenshots of all pages are left in `out/screenshots`, to be looked at.
 """
 
+import importlib
+import inspect
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
@@ -54,6 +56,19 @@ def test_every_link_and_anchor_leads_somewhere(pages):
             elif parts.fragment and target in pages and unquote(parts.fragment) not in pages[target].anchors:
                 broken.append(f"{path.relative_to(SITE)}: {link} leads to no heading")
     assert not broken, "\n".join(broken)
+
+
+def test_every_public_name_has_a_heading(pages):
+    headings = {
+        anchor.rpartition(".")[2] for page in pages.values() for anchor in page.anchors if anchor.startswith("ttt3r.")
+    }
+    missing = []
+    for line in (SITE.parent / "tests" / "public_names.txt").read_text().split():
+        module, _, name = line.rpartition(".")
+        found = getattr(importlib.import_module(module), name)
+        if not inspect.ismodule(found) and getattr(found, "__name__", name) not in headings:
+            missing.append(line)
+    assert missing == []
 
 
 def test_nothing_comes_from_elsewhere(pages):

@@ -5,7 +5,7 @@
     for step in ttt3r.rollout(model, frames):
         step.reconstruction, step.memory, step.gain
 
-What evaluates, draws or runs whole jobs is imported when it is first asked for, so that this import loads PyTorch only.
+What evaluates, draws or runs whole jobs is imported at first use, so that this import loads PyTorch only.
 Set `TTT3R_TYPECHECK=1` before the import to check every tensor's dtype and axes at run time.
 """
 
@@ -60,7 +60,7 @@ _LATER = {
     "viewer": ("ttt3r.viewer", None),
     "compare": ("ttt3r.evaluation", "compare"),
 }
-"""Names that are imported when first asked for: (module, name in it)."""
+"""Names that are imported at first use: (module, name in it)."""
 
 __all__ = [
     "CUT3R",
@@ -96,7 +96,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a name of the upper floors when it is first asked for."""
+    """Import a name of the upper levels when it is first used."""
     if name not in _LATER:
         raise AttributeError(f"module 'ttt3r' has no attribute {name!r}")
     module, member = _LATER[name]

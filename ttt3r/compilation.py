@@ -39,7 +39,7 @@ class Compiled(nn.Module):
         super().__init__()
         if os.environ.get("TTT3R_TYPECHECK") == "1":
             raise ValueError("shape checks cannot be compiled: unset TTT3R_TYPECHECK, or leave compilation out")
-        # The tables of the rotary embedding become part of what is compiled; that their cache is passed by does no harm.
+        # The tables of the rotary embedding become part of what is compiled; that their cache is bypassed does no harm.
         warnings.filterwarnings("ignore", message="Dynamo detected a call to a `functools.lru_cache`")
         self.network = network
         self.config = network.config

@@ -17,10 +17,10 @@ LOCK = ".lock"
 
 _FORMULA = ("=", "+", "-", "@")
 RUN_RECORD = "run.json"
-"""Name of the file by which a folder is that of a run. What lies in such a folder is output, and never read as input."""
+"""Name of the file that marks a folder as that of a run. What lies in such a folder is output, and never read as input."""
 
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
-"""What file systems that know no locks answer."""
+"""Errors of file systems without locks."""
 
 _PARTIAL = re.compile(r"\.[0-9a-f]{12}\.partial(\.[A-Za-z0-9]{1,12})?")
 
@@ -77,7 +77,7 @@ def is_run(folder: Path) -> bool:
 def locked(folder: Path, work: str, cure: str = "wait for it, or choose another folder with --out") -> Iterator[None]:
     """Within: this process alone writes to the folder. The lock ends with the process, however it ends.
 
-    On a file system that knows no locks nothing is locked.
+    On a file system without locks nothing is locked.
 
     Args:
         folder: the folder; must exist.
@@ -99,7 +99,7 @@ def locked(folder: Path, work: str, cure: str = "wait for it, or choose another 
 
 
 def _hold(lock: BaseFileLock) -> None:
-    """Take the lock, or nothing on a file system that knows no locks. Raises Timeout if another process holds it."""
+    """Take the lock, or nothing on a file system without locks. Raises Timeout if another process holds it."""
     try:
         with warnings.catch_warnings(action="ignore"):
             lock.acquire()

@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 EPSILON = 1e-8
+"""Smallest residual, pixels, by which `estimate_focal` divides."""
 
 
 def quaternion_to_matrix(quaternion: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch 3 3"]:

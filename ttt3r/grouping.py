@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from torch import Tensor
 
-from ttt3r.intake import as_frame
+from ttt3r.intake import as_frame, warn_of_axes
 from ttt3r.types import Frame
 
 Frames = Iterable[Frame | Tensor]  # images (batch, 3, height, width); their size may change from frame to frame
@@ -18,6 +18,7 @@ def groups(frames: Frames, chunk: int, window: int | None = None) -> Iterator[li
     Raises:
         ValueError: for an image without a batch axis, and whatever the source raises.
     """
+    warn_of_axes(frames)
     group: list[Frame] = []
     taken = 0
     source = map(as_frame, frames)

@@ -1,4 +1,4 @@
-"""What stops a stream: results that cannot be used, and frames that do not fit into memory. Nothing before is lost."""
+"""Checks that stop a stream: results that cannot be used, frames that do not fit into memory. Nothing before is lost."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,12 +12,12 @@ from ttt3r.intake import extremes, wrong_range
 from ttt3r.types import STATELESS, Memory, Step
 from ttt3r.update_rules.base import StateUpdateRule
 
-ROUNDING = 1e-5
+BOUNDS_TOLERANCE = 1e-5
 """By how much a gain may leave its bounds before it is refused."""
 
 
 class BadStep(ValueError):
-    """A frame whose result cannot be used. Everything before it was already handed out.
+    """A frame whose result cannot be used. Everything before it was already yielded.
 
     Args:
         message: what happened, at which frame, for which rule.
@@ -84,7 +84,7 @@ def check_step(
         finite = torch.stack([torch.isfinite(result).all() for result in results if result.is_floating_point()]).all()
         gain = step.gain.float()
         least, most = bounds or (-torch.inf, torch.inf)
-        fine = (gain >= least - ROUNDING) & (gain <= most + ROUNDING) | (gain == 0) | (gain == 1)
+        fine = (gain >= least - BOUNDS_TOLERANCE) & (gain <= most + BOUNDS_TOLERANCE) | (gain == 0) | (gain == 1)
         colors = [] if image is None else list(extremes(image))
         found = torch.stack([finite.float(), fine.all().float(), gain.amin(), gain.amax(), *colors]).tolist()
     if image is not None and (wrong := wrong_range(*found[4:])) is not None:
@@ -109,6 +109,6 @@ def is_shortage(error: RuntimeError) -> bool:
 
 
 def shortage(chunk: int) -> ChunkTooLarge:
-    """The same in terms of what the user chose."""
+    """The error in terms of what the user chose."""
     cure = "use a smaller chunk" if chunk > 1 else "ask for fewer outputs, smaller images or fewer rules at once"
     return ChunkTooLarge(f"{chunk} frames at a time do not fit into memory; {cure}")

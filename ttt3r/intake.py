@@ -1,31 +1,37 @@
-"""Images as people have them to images as a network takes them: float in [-1, 1], one image of every sequence at a time."""
+"""From images of any kind to what the network takes: float in [-1, 1], one image of every sequence at a time."""
 
 import math
 import warnings
 from dataclasses import replace
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 from torch import Tensor
 
 import ttt3r.tree as tree
 from ttt3r.types import Frame
 
-ROUNDING = 0.02
+RANGE_TOLERANCE = 0.02
 """By how much colours may leave [-1, 1]: more than rounding in half precision, less than an image of another range."""
 
 WATCHED = 8
-"""So many first images of a stream are looked at for colours in [0, 1]."""
+"""Number of images at the start of a stream that are checked for colours in [0, 1]."""
 
 
-def as_frame(item: Frame | Shaped[Tensor, "..."]) -> Frame:
+def as_frame(item: object) -> Frame:
     """A frame of what a stream gives: a frame, or images (batch, 3, height, width); bytes of [0, 255] become [-1, 1].
 
     Raises:
+        TypeError: for what is no tensor.
         ValueError: for other axes, with how to make them right.
     """
     if isinstance(item, Frame):
         return item
+    if not isinstance(item, Tensor):
+        kind = type(item).__name__
+        raise TypeError(
+            f"an image must be a tensor (batch, 3, height, width), got {kind}; torch.as_tensor makes one of arrays"
+        )
     shape = tuple(item.shape)
     if item.ndim == 5:
         raise ValueError(
@@ -33,7 +39,10 @@ def as_frame(item: Frame | Shaped[Tensor, "..."]) -> Frame:
             "height, width); a stream is time first: give rollout images.transpose(0, 1)"
         )
     if item.ndim == 3:
-        raise ValueError(f"an image must be (batch, 3, height, width), got {shape}; add the batch with image[None]")
+        raise ValueError(
+            f"an image must be (batch, 3, height, width), got {shape}; add the batch with image[None], or images[:, None] "
+            "where time is the first axis"
+        )
     return Frame(image=item.float().div(255).sub(0.5).div(0.5) if item.dtype is torch.uint8 else item)
 
 
@@ -51,6 +60,16 @@ def fitted(frame: Frame, memory: Float[Tensor, "batch state channel"]) -> Frame:
     )
 
 
+def warn_of_axes(frames: object) -> None:
+    """Warn of one tensor for a whole stream that is one frame of several sequences: its first axis was meant as the batch."""
+    if isinstance(frames, Tensor) and frames.ndim == 5 and frames.shape[0] == 1 < frames.shape[1]:
+        warnings.warn(
+            f"{tuple(frames.shape)} is one frame of {frames.shape[1]} sequences, since a stream is time first; if it is a "
+            "batch of sequences (batch, frame, 3, height, width), give images.transpose(0, 1)",
+            stacklevel=3,
+        )
+
+
 def extremes(image: Float[Tensor, "batch rgb=3 height width"]) -> Float[Tensor, " two"]:
     """Smallest and largest colour, on the image's device; NaN if there is one."""
     with torch.no_grad():
@@ -60,8 +79,8 @@ def extremes(image: Float[Tensor, "batch rgb=3 height width"]) -> Float[Tensor, 
 def wrong_range(low: float, high: float) -> str | None:
     """What is wrong with images between these colours, and the cure; nothing if they lie in [-1, 1]."""
     if not (math.isfinite(low) and math.isfinite(high)):
-        return "the image is not finite (NaN or infinite colours); leave the frame out, or mend what makes it"
-    if low >= -1 - ROUNDING and high <= 1 + ROUNDING:
+        return "the image is not finite (NaN or infinite colours); leave the frame out, or fix what makes it"
+    if low >= -1 - RANGE_TOLERANCE and high <= 1 + RANGE_TOLERANCE:
         return None
     found = f"the image's colours lie in [{low:.4g}, {high:.4g}], expected [-1, 1]"
     if low >= 0 and high <= 255:
@@ -70,7 +89,7 @@ def wrong_range(low: float, high: float) -> str | None:
 
 
 def check_image(image: Float[Tensor, "batch rgb=3 height width"], index: int) -> None:
-    """Check one image of a loop in a user's own hands; the first is also looked at for colours in [0, 1].
+    """Check one image of a loop written by the user; the first is also checked for colours in [0, 1].
 
     Raises:
         ValueError: if it lies outside [-1, 1].

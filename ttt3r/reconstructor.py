@@ -1,4 +1,4 @@
-"""Where a network and a rule meet. `encode`, `recur`, `readout` is the way of one frame, to be read top to bottom.
+"""Where a network and a rule meet. `encode`, `recur`, `readout` are the steps of one frame; read them top to bottom.
 
 `recur` serves several rules at once: they share the frame's tokens and stand side by side as rows of the batch while the
 decoder runs; then each rule absorbs its own rows.
@@ -45,7 +45,7 @@ __all__ = [
 
 @runtime_checkable
 class RecurrentNetwork(Protocol):
-    """What a network must offer to meet the rules. `ttt3r.CUT3R` is one; yours may be another."""
+    """What a network must offer to run with a rule. `ttt3r.CUT3R` is one; yours may be another."""
 
     def initial_memory(self, batch: int) -> Memory:
         """The memory before any frame, for `batch` sequences; its `rule` is left empty."""
@@ -125,7 +125,7 @@ def recur(
         memories: one memory for each rule, of the same batch size as the tokens.
         writes: which sequences absorb the frame, for each rule.
     """
-    needs, biases = _wishes(rules, tokens, memories)
+    needs, biases = _joined_needs(rules, tokens, memories)
     joined = tree.concatenate([replace(memory, rule=STATELESS) for memory in memories])
     proposal = network.propose(tree.concatenate([tokens] * len(rules)), joined, needs, biases)
     results, batch = [], tokens.batch
@@ -165,7 +165,7 @@ def _evidence(
     )
 
 
-def _wishes(
+def _joined_needs(
     rules: Sequence[StateUpdateRule], tokens: Tokens, memories: Sequence[Memory]
 ) -> tuple[Needs, list[AttentionBias]]:
     """What all rules need together, and their attention biases: each on its own rows, zero on those of the others."""
@@ -229,7 +229,7 @@ class Reconstructor(nn.Module):
         return self.network.readout(features, outputs).only(outputs)
 
     def step(self, frame: Frame, memory: Memory, outputs: Outputs = Outputs.ALL) -> Step:
-        """One frame with the loop in your hands: live sources, notebooks. Records gradients if PyTorch does.
+        """One frame, for a loop of your own: live sources, notebooks. Records gradients if PyTorch does.
 
         Cameras and world points are in the frame of the running chunk's first camera, moved by `memory.chunk_to_world`.
 
@@ -253,13 +253,13 @@ class Reconstructor(nn.Module):
         """What the memory knows of a view that it may never have seen, in the world of the stream; nothing is written.
 
         The ray map holds the view's rays in that world, in the form that the network was trained with: `ray_map_official` or
-        `ray_map_direction` of `ttt3r.geometry`, see `network.config.ray_form`. A memory that a reset policy restarted lives in
-        the frame and scale of its running chunk's first camera. `in_chunk` says that the rays are in that frame: those of the
+        `ray_map_direction` of `ttt3r.geometry`, see `network.config.ray_form`. A memory that a reset policy reset is in the
+        frame and scale of its running chunk's first camera. `in_chunk` says that the rays are in that frame: those of the
         camera `invert_rigid(memory.chunk_to_world) @ camera_to_world`. ValueError where it would have to be said.
         """
         if memory.restarted and not in_chunk:
             raise ValueError(
-                "the memory was restarted and knows its running chunk alone, in the frame of that chunk's first camera; make "
+                "the memory was reset and holds its running chunk alone, in the frame of that chunk's first camera; make "
                 "rays of invert_rigid(memory.chunk_to_world) @ camera_to_world and ask query(memory, rays, in_chunk=True)"
             )
         return look(self.network, Frame(ray_map=ray_map), memory, outputs).moved(memory.chunk_to_world)

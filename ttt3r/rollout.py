@@ -44,11 +44,11 @@ def rollout(
             length (a tensor is time first: (frame, batch, 3, height, width)). Or a source of `ttt3r.data`, or the path of
             a folder, a video, an image or a glob, prepared by `CropToPatches` at the network's size.
         memory: where to go on from; by default a fresh memory.
-        reset_every: restart the memory every so many frames, or when a `ResetPolicy` says so. The frame at the boundary
+        reset_every: reset the memory every N frames, or when a `ResetPolicy` says so. The frame at the boundary
             is fed again as the first of the next chunk; cameras and world points are chained rigidly.
         outputs: which heads run.
         chunk: frames that are encoded and read out together; the same numbers, faster on a GPU, more memory.
-        detach_every: record gradients, and cut them every so many frames.
+        detach_every: record gradients, and cut them every N frames.
 
     Yields:
         A `Step` for each frame; `step.memory` is the memory *after* the frame.
@@ -186,7 +186,7 @@ def _end_chunks(
     tokens: Tokens,
     results: Mapping[str, Recurrence],
 ) -> dict[str, Memory]:
-    """Where a policy ends a chunk: restart the memory there, feed the boundary frame again, chain the cameras.
+    """Where a policy ends a chunk: reset the memory there, feed the boundary frame again, chain the cameras.
 
     With B_0 = I and C_k the boundary frame's camera in chunk k, the next chunk lies at B_{k+1} = B_k C_k. No scale is
     aligned. Only the rows whose chunk ends change; their second pass over the frame gives no output of its own.

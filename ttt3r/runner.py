@@ -1,4 +1,4 @@
-"""The main job: a source of frames through a model into a folder of results, written as it goes.
+"""The main command: a source of frames through a model into a folder of results, written as it goes.
 
 Whatever stops a run (a broken frame, a result that is not finite, Ctrl-C) keeps what was done: the memory is saved at the
 last good frame, the point cloud and the COLMAP model of what is there are written, and the run can go on from there.
@@ -38,7 +38,7 @@ class RunOptions:
     """How a stream is run.
 
     Args:
-        reset_every: restart the memory every so many frames, or as a policy says.
+        reset_every: reset the memory every N frames, or as a policy says.
         outputs: which heads run.
         chunk: frames encoded and read out together; `None` for as many as `fitting_chunk` finds room for (one, if
             the rule looks at the answer).
@@ -187,7 +187,7 @@ class _Feed:
 
 
 class Precision(enum.StrEnum):
-    """In what the network multiplies. Weights, memory and outputs stay float32; see docs/speed.md for what changes."""
+    """Number type of the matrix products. Weights, memory and outputs stay float32; see docs/speed.md for what changes."""
 
     FLOAT32 = "float32"
     BFLOAT16 = "bfloat16"

@@ -70,7 +70,7 @@ def rebuild(description: Any, tensors: Mapping[str, Tensor], classes: Collection
     """The inverse of `describe`. Only the given classes are made; nothing is imported.
 
     Raises:
-        ValueError: for a class that is not among `classes` (see `class_name`), a missing tensor or a foreign structure.
+        ValueError: for a class that is not among `classes` (see `class_name`), a missing tensor or an unknown structure.
     """
     match description:
         case {"tensor": str(name)}:

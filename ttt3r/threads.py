@@ -19,7 +19,7 @@ def side_by_side(work: Callable[[T, Callable[[], None]], R], items: Sequence[T],
     """The result of `work` for each item, in order.
 
     Threads within an operation wait for each other at its end; pieces of work that never meet do not. So each piece runs in a
-    thread of its own, and the cores are dealt out: with as many pieces as cores, an operation has one. Whether gradients are
+    thread of its own, and the cores are shared: with as many pieces as cores, an operation has one. Whether gradients are
     recorded, and in which precision a CPU multiplies, is as with the caller.
 
     Args:
@@ -64,7 +64,7 @@ def side_by_side(work: Callable[[T, Callable[[], None]], R], items: Sequence[T],
 
 
 def _modes() -> tuple[bool, bool, torch.dtype]:
-    """Whether this thread records gradients, and whether and to what it casts on a CPU: a new thread knows nothing of it."""
+    """Whether this thread records gradients, and whether and to what it casts on a CPU: a new thread does not inherit it."""
     return torch.is_grad_enabled(), torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
 
 

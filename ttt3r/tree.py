@@ -185,7 +185,7 @@ def require_types(tree: Any, name: str = "") -> None:
     Raises:
         ValueError: naming the first field that does not fit.
     """
-    from beartype.door import is_bearable  # not loaded by everybody who imports the package
+    from beartype.door import is_bearable  # loaded only where it is needed
 
     if isinstance(tree, Tensor):
         return

@@ -1,8 +1,8 @@
-"""The nouns of the framework, in the order in which one frame meets them.
+"""The data types of the framework, in the order in which one frame passes through them.
 
     Frame -> Tokens -> Proposal -> Memory -> Reconstruction
 
-All are frozen dataclasses: each is made once and none is changed in place. The batch is the first axis of every tensor,
+All are frozen dataclasses: they are never changed in place. The batch is the first axis of every tensor,
 so that `ttt3r.tree.select` can choose old or new row by row.
 
 One word per axis, the same in signatures, documentation, tests and plots:
@@ -89,7 +89,7 @@ class Needs(enum.Flag):
 
 
 class Outputs(enum.Flag):
-    """Which heads run in the readout. What is not asked for costs nothing and is `None` in the `Reconstruction`."""
+    """Which heads run in the readout. What is not requested costs nothing and is `None` in the `Reconstruction`."""
 
     NOTHING = 0
     CAMERA = enum.auto()
@@ -110,7 +110,7 @@ class Frame:
             frame of the camera at which the running chunk began.
         write: whether the memory may absorb the frame, for all sequences or for each. A frame without an image is a
             question to the memory and never writes.
-        reset: whether the memory restarts before this frame, for all sequences or for each.
+        reset: whether the memory is reset before this frame, for all sequences or for each.
 
     Raises:
         ValueError: if there is neither image nor ray map, or if their sizes differ.
@@ -136,6 +136,10 @@ class Frame:
                 )
             if self.image.ndim != 4 or self.image.shape[1] != 3:
                 raise ValueError(f"image must be (batch, 3, height, width), got {tuple(self.image.shape)}")
+            if self.image.numel() == 0:
+                raise ValueError(
+                    f"an image of {tuple(self.image.shape)} holds nothing; give at least one sequence and pixel"
+                )
             if self.ray_map is not None and self.ray_map.shape[:3] != (self.batch, *self.size):
                 raise ValueError(
                     f"image {tuple(self.image.shape)} and ray map {tuple(self.ray_map.shape)} differ in batch or size"
@@ -161,7 +165,7 @@ class Frame:
     @property
     def _any(self) -> Tensor:
         tensor = self.image if self.image is not None else self.ray_map
-        assert tensor is not None  # __post_init__ has seen to it
+        assert tensor is not None  # checked in __post_init__
         return tensor
 
     @property
@@ -171,7 +175,7 @@ class Frame:
 
     @property
     def reset_mask(self) -> Bool[Tensor, " batch"]:
-        """Which sequences restart their memory before this frame."""
+        """Whose memory is reset before this frame, by sequence."""
         return _mask(self.reset, self.batch, self.device)
 
 
@@ -218,6 +222,7 @@ class RuleState:
 
 
 STATELESS = RuleState()
+"""The rule state of a rule that carries nothing."""
 
 
 @tree.register
@@ -288,11 +293,11 @@ class Memory:
                 if description is None or len(description) > _MOST_DESCRIPTION:
                     raise ValueError("it holds no short description of a memory")
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-            told = parse_json(description)
-            written = told.get("format", 1) if isinstance(told, dict) else 1
+            described = parse_json(description)
+            written = described.get("format", 1) if isinstance(described, dict) else 1
             if written not in (1, _FORMAT):
                 raise ValueError(f"it is of format {shown(written)}, which a newer release wrote; update ttt3r")
-            memory = rebuild(told, tensors, (cls, RuleState, *_descendants(RuleState)))
+            memory = rebuild(described, tensors, (cls, RuleState, *_descendants(RuleState)))
             if not isinstance(memory, cls):
                 raise ValueError(f"it holds a {type(memory).__name__} and no memory")
             memory._require_sound()
@@ -324,7 +329,7 @@ def _descendants(kind: type) -> list[type]:
 @tree.register
 @dataclass(frozen=True)
 class Features:
-    """What the heads read for one frame; nothing of it feeds back into the memory."""
+    """What the heads read for one frame; nothing of it enters the memory."""
 
     levels: tuple[Float[Tensor, "batch patch _"], ...]  # coarse order of depth: encoder first, last decoder level last
     pose_token: Float[Tensor, "batch channel"]
@@ -364,7 +369,7 @@ class Stream(enum.Enum):
 @tree.register
 @dataclass(frozen=True)
 class Reconstruction:
-    """The network's answer for one frame. Fields that were not asked for are `None`.
+    """The network's answer for one frame. Fields that were not requested are `None`.
 
     Args:
         camera_to_world: pose of the camera in the world (the first camera's frame), metres.
@@ -387,10 +392,10 @@ class Reconstruction:
         """Depth along the optical axis, metres: the z of `points_camera`.
 
         Raises:
-            ValueError: if the camera-frame points were not asked for.
+            ValueError: if the camera-frame points were not requested.
         """
         if self.points_camera is None:
-            raise ValueError("no depth without camera-frame points; ask for Outputs.POINTS_CAMERA")
+            raise ValueError("no depth without camera-frame points; request Outputs.POINTS_CAMERA")
         return self.points_camera[..., 2]
 
     def only(self, outputs: Outputs) -> "Reconstruction":

@@ -1,7 +1,7 @@
 """Reading files of unknown origin: type, shape and size are known before anything is made, and errors are of one kind.
 
-A file of another program, of another release or of a stranger may hold anything. What is read here is data only; whatever is
-wrong with it becomes a `DamagedFile`, in one line that names the file and the cure.
+A file of another program, of another release or of unknown origin may hold anything. What is read here is data only; whatever
+is wrong with it becomes a `DamagedFile`, in one line that names the file and the cure.
 """
 
 import dataclasses
@@ -48,7 +48,7 @@ def reading(path: Path, what: str, cure: str) -> Iterator[None]:
         yield
     except (FileNotFoundError, PermissionError, IsADirectoryError, DamagedFile):
         raise
-    except Exception as error:  # what a damaged file makes a reader raise is the reader's secret
+    except Exception as error:  # what a reader raises for a damaged file is not documented
         raise DamagedFile(f"{path} is not {what} ({reason_of(error, path)}); {cure}") from error
 
 
@@ -167,7 +167,7 @@ def read_arrays(
     """Arrays of an NPZ, by name; others in it are not read. To be used within `reading`.
 
     The headers are compared with the forms first: an array of another type, of another shape or of more bytes than the file
-    can honestly hold is refused before it is made.
+    can hold is refused before it is made.
 
     Args:
         path: the file.

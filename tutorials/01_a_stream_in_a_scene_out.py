@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 1. A stream in, a scene out
 #
-# One video goes through the model, frame by frame. You will see what a step hands out, look at the scene, open the loop
+# One video goes through the model, frame by frame. You will see what a step returns, look at the scene, open the loop
 # yourself, and watch what the update rule does to the memory. It takes some seconds on a CPU.
 #
 # The network is `nano`, the small one that comes with the package. It was trained on procedural houses of 64 x 48 pixels,

@@ -2,8 +2,8 @@
 # # 2. Memory as fast weights
 #
 # A memory that learns while it is used, in its smallest form: one matrix, no network. You will store pairs as outer
-# products, see them disturb each other, derive the delta rule as one step of gradient descent, find out how much a matrix
-# can hold, and meet the trade that every rule for state tokens has to make: a learning rate of 1 forgets.
+# products, see them disturb each other, derive the delta rule as one step of gradient descent, find out how much a
+# matrix can hold, and see the trade-off of every rule for state tokens: a learning rate of 1 forgets.
 
 # %%
 import os
@@ -45,8 +45,9 @@ print("stored ", [round(x, 3) for x in value.tolist()])
 print("read   ", [round(x, 3) for x in (S.T @ key).tolist()])
 
 # %% [markdown]
-# A second pair is added to the same matrix. A read now returns the value asked for *plus* the other value times `<k1, k2>`.
-# With orthogonal keys nothing is heard of it; with keys that look alike, as two neighbouring frames do, nearly all of it.
+# A second pair is added to the same matrix. A read now returns the value asked for *plus* the other value times
+# `<k1, k2>`. With orthogonal keys the error is 0; with similar keys, as those of two neighbouring frames, nearly all of
+# the other value is added.
 
 # %%
 other = torch.randn(3, generator=random)
@@ -62,15 +63,15 @@ for name, second in {
 # %% [markdown]
 # ## Take off what is known, then write: the delta rule
 #
-# Adding is blind to what is already in the memory. Ask instead how wrong the answer is, `L(S) = 1/2 ‖Sᵀ k - v‖²`, and take
+# Adding ignores what is already in the memory. Ask instead how wrong the answer is, `L(S) = 1/2 ‖Sᵀ k - v‖²`, and take
 # one step of gradient descent on it:
 #
 # ```text
 # S_t = S_{t-1} - rate · grad L = S_{t-1} + rate · k (v - S_{t-1}ᵀ k)ᵀ
 # ```
 #
-# This is test-time training in one line. The matrix plays the part of weights that are trained while the model is in use:
-# *fast weights*. Autograd agrees:
+# This is test-time training in one line. The matrix takes the role of weights that are trained while the model is in
+# use: *fast weights*. Autograd agrees:
 
 # %%
 rate = 0.5
@@ -112,8 +113,8 @@ plt.show()
 # %% [markdown]
 # ## Why a rate of 1 forgets
 #
-# Look at *which* pairs are lost. With rate 1 the newest pair is exact, and each later write turns a part of the older ones
-# away. A smaller rate learns the newest less well and harms the others less.
+# Look at *which* pairs are lost. With rate 1 the newest pair is exact, and each later write removes a part of the older
+# ones. A smaller rate stores the newest less well and removes less of the others.
 
 # %% figure="Error of a pair against the number of pairs written since, for the delta rule at rates 1, 0.5 and 0.2"
 pairs = 96
@@ -136,8 +137,8 @@ plt.show()
 # the share of a frame that was taken `n` frames ago is `(1 - G)^n`, and `G = 1`, the full overwrite of CUT3R, leaves
 # nothing of the old state but what the decoder itself carried over into the candidate.
 #
-# Is a small gain then always better? Not if the world moves. Here each candidate is the truth plus noise, and the truth
-# either stands still or drifts. Averaging (gain `1/t`) wins while nothing changes, and loses when something does.
+# Is a small gain then always better? Not if the scene changes. Here each candidate is the truth plus noise, and the
+# truth either stands still or drifts. Averaging (gain `1/t`) wins while nothing changes, and loses when something does.
 
 # %% figure="Error of a token against its gain, for a truth that stands still and one that drifts"
 gains = torch.linspace(0.02, 1, 25)

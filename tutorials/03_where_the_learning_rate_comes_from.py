@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 3. Where the learning rate comes from
 #
-# TTT3R reads a learning rate for each state token out of the attention that the network computes anyway. Here you take it
-# apart: from queries and keys to logits, from logits to one number per token, with all shapes on the page; why the mean is
-# taken before the softmax, and what that costs; and why a token's rate is not its own business alone.
+# TTT3R reads a learning rate for each state token out of the attention that the network computes anyway. Here you take
+# it apart: from queries and keys to logits, from logits to one number per token, with all shapes on the page; why the
+# mean is taken before the softmax, and what that costs; and why the rate of one token affects the others.
 
 # %%
 import copy
@@ -28,8 +28,8 @@ truth = ClipTruth.of(sample_clips(NANO_WORLD, batch=2, frames=6, seed=HELD_OUT_S
 # %% [markdown]
 # ## Queries and keys
 #
-# Six frames go in; the memory before the last one and what the network proposes for it are taken apart. `propose` hands out
-# the queries and keys of the state's cross-attention if it is asked to keep them.
+# Six frames go in; the memory before the last one and what the network proposes for it are taken apart. `propose`
+# returns the queries and keys of the state's cross-attention if it is asked to keep them.
 
 # %%
 model = ttt3r.Reconstructor(network, TTT3R())
@@ -101,9 +101,10 @@ after = logits.softmax(dim=-1).mean(dim=-1)
 print(f"mean after the softmax: from {after.min():.6f} to {after.max():.6f}; 1 / keys = {1 / logits.shape[-1]:.6f}")
 
 # %% [markdown]
-# The size of the logits, which the softmax throws away, is what the gate reads. This has a price. Add the same number to
-# all logits of a token: attention does not change at all, so neither does anything that the network was trained for, but
-# the gate does. The level of the logits was never trained to be a learning rate; that it is a useful one is an observation.
+# The level of the logits, which the softmax removes, is what the gate reads. This has a drawback. Add the same number
+# to all logits of a token: attention does not change at all, so neither does anything that the network was trained for,
+# but the gate does. The level of the logits was never trained to be a learning rate; that it is a useful one is an
+# observation.
 
 # %%
 for shift in (-2, 0, 2):
@@ -217,6 +218,6 @@ def check_shift_to(answer) -> str:
 print("exercise 2:", check_shift_to(shift_to))
 
 # %% [markdown]
-# **Learned:** the learning rate of TTT3R is the level of the attention logits, which the softmax throws away and no
-# training ever asked for; it is cheap to read, it differs from token to token, and it is a hypothesis about the memory, not
-# a law.
+# **Learned:** the learning rate of TTT3R is the level of the attention logits, which the softmax removes and which was
+# never trained for this; it is cheap to read, it differs from token to token, and it is a hypothesis about the memory,
+# not a law.

@@ -75,8 +75,8 @@ for name, table in scores.rotation_degrees.items():
     print(f"{name:>17}", *(f"{cell.mean:>6.1f} ± {cell.half:<3.0f}" for cell in cells))
 
 # %% [markdown]
-# `no motion` is a predictor that never moves the camera. A rule that is no better than it has lost its way, whatever the
-# others do.
+# `no motion` is a predictor that never moves the camera. A rule that is no better than it has lost the camera, whatever
+# the others do.
 #
 # The intervals are wide, since houses differ more than rules do. But all rules saw the *same* houses. So compare within
 # each: the interval of the **paired** difference is what tells two rules apart.
@@ -133,9 +133,9 @@ plt.show()
 # ## The forgetting matrix
 #
 # Each row is a length (after N frames), each column a question: the frame fed so many frames ago, and at the right the
-# first of all. The colour is the share of the variance that the answer explains: 1 is perfect; 0 is as good as knowing the
-# mean colour of the view; red is worse than that. A memory that follows is blue on the left, one that keeps is blue to the
-# right.
+# first of all. The colour is the share of the variance that the answer explains: 1 is perfect; 0 is as good as knowing
+# the mean colour of the view; red is worse than that. A memory that adapts is blue on the left, one that keeps is blue
+# to the right.
 
 # %% figure="Forgetting matrices: explained variance of colours, by frames fed and by how long ago the view was fed"
 columns = [0, *(2**power for power in range(max(LENGTHS).bit_length() - 1)), "first"]
@@ -184,8 +184,9 @@ plt.show()
 # %% [markdown]
 # ## Is it the gate, or its mean?
 #
-# A gate that varies over tokens and frames also has a mean. If a *constant* of the same mean does as well, then the gate
-# earned nothing by choosing. If the gate *averaged over tokens* does as well, then choosing tokens earned nothing.
+# A gate that varies over tokens and frames also has a mean. If a *constant* of the same mean does as well, then
+# choosing when and where to write gained nothing. If the gate *averaged over tokens* does as well, then choosing tokens
+# gained nothing.
 
 # %%
 controls = {"control of ttt3r": equal_gain_constants({"ttt3r": summaries["ttt3r"][-1]})["ttt3r"]}

@@ -34,8 +34,8 @@ WORLDS, LENGTHS = (2, (4, 8)) if SMOKE_TEST else (12, (4, 8, 16, 32))
 # %% [markdown]
 # ## The idea
 #
-# Write where something is new. A token whose candidate is far from what it holds is surprised and takes much; one that
-# hears nothing new keeps what it has:
+# Write where something is new. A token whose candidate is far from what it holds is surprised and takes much; one whose
+# candidate is near keeps what it has:
 #
 # ```text
 # G_s = 1 - exp( - |candidate_s - S_s| / (scale |S_s|) )
@@ -227,7 +227,7 @@ def check_PlainAverage(answer) -> str:
 print("exercise 1:", check_PlainAverage(PlainAverage))
 
 # %% [markdown]
-# **2. Each for itself.** A rule that takes TTT3R's gate, and at most `most` of it. It breaks a law; mend it.
+# **2. Each for itself.** A rule that takes TTT3R's gate, and at most `most` of it. It breaks a law; fix it.
 
 
 # %%

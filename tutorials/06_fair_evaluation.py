@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 6. Fair evaluation
 #
-# Most ways to fool oneself with numbers are small and well meant. Here are five, each shown live: what an alignment hides,
-# what a prefix is, intervals that are too short, the best of many, and averages of averages. Nothing here is particular to
-# a rule.
+# Most errors of an evaluation are small and well meant. Here are five, each shown with numbers: what an alignment
+# hides, what a prefix is, intervals that are too short, the best of many, and averages of averages. Nothing here is
+# particular to a rule.
 
 # %%
 import os
@@ -69,9 +69,9 @@ axes.legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# Sim(3) makes a wrong scale vanish and a drift smaller, and it turns *noise that knows nothing* into a number that looks
-# like a result: it shrinks the noise to a point, and what is left is how far the truth spreads. So report with each ATE the
-# alignment, and the error of a predictor that knows nothing. An error is large or small only beside that.
+# Sim(3) makes a wrong scale vanish and a drift smaller, and it turns *pure noise* into a number that looks like a
+# result: it shrinks the noise to a point, and what is left is how far the truth spreads. So report with each ATE the
+# alignment, and the error of a trivial predictor. An error is large or small only in comparison.
 #
 # ## 2. What a prefix is
 #
@@ -148,17 +148,17 @@ print(f"a 'better' setting among 20 equal ones was found in {found / trials:.0%}
 # %% [markdown]
 # ## 5. Averages of averages
 #
-# Two rules on sequences of unequal length. Which is better? It depends on whether a *frame* or a *sequence* counts once,
-# and both are right if said. What is wrong is a mean over *processes*: each reports the mean of its sequences, and where
-# the sequences cannot be dealt out evenly, some frameworks give the last process copies of the first ones.
+# Two rules on sequences of unequal length. Which is better? It depends on whether a *frame* or a *sequence* counts
+# once, and both are right if said. What is wrong is a mean over *processes*: each reports the mean of its sequences,
+# and where the sequences cannot be divided evenly, some frameworks give the last process copies of the first ones.
 
 # %%
 frames = np.array([30, 40, 50, 60, 900])
 error = {"rule A": np.array([0.10, 0.12, 0.11, 0.13, 0.30]), "rule B": np.array([0.18, 0.20, 0.19, 0.21, 0.22])}
-dealt = [[0, 1, 2], [3, 4, 0]]  # two processes, three each: the first sequence was copied
+parts = [[0, 1, 2], [3, 4, 0]]  # two processes, three each: the first sequence was copied
 for name, values in error.items():
     by_frame = (values * frames).sum() / frames.sum()
-    by_process = np.mean([values[part].mean() for part in dealt])
+    by_process = np.mean([values[part].mean() for part in parts])
     print(
         f"{name}: mean over sequences {values.mean():.3f}, over frames {by_frame:.3f}, over processes {by_process:.3f}"
     )
@@ -184,7 +184,7 @@ def check_difference(answer) -> str:
     a, b = hard + np.random.default_rng(2).normal(0.3, 0.2, 20), hard
     found, expected = answer(a, b), mean_interval(a - b)
     if not np.allclose([found.mean, found.half], [expected.mean, expected.half]):
-        return f"not yet: yours is {found}, and these houses can tell {expected}"
+        return f"not yet: yours is {found}, and the paired interval is {expected}"
     return "right"
 
 
@@ -212,4 +212,4 @@ print("exercise 2:", check_merged(merged))
 
 # %% [markdown]
 # **Learned:** say what was aligned, to what, over which frames; compare within the same sequences; count each sequence
-# once; and put beside every number what one gets for knowing nothing.
+# once; and put beside every number what a trivial predictor gets.

@@ -2,7 +2,7 @@
 # # 7. The official checkpoint and your own video
 #
 # From a downloaded file and a video on your disk to cameras, depth and a point cloud. The official weights cannot be
-# shipped (their licence, and 3.2 GB), so the way is rehearsed here with a small random network *in the official layout*
+# shipped (their licence, and 3.2 GB), so the steps are shown here with a small random network *in the official layout*
 # and with a video that we make ourselves. Every command is the one that you will type; only the file names differ.
 
 # %%
@@ -53,10 +53,10 @@ shapes = official_shapes({name: tuple(tensor.shape) for name, tensor in ours.ite
 everything = {name: weights.get(name, torch.zeros(shape)) for name, shape in shapes.items()}
 torch.save({"args": argparse.Namespace(model=ARCHITECTURE), "model": everything}, folder / "downloaded.pth")
 
-with warnings.catch_warnings(record=True) as told:
+with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     network = load_network(folder / "downloaded.pth")
-print("told:", *(str(warning.message).partition(": ")[2] for warning in told))
+print("warning:", *(str(warning.message).partition(": ")[2] for warning in caught))
 print(len(everything), "entries in the file; parameters of the network:", sum(p.numel() for p in network.parameters()))
 print(
     "the same weights:",
@@ -64,7 +64,7 @@ print(
 )
 
 # %% [markdown]
-# The official layout has weights that are never used, and some twice; they are left out, and that is said. How much
+# The official layout has weights that are never used, and some twice; they are left out, with a warning. How much
 # larger is the real one? A network on the device `meta` has shapes and no weights.
 
 # %%
@@ -147,7 +147,7 @@ print(
 # ## Run
 #
 # With the converted checkpoint first: this is the command for the real one, and a random network answers with noise.
-# Then with `nano`, which knows such houses.
+# Then with `nano`, which was trained on such houses.
 
 # %%
 ttt3r_command("run", "walk.mp4", "--network", "converted", "--rule", "ttt3r", "--out", "random", lines=2)

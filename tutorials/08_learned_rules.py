@@ -67,7 +67,7 @@ for window in (1, 2, 4, 12):
 # ## Training
 #
 # Streams of 16 frames, twice the length that the network has seen, from seeds that are far from those on which we test.
-# Before training, a learned rule *is* the constant 0.3: its last layer starts at zero. Training can only leave from there.
+# Before training, a learned rule *is* the constant 0.3: its last layer starts at zero. Training starts from there.
 
 # %% figure="Loss of the gate in training, against the loss of its start on the same clips"
 untrained = copy.deepcopy(rule)

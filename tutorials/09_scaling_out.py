@@ -1,9 +1,10 @@
 # %% [markdown]
 # # 9. Scaling out
 #
-# An evaluation of many rules on many sequences takes hours, on machines that are shared and jobs that are killed. Here is
-# what makes that harmless, in small: the work is dealt out in whole sequences, each result is one whole file, the same
-# command goes on where it was cut off, and what is read in the end does not depend on who did what.
+# An evaluation of many rules on many sequences takes hours, on machines that are shared and jobs that are killed. Here
+# is what makes that harmless, in a small example: the work is divided into whole sequences, each result is one whole
+# file, the same command continues where it was cut off, and what is read in the end does not depend on which process
+# did what.
 
 # %%
 import csv
@@ -64,8 +65,8 @@ print(*(name.rpartition(".json")[0] for name in units("whole")[:3]), sep="\n")
 #
 # ## Shares, and a kill
 #
-# Now the same as two jobs that know nothing of each other. The second is killed as soon as its first result is there, as a
-# scheduler would do it at the time limit.
+# Now the same as two independent jobs. The second is killed as soon as its first result is there, as a scheduler would
+# do it at the time limit.
 
 # %%
 run("shared", "--shard", "0/2")
@@ -140,8 +141,8 @@ plt.show()
 #
 # Each function below is wrong. Change it until the cell under it says `right`.
 #
-# **1. Deal out.** Which of the sequences does share `index` of `count` take? All must be taken, none twice, and the shares
-# may differ by one at most.
+# **1. Shares.** Which of the sequences does share `index` of `count` take? All must be taken, none twice, and the
+# shares may differ by one at most.
 
 
 # %%

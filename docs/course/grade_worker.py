@@ -45,7 +45,7 @@ def main() -> None:
         try:
             module = _load(path)
         except BaseException as error:  # a student's file may also call sys.exit()
-            _write(stream, {"note": f"the file cannot be loaded: {_told(error, path)}"})
+            _write(stream, {"note": f"the file cannot be loaded: {_described(error, path)}"})
             return
         rules = {name: found for name, found in vars(module).items() if _is_own_rule(found, module)}
         if not rules:
@@ -76,7 +76,7 @@ def _grade(name: str, rule: type[StateUpdateRule], path: Path, size: tuple[int, 
         made = rule()
         row["made"] = True
     except Exception as error:
-        _write(stream, row | {"note": f"{name}() cannot be made: {_told(error, path)}"})
+        _write(stream, row | {"note": f"{name}() cannot be made: {_described(error, path)}"})
         return
     _write(stream, row)
     try:
@@ -89,13 +89,13 @@ def _grade(name: str, rule: type[StateUpdateRule], path: Path, size: tuple[int, 
         notes.append(str(broken))
     except Exception as error:
         row["laws"] = len(LAWS)
-        notes.append(f"the laws could not be tried: {_told(error, path)}")
+        notes.append(f"the laws could not be tried: {_described(error, path)}")
     _write(stream, row | {"note": "; ".join(notes)})
     try:
         row["depends"] = _depends_on_evidence(rule(), size[1])
         row |= _compare(rule(), *size)
     except Exception as error:
-        notes.append(f"the run on the houses failed: {_told(error, path)}")
+        notes.append(f"the run on the houses failed: {_described(error, path)}")
     _write(stream, row | {"note": "; ".join(notes)})
 
 
@@ -135,7 +135,7 @@ def _compare(rule: StateUpdateRule, worlds: int, length: int) -> Row:
     return {"ran": True, "control": f"{paired} degrees at {length} frames, {worlds} houses, {control}: {said}"}
 
 
-def _told(error: BaseException, path: Path) -> str:
+def _described(error: BaseException, path: Path) -> str:
     """The error, and the line of the student's file where it arose."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     where = f" (line {lines[-1]})" if lines else ""

@@ -1,4 +1,4 @@
-"""The pictures of the page on reports: a report of made-up rules, looked at in a browser.
+"""The pictures of the page on reports: a report of synthetic rules, opened in a browser.
 
 report.png         the top of the page, in the light
 report_figures.png the figures, in the dark
@@ -23,9 +23,9 @@ from playwright.sync_api import Browser, FloatRect, sync_playwright
 from ttt3r.data.procedural import ClipTruth, sample_clips
 from ttt3r.data.procedural.presets import NANO_WORLD
 from ttt3r.evaluation import ReportSettings, trajectory_errors, write_report
+from ttt3r.evaluation.measures.gains import GAIN_MEAN
+from ttt3r.evaluation.measures.worlds import ATE_PER_VIEW
 from ttt3r.evaluation.results.rows import ResultRow, UnitResult
-from ttt3r.evaluation.tasks.gains import GAIN_MEAN
-from ttt3r.evaluation.worlds.scores import ATE_PER_VIEW
 
 RULES = {
     "cut3r": (1.0, 1.0, ""),

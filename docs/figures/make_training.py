@@ -12,7 +12,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from ttt3r.evaluation.plots.plots import COLORS, INK, new_figure, quiet_axes
+from ttt3r.evaluation.plots.palette import COLORS
+from ttt3r.evaluation.plots.pictures import new_figure
+from ttt3r.evaluation.plots.plots import INK, quiet_axes
 
 HERE = Path(__file__).parent
 CURVES = HERE.parent / "numbers" / "training.csv"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ttt3r.cli.comparison_folder import begin, clear, gains_of, picture_of, trajectory_of
+from ttt3r.cli.comparison_folder import clear, gains_of, picture_of, prepare, trajectory_of
 from ttt3r.data import write_demo_sequence
 from ttt3r.files import is_partial
 
@@ -130,7 +130,7 @@ def test_a_comparison_of_another_kind_leaves_nothing_of_the_first(tmp_path):
     ours += [picture_of("字" * 60), trajectory_of("字" * 60, "cut3r")]
     for name in (*ours, "recall.csv", "other.png"):
         (tmp_path / name).touch()
-    begin(tmp_path, "worlds.csv", overwrite=True)
+    prepare(tmp_path, "worlds.csv", overwrite=True)
     assert {*ours, "comparison.csv"} < names(tmp_path)
     clear(tmp_path, "worlds.csv")
     assert names(tmp_path) == {"worlds.csv", "recall.csv", "other.png"}  # of worlds nothing was there

@@ -41,6 +41,6 @@ def test_what_is_not_there_is_refused(refused, checkpoint):
 
 
 def test_every_fact_about_the_file_is_checked(checkpoint):
-    assert [check.what for check in check_checkpoint(checkpoint)] == ["bytes", "MD5", "entries", "numbers"]
+    assert [check.what for check in check_checkpoint(checkpoint)] == ["bytes", "SHA-256", "entries", "numbers"]
     checkpoint.write_bytes(b"no archive")
     assert check_checkpoint(checkpoint)[-1].what == "readable"

@@ -7,7 +7,7 @@ from torch.nn import functional
 from ttt3r.network import linear as module
 from ttt3r.network.blocks import MLP
 from ttt3r.network.dpt import Fusion, upsample
-from ttt3r.network.linear import SMALLEST, Linear
+from ttt3r.network.linear import ONEDNN_FROM, Linear
 
 WIDE = (400, 96, 160)  # rows, inputs, outputs: large enough for oneDNN
 
@@ -26,7 +26,7 @@ def calls(monkeypatch):
 @pytest.mark.parametrize("bias", [True, False])
 def test_the_same_numbers_as_the_plain_layer(calls, shape, bias):
     rows, inputs, outputs = WIDE
-    assert rows * inputs * outputs >= SMALLEST
+    assert rows * inputs * outputs >= ONEDNN_FROM
     layer, x = Linear(inputs, outputs, bias=bias), torch.randn(*shape, inputs)
     with torch.no_grad():
         found = layer(x)

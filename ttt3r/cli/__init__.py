@@ -1,4 +1,4 @@
-"""The command line: `ttt3r run`, `compare`, `convert`, `rules`, `data`, `doctor`."""
+"""The command line: `ttt3r run`, `view`, `compare`, `evaluate`, `reproduce`, `train`, `convert`, `rules`, `data`, `doctor`."""
 
 from ttt3r.cli.main import main as main
 

@@ -1,29 +1,31 @@
 """`ttt3r evaluate --aggregate`: what the files of an evaluation say, whichever of them are there."""
 
-import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Collection, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
 from ttt3r.evaluation.measures.depth import ABS_REL
+from ttt3r.evaluation.measures.gains import GAIN_MEAN
 from ttt3r.evaluation.measures.metric import Metric
+from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.measures.trajectory import ATE, RPE_ROTATION, RPE_TRANSLATION
-from ttt3r.evaluation.report.metrics import built_in, declared_by, metric_named
-from ttt3r.evaluation.report.tables import Cell, Column, Table
+from ttt3r.evaluation.report.aggregate import StrictMean, aggregates
+from ttt3r.evaluation.report.contents import means_table
+from ttt3r.evaluation.report.metrics import built_in, metric_named
+from ttt3r.evaluation.report.results import Results, collect, slice_of
 from ttt3r.evaluation.report.writing import ReportSettings, write_report
 from ttt3r.evaluation.results.files import FolderReading, read_folder
-from ttt3r.evaluation.results.rows import ResultRow, Status, UnitResult
-from ttt3r.evaluation.tasks.gains import GAIN_MEAN
+from ttt3r.evaluation.results.rows import ResultRow, UnitResult
 from ttt3r.files import escaped, write_sheet
 
 CSV, REPORT = "rows.csv", "report"
 NAMED = 3
 """Sequences named in a line about a failure; `rows.csv` names all."""
 SHOWN = (ATE, RPE_TRANSLATION, RPE_ROTATION, ABS_REL.variant("median"), GAIN_MEAN)
-"""What a first look needs; metrics of one's own that say which way is better stand beside them."""
+"""The metrics of the short table; a user's own metrics with a direction are added."""
 
 
 def aggregate(out: Path, console: Console, to: Path | None = None) -> int:
@@ -31,7 +33,7 @@ def aggregate(out: Path, console: Console, to: Path | None = None) -> int:
 
     Args:
         out: folder of the results.
-        console: for people.
+        console: prints to the terminal.
         to: folder of what is written; by default that of the results. Where it cannot be written to, a line says so.
 
     Raises:
@@ -45,12 +47,14 @@ def show(reading: FolderReading, to: Path, console: Console) -> bool:
     """Print and write what was read; whether it could be written."""
     units = reading.units
     rows = [row for unit in units for row in unit.rows]
-    declared = declared_by(units)
-    for protocol, digest in sorted({(row.protocol, row.protocol_hash) for row in rows}):
-        own = [row for row in rows if row.protocol_hash == digest]
-        for part in _table(f"{protocol} {digest[:12]}", own, declared).rich(console.width):
-            console.print(part)
-        concerned = [unit for unit in units if any(row.protocol_hash == digest for row in unit.rows)]
+    results = collect(units) if rows else Results((), {}, (), {})
+    for part in sorted(results.slices):
+        local, title = results.of(part), f"{part.protocol} {part.protocol_hash[:12]}"
+        means_table(aggregates(local, StrictMean()), local.rules, _shown(local), "means", title, frozenset()).show(
+            console
+        )
+        concerned = [unit for unit in units if any(slice_of(row) == part for row in unit.rows)]
+        own = [row for row in rows if slice_of(row) == part]
         for line in (*_failures(own), *_findings(concerned)):
             console.print(f"[yellow]{escape(line)}[/]", highlight=False, soft_wrap=True)
     for line in reading.aside:
@@ -101,39 +105,12 @@ def report(out: Path, console: Console, to: Path | None = None) -> int:
     return 0
 
 
-def _columns(rows: Sequence[ResultRow], declared: Mapping[str, Metric]) -> list[tuple[str, str]]:
-    """Name and heading of each metric that is shown. There is little room: a variant has the heading of its quantity."""
-    columns = []
-    for metric in SHOWN:
-        here, plain = declared.get(metric.name, metric), metric_named(metric.quantity)
-        heading = plain.heading if here == metric else here.heading
-        columns.append((metric.name, f"{heading} {here.unit}".strip()))
-    names = dict.fromkeys(row.metric for row in rows)
-    own = [declared[name] for name in names if name in declared and name not in built_in()]
-    return columns + [(metric.name, metric.label) for metric in own if metric.directed]
-
-
-def _table(title: str, rows: Sequence[ResultRow], declared: Mapping[str, Metric]) -> Table:
-    """Mean over the sequences that have a number at that length, and how many of them do."""
-    groups: dict[tuple[int, str], list[ResultRow]] = {}
-    for row in rows:
-        groups.setdefault((row.length, row.rule), []).append(row)
-    shown, lines = _columns(rows, declared), []
-    rules = list(dict.fromkeys(row.rule for row in rows))
-    for length in sorted({row.length for row in rows}):
-        for rule in rules:
-            own = groups.get((length, rule), [])
-            fine = [[row.value for row in own if row.metric == name and row.status is Status.OK] for name, _ in shown]
-            count = f"{max(map(len, fine))}/{len({row.sequence for row in own})}"
-            lines.append((Cell(str(length or "all")), Cell(rule), *map(_mean, fine), Cell(count)))
-    headings = (*(heading for _, heading in shown), "n")
-    columns = (Column("frames"), Column("rule", numeric=False), *map(Column, headings))
-    return Table("means", title, columns, tuple(lines), keys=2)
-
-
-def _mean(values: Sequence[float]) -> Cell:
-    finite = [value for value in values if value == value]
-    return Cell(sum(finite) / len(finite) if finite else math.nan)
+def _shown(results: Results) -> list[Metric]:
+    """The metrics that are shown. There is little room: a variant has the heading of its quantity."""
+    built = [(metric, results.metric(metric.name)) for metric in SHOWN if metric.name in results.metrics]
+    shown = [replace(m, heading=metric_named(m.quantity).heading) if m == metric else m for metric, m in built]
+    own = [results.metric(name) for name in results.metrics if name not in built_in()]
+    return shown + [metric for metric in own if metric.directed]
 
 
 def _failures(rows: Sequence[ResultRow]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the numbers of all commands may be: told at once, in one way, before any work starts."""
+"""Ranges of the numeric options of all commands, checked together before any work starts."""
 
 import math
 from collections.abc import Mapping
@@ -48,6 +48,8 @@ BOUNDS: Mapping[str, Bound] = {
     "points": Bound(1),
     "voxel": Bound(0, whole=False, above=True),
     "worlds": Bound(2),
+    "length": Bound(2),
+    "segments": Bound(1),
     "processes": Bound(1),
     "jobs.count": Bound(0),
     "jobs.minutes": Bound(1),

@@ -1,4 +1,4 @@
-"""From words on the command line to objects: rules, networks, devices, resize policies."""
+"""From text on the command line to objects: rules, networks, devices, resize policies."""
 
 import hashlib
 import itertools
@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 from rich.console import Console
@@ -18,11 +17,13 @@ from ttt3r.data.procedural import TRAINING_LENGTH
 from ttt3r.files import read_text
 from ttt3r.network import CUT3R, load_network
 from ttt3r.network.checkpoint import CONFIG, NANO, WEIGHTS
+from ttt3r.network.published import resolve
 from ttt3r.runner import Precision, choose_device
 from ttt3r.types import Outputs
 from ttt3r.update_rules import Control, ResetPolicy, RuleLabel, StateUpdateRule, rule_names
 
 RESIZE: dict[str, type[ResizePolicy]] = {"crop": CropToPatches, "stretch": StretchToPatches}
+"""Values of `--resize`."""
 RECIPE = "recipe.txt"
 """What a training writes beside its network: see `ttt3r.training`."""
 OUTPUTS = {
@@ -30,6 +31,7 @@ OUTPUTS = {
     "points": Outputs.CAMERA | Outputs.POINTS_CAMERA,
     "all": Outputs.ALL,
 }
+"""Values of `--outputs`."""
 
 
 DEFAULT_RULES = {"run": "ttt3r", "train": "cut3r"}
@@ -108,7 +110,7 @@ def parse_rules(text: str) -> dict[str, StateUpdateRule]:
 
 
 def parse_resets(labels: Iterable[str], default: int | None) -> dict[str, int | ResetPolicy | None]:
-    """For each rule as named, when its memory restarts: as its label says after `@`, or else the default.
+    """For each rule as named, when its memory is reset: as its label says after `@`, or else the default.
 
     Raises:
         ValueError: if what stands after `@` is no reset.
@@ -121,7 +123,9 @@ def parse_resets(labels: Iterable[str], default: int | None) -> dict[str, int | 
 class InputSettings(Settings):
     """What every command that runs a network over frames takes."""
 
-    network: Annotated[str, Option("nano (bundled), tiny-random, official .pth, or converted folder")] = "nano"
+    network: Annotated[
+        str, Option("nano (bundled), tiny-random, cut3r-512 (ttt3r fetch), .pth, or converted folder")
+    ] = "nano"
     device: Annotated[str, Option("auto, cpu, cuda, cuda:1 or mps")] = "auto"
     size: Annotated[int | None, Option("long side of the images (default: the network's)")] = None
     resize: Annotated[str, Option("crop margins, or stretch to whole patches", choices=(*RESIZE,))] = "crop"
@@ -140,7 +144,7 @@ class InputSettings(Settings):
     start: Annotated[int, Option("first frame of the source")] = 0
     stop: Annotated[int | None, Option("one past the last frame of the source")] = None
     skip_broken: Annotated[bool, Option("leave broken frames out instead of stopping")] = False
-    reset_every: Annotated[int | None, Option("restart the memory every n frames and chain")] = None
+    reset_every: Annotated[int | None, Option("reset the memory every n frames and chain")] = None
 
 
 def load(settings: InputSettings, console: Console) -> CUT3R | Compiled:
@@ -152,9 +156,9 @@ def load(settings: InputSettings, console: Console) -> CUT3R | Compiled:
         f"network [bold]{settings.network}[/] ({millions:.1f} M parameters) on [bold]{device}[/]", highlight=False
     )
     if is_toy(settings.network, network):
-        console.print("[yellow]this network is untrained or tiny: the path is real, the numbers mean nothing[/]")
+        console.print("[yellow]this network is untrained or tiny: every step runs, but the numbers mean nothing[/]")
     elif settings.network == "nano":
-        console.print("[yellow]nano has seen procedural rooms only: on other images its answers are rough guesses[/]")
+        console.print("[yellow]nano has seen procedural houses only: on other images its answers are rough guesses[/]")
     if not settings.compile:
         return network
     console.print("the network is compiled at the first frames, which takes some minutes", highlight=False)
@@ -187,7 +191,7 @@ def sampling(settings: InputSettings) -> Sampling:
 
 def fingerprint(source: str) -> str:
     """SHA-256 of a network's file or, for a folder, of its weights and settings; the name of one that needs no file."""
-    path = NANO if source == "nano" else Path(source)
+    path = NANO if source == "nano" else resolve(source)
     files = [path / WEIGHTS, path / CONFIG] if path.is_dir() else [path]
     if not all(file.is_file() for file in files):
         return source
@@ -204,7 +208,8 @@ def longest_clip(source: str) -> int | None:
     """Frames of the longest clip that a network was trained on, as the recipe beside it says; `None` if none says so."""
     if source == "nano":
         return TRAINING_LENGTH
-    for folder in (Path(source), Path(source).parent):
+    path = resolve(source)
+    for folder in (path, path.parent):
         try:
             text = read_text(folder / RECIPE)
         except (OSError, ValueError):

@@ -23,10 +23,10 @@ from ttt3r.data import Clip, Severity, open_clip
 from ttt3r.evaluation.engine.compare import compare
 from ttt3r.evaluation.engine.comparison import Comparison, ComparisonRow
 from ttt3r.evaluation.measures.depth import ABS_REL
+from ttt3r.evaluation.measures.gains import GAIN_MEAN, MEMORY_AGE
 from ttt3r.evaluation.measures.trajectory import ATE, RPE_ROTATION, RPE_TRANSLATION
 from ttt3r.evaluation.plots.plots import plot_gains, plot_trajectories
 from ttt3r.evaluation.report.tables import Cell, Column, Table
-from ttt3r.evaluation.tasks.gains import GAIN_MEAN, MEMORY_AGE
 from ttt3r.evaluation.worlds.study import WorldPlan
 from ttt3r.export import TrajectoryWriter
 from ttt3r.files import escaped, locked, replacing
@@ -42,7 +42,7 @@ def execute(settings: CompareSettings, console: Console) -> int:
         return _compare(settings, rules, lengths, console)
     comparison_folder.make_folder(settings.out)
     with locked(settings.out, "comparison"):
-        comparison_folder.begin(settings.out, _table_of(settings), settings.overwrite)
+        comparison_folder.prepare(settings.out, _table_of(settings), settings.overwrite)
         return _compare(settings, rules, lengths, console)
 
 
@@ -64,7 +64,7 @@ def _compare(
     clips = [
         open_clip(path, policy=policy, sampling=sampling, skip_broken=settings.skip_broken) for path in settings.path
     ]
-    result, failed = Comparison((), {}, {}, {}), False
+    result, failed = Comparison(), False
     for clip in (replace(clip, name=escaped(clip.name)) for clip in clips):
         if clip.name in result.truth:
             raise ValueError(f"two sequences are called {clip.name}; compare them one by one")
@@ -90,7 +90,7 @@ def _compare(
             _write(found, settings.out, network.config.unit, console)
         result = result.extended(found)
     if choosing.is_toy(settings.network, network):
-        console.print("[yellow]numbers of an untrained or tiny network: they show the path, not the rules[/]")
+        console.print("[yellow]numbers of an untrained or tiny network: they say nothing about the rules[/]")
     if settings.out is not None:
         console.print(f"the table: [bold]{settings.out / comparison_folder.CLIPS}[/]", highlight=False)
     return 1 if failed else 0
@@ -100,8 +100,7 @@ def _report(clip: Clip, result: Comparison, console: Console) -> None:
     """The table of one clip, and what has to be said beside it."""
     rules = list(dict.fromkeys(row.control_of or row.rule for row in result.rows))
     rows = sorted(result.rows, key=lambda row: (row.frames, rules.index(row.control_of or row.rule)))
-    for part in _table(clip.name, rows).rich(console.width):
-        console.print(part)
+    _table(clip.name, rows).show(console)
     notes: dict[tuple[str, str], list[str]] = {}
     for row in result.rows:
         if row.note:

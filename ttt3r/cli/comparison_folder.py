@@ -1,7 +1,7 @@
 """The output folder of `ttt3r compare`: what it may hold before, and what of an older comparison goes.
 
 An older comparison stays as it is until the first new numbers are there: a mistyped name loses nothing. Then all of it goes at
-once, so that no picture of older numbers stands beside new ones, wherever the command is cut off.
+once, so that no older picture is left beside new numbers, wherever the command is cut off.
 """
 
 import csv
@@ -13,16 +13,22 @@ from pathlib import Path
 from ttt3r.evaluation.report.files import remove_report
 from ttt3r.files import LOCK, is_partial, read_text
 
-CLIPS, WORLDS, PAPER = "comparison.csv", "worlds.csv", "paper.csv"
-"""Tables of the three kinds of comparisons. By one of them a folder is known as a comparison's."""
+CLIPS, WORLDS, PAPER, PALINDROME = "comparison.csv", "worlds.csv", "paper.csv", "palindrome.csv"
+"""Tables of the four kinds of comparisons. By one of them a folder is known as a comparison's."""
+
+TABLES = (CLIPS, WORLDS, PAPER, PALINDROME)
+"""All of them."""
 
 OF_WORLDS = ("recall.csv", "tables.md", "summary.md", "errors.png", "differences.png", "recall.png", "forgetting.png")
-"""What stands beside the table of a comparison on worlds."""
+"""Files beside the table of a comparison on worlds."""
+
+OF_PALINDROMES = ("palindrome.md", "palindrome.png", "palindrome.html")
+"""What stands beside the table of a palindrome."""
 
 REPORT = "report"
 """Folder of the report, of a comparison on worlds."""
 
-LONGEST = 100
+LONGEST_NAME = 100
 """Bytes of a sequence's or a rule's name in the name of a file."""
 
 
@@ -41,7 +47,7 @@ def make_folder(out: Path) -> None:
         ) from error
 
 
-def begin(out: Path, table: str, overwrite: bool) -> None:
+def prepare(out: Path, table: str, overwrite: bool) -> None:
     """See that the folder is empty, or holds an older comparison that may be replaced.
 
     An empty table is put into an empty folder: so it is known as a comparison's however the command ends.
@@ -51,7 +57,7 @@ def begin(out: Path, table: str, overwrite: bool) -> None:
     """
     names = [path.name for path in out.iterdir()]
     used = any(name != LOCK and not is_partial(name) for name in names)
-    if used and not any((out / name).is_file() for name in (CLIPS, WORLDS, PAPER)):
+    if used and not any((out / name).is_file() for name in TABLES):
         raise FileExistsError(f"{out} is not empty and holds no comparison; choose an empty folder with --out")
     if used and not overwrite:
         raise FileExistsError(f"{out} already holds a comparison; replace it with --overwrite, or choose another --out")
@@ -65,6 +71,7 @@ def clear(out: Path, table: str) -> None:
     Files of other origin stay.
     """
     stale = [*_of_clips(out / CLIPS), *(OF_WORLDS if (out / WORLDS).is_file() else ())]
+    stale += OF_PALINDROMES if (out / PALINDROME).is_file() else ()
     if (out / WORLDS).is_file():
         remove_report(out / REPORT)
     if not (out / table).is_file():
@@ -72,7 +79,7 @@ def clear(out: Path, table: str) -> None:
     stale += [
         path.name for path in out.iterdir() if is_partial(path.name)
     ]  # of one that was killed; the folder is ours
-    for name in (*stale, *{CLIPS, WORLDS, PAPER} - {table}):
+    for name in (*stale, *{*TABLES} - {table}):
         if (out / name).is_file():
             (out / name).unlink()
 
@@ -111,7 +118,7 @@ def trajectory_of(clip: str, rule: str) -> str:
 
 def _file_name(name: str) -> str:
     plain = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)
-    if len(plain.encode()) <= LONGEST:
+    if len(plain.encode()) <= LONGEST_NAME:
         return plain
     mark = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return plain.encode()[: LONGEST - 9].decode("utf-8", "ignore") + f"-{mark}"
+    return plain.encode()[: LONGEST_NAME - 9].decode("utf-8", "ignore") + f"-{mark}"

@@ -1,31 +1,31 @@
-"""Look at input before it is run, list the datasets that can be read, or make a sequence to try things on."""
+"""Check input before it is run, list the datasets that can be read, or make a sequence to try things on."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
 
 from ttt3r.cli.data_check import check_datasets
+from ttt3r.cli.listing import show_list
 from ttt3r.cli.options import Option, Settings, Subcommand
 from ttt3r.data import DATASETS, SELECTIONS, CropToPatches, open_source, recognise, write_demo_sequence
 
 
 @dataclass(frozen=True, kw_only=True)
 class DemoSettings(Settings):
-    """Make a short sequence of a textured room, in TUM RGB-D layout, with ground truth."""
+    """Make a short sequence of a procedural house, in TUM RGB-D layout, with ground truth."""
 
     folder: Annotated[Path, Option("where to write it", positional=True)]
     frames: Annotated[int, Option("length")] = 24
-    seed: Annotated[int, Option("of the room and the camera's path")] = 0
+    seed: Annotated[int, Option("of the house and the camera's path")] = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckSettings(Settings):
-    """Say what a folder of datasets, a sequence, images or a video hold, and what is wrong with it."""
+    """Report what a folder of datasets, a sequence, images or a video holds, and what is wrong with it."""
 
     path: Annotated[str, Option("root of datasets, sequence, folder of images, glob, image, or video", positional=True)]
     size: Annotated[int, Option("long side of the prepared images")] = 512
@@ -42,7 +42,7 @@ class DataSettings(Settings):
     """What `ttt3r data` takes: one of three commands."""
 
     demo: Annotated[DemoSettings | None, Subcommand("make a short sequence with ground truth")] = None
-    check: Annotated[CheckSettings | None, Subcommand("say what a source holds and what is wrong with it")] = None
+    check: Annotated[CheckSettings | None, Subcommand("report what a source holds and what is wrong with it")] = None
     list: Annotated[ListSettings | None, Subcommand("list the datasets that can be read")] = None
 
 
@@ -53,7 +53,7 @@ def execute(settings: DataSettings, console: Console) -> int:
         return 0
     if settings.check is not None:
         return _check(settings.check, console)
-    console.print(_listing())
+    show_list(console, _listing(), apart=True)
     return 0
 
 
@@ -64,11 +64,8 @@ def _demo(settings: DemoSettings, console: Console) -> None:
     )
 
 
-def _listing() -> Table:
-    """Two columns, since layouts and addresses are long: the name, and all else below each other."""
-    table = Table.grid(padding=(0, 2, 1, 0))
-    table.add_column(no_wrap=True, style="bold")
-    table.add_column(overflow="fold")
+def _listing() -> Iterator[tuple[str, str]]:
+    """Every dataset: its layout, where to get it, and the published choices of its frames."""
     for name, dataset in DATASETS.items():
         protocols = [key for key, selection in SELECTIONS.items() if selection.dataset == name]
         about = [
@@ -79,8 +76,7 @@ def _listing() -> Table:
             f"licence: {dataset.licence}",
             f"frames: {', '.join(_families(protocols))}",
         ]
-        table.add_row(name, Text("\n".join(about)))
-    return table
+        yield name, "\n".join(about)
 
 
 def _families(names: list[str]) -> list[str]:

@@ -12,8 +12,8 @@ from rich.table import Table
 from ttt3r.data import DATASETS, SELECTIONS, Dataset, Finding, Place, ResizePolicy, Severity
 from ttt3r.data.checks.inspection import Inspection, inspect_sequence
 
-SHOWN = 5
-"""So many findings of one kind are shown for a dataset."""
+MOST_SHOWN = 5
+"""Findings of one kind that are shown for a dataset."""
 
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
 
@@ -93,11 +93,11 @@ def _print_findings(findings: Sequence[Finding], console: Console) -> None:
     for finding in findings:
         kinds.setdefault((finding.severity, finding.what.value), []).append(finding)
     for (severity, what), group in sorted(kinds.items(), key=lambda item: -item[0][0]):
-        for finding in group[:SHOWN] if severity is not Severity.NOTE else group[:1]:
+        for finding in group[:MOST_SHOWN] if severity is not Severity.NOTE else group[:1]:
             console.print(
                 f"[{_COLOURS[severity]}]{severity.name.lower()}: {what}[/]: {escape(str(finding))}", highlight=False
             )
-        left = len(group) - (SHOWN if severity is not Severity.NOTE else 1)
+        left = len(group) - (MOST_SHOWN if severity is not Severity.NOTE else 1)
         if left > 0:
             console.print(f"  ... and {left} more of this kind", highlight=False)
 

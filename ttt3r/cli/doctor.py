@@ -1,23 +1,24 @@
-"""Say what is installed, which device will be used, and the cure for what is missing."""
+"""Print what is installed, which device will be used, and how to install what is missing."""
 
 import importlib.metadata
 import importlib.util
 import platform
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from ttt3r import __version__
+from ttt3r.cli.listing import show_list
 from ttt3r.cli.options import Settings
 from ttt3r.runner import choose_device
 
 EXTRAS = {
     "av": ("video", "videos and webcams"),
+    "huggingface_hub": ("hub", "ttt3r fetch"),
     "trimesh": ("export", "points.glb"),
     "matplotlib": ("eval", "pictures of trajectories and clouds"),
     "scipy": ("eval", "further metrics"),
@@ -33,19 +34,21 @@ class DoctorSettings(Settings):
 
 def execute(settings: DoctorSettings, console: Console) -> int:
     """Run `ttt3r doctor`: 0 if the core works here, 1 if not."""
-    table = Table(title=f"ttt3r {__version__}", show_header=False, box=SIMPLE)
-    for what, value in _facts():
-        table.add_row(what, value)
-    for module, (extra, purpose) in EXTRAS.items():
-        found = importlib.util.find_spec(module) is not None
-        version = importlib.metadata.version(module) if found else ""
-        cure = escape(f"missing: pip install 'ttt3r[{extra}]' for {purpose}")
-        table.add_row(module, f"{version} ({purpose})" if found else cure)
-    console.print(table)
+    console.print(f"ttt3r {__version__}", highlight=False)
+    show_list(console, (*_facts(), *_extras()))
     problems = _problems()
     for problem in problems:
         console.print(f"[red]problem:[/] {escape(problem)}", highlight=False)
     return 1 if problems else 0
+
+
+def _extras() -> Iterator[tuple[str, str]]:
+    """The libraries of the extras: their versions, or how to get them."""
+    for module, (extra, purpose) in EXTRAS.items():
+        if importlib.util.find_spec(module) is None:
+            yield module, f"missing: pip install 'ttt3r[{extra}]' for {purpose}"
+        else:
+            yield module, f"{importlib.metadata.version(module)} ({purpose})"
 
 
 def _facts() -> list[tuple[str, str]]:

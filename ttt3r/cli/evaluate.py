@@ -54,7 +54,7 @@ class EvaluateSettings(Settings):
     lengths: Annotated[str, Option("judge the first n frames: 50,100 (default: protocol's)")] = ""
     sequences: Annotated[str, Option("names or patterns with commas between (default: all)")] = ""
     size: Annotated[int | None, Option("long side of images (default: the network's)")] = None
-    reset_every: Annotated[int | None, Option("restart the memory every n frames")] = None
+    reset_every: Annotated[int | None, Option("reset the memory every n frames")] = None
     device: Annotated[str, Option("auto, cpu, cuda, cuda:1 or mps")] = "auto"
     chunk: Annotated[int, Option("frames that go through the network together")] = 1
     processes: Annotated[int, Option("processes on this machine, each with its own device")] = 1

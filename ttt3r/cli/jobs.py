@@ -12,7 +12,7 @@ from ttt3r.cli.options import Settings
 
 @dataclass(frozen=True, kw_only=True)
 class Jobs(Settings):
-    """How the work is handed out.
+    """How the work is distributed.
 
     Args:
         count: jobs in the array, each with its share of the sequences; 0 runs here.

@@ -1,4 +1,4 @@
-"""The door: parse, run one command, turn errors into one line with the cure."""
+"""Entry point: parse, run one command, report an error in one line with its cure."""
 
 import os
 import re
@@ -22,6 +22,8 @@ import ttt3r.cli.convert as convert
 import ttt3r.cli.data as data
 import ttt3r.cli.doctor as doctor
 import ttt3r.cli.evaluate as evaluate
+import ttt3r.cli.fetch as fetch
+import ttt3r.cli.palindrome as palindrome
 import ttt3r.cli.reproduce as reproduce
 import ttt3r.cli.rules as rules
 import ttt3r.cli.run as run
@@ -60,14 +62,17 @@ COMMANDS = {
     "run": Command(run, run.RunSettings),
     "view": Command(view, view.ViewCommandSettings),
     "compare": Command(compare, CompareSettings),
+    "palindrome": Command(palindrome, palindrome.PalindromeSettings),
     "evaluate": Command(evaluate, evaluate.EvaluateSettings),
     "reproduce": Command(reproduce, reproduce.ReproduceSettings),
     "train": Command(train, train.TrainSettings),
+    "fetch": Command(fetch, fetch.FetchSettings),
     "convert": Command(convert, convert.ConvertSettings),
     "rules": Command(rules, rules.RulesSettings),
     "data": Command(data, data.DataSettings),
     "doctor": Command(doctor, doctor.DoctorSettings),
 }
+"""The commands by name."""
 
 FORESEEN = (ValueError, OSError, ImportError, MemoryError)
 """Errors whose message is written for users."""
@@ -208,10 +213,10 @@ def _interrupt_once(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def _signals_handled(errors: Console) -> Iterator[None]:
-    """Warnings in one line, and a polite kill that ends like Ctrl-C: what was done is written.
+    """Print warnings in one line, and let SIGTERM and SIGHUP end like Ctrl-C: what was done is written.
 
-    A cluster's time limit kills so (SIGTERM), and so does a connection that is lost or a terminal that is closed (SIGHUP;
-    under `nohup`, which has it ignored, it stays ignored).
+    A cluster sends SIGTERM at its time limit; a lost connection or a closed terminal sends SIGHUP. Under `nohup`, which has
+    SIGHUP ignored, it stays ignored.
     """
     here = threading.current_thread() is threading.main_thread()  # only there may handlers be set
     found = {number: signal.getsignal(number) for number in _stop_signals()}

@@ -14,25 +14,29 @@ import ttt3r.cli.choosing as choosing
 from ttt3r.cli.options import Option, Settings
 from ttt3r.evaluation.engine.contenders import Contender
 from ttt3r.evaluation.engine.evaluator import Evaluation, evaluate
+from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.protocols.acceptance import LICENCE, Check, check_checkpoint
-from ttt3r.evaluation.protocols.paper import AgainstPaper, against_paper
 from ttt3r.evaluation.protocols.table import find_protocol
+from ttt3r.evaluation.report.against import AgainstPaper, against_paper
 from ttt3r.evaluation.report.results import Results, collect
-from ttt3r.evaluation.results.rows import Status, UnitResult
+from ttt3r.evaluation.results.rows import UnitResult
 from ttt3r.files import write_text
 from ttt3r.network import CUT3R, load_network
+from ttt3r.network.published import resolve
 from ttt3r.runner import choose_device
 from ttt3r.update_rules import TTT3R, FullOverwrite
 
-REPORT = "reproduction.md"
-RULES = (Contender("cut3r", FullOverwrite()), Contender("ttt3r", TTT3R()))
+REPORT_FILE = "reproduction.md"
+"""File of the report in the output folder."""
+PUBLISHED_RULES = (Contender("cut3r", FullOverwrite()), Contender("ttt3r", TTT3R()))
+"""Rules with published numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReproduceSettings(Settings):
     """What `ttt3r reproduce` takes."""
 
-    checkpoint: Annotated[Path, Option("the official .pth file", positional=True)]
+    checkpoint: Annotated[Path, Option("the official .pth file, or cut3r-512 once it is fetched", positional=True)]
     data: Annotated[tuple[str, ...], Option("PROTOCOL=FOLDER; may repeat")] = ()
     sequences: Annotated[str, Option("names or patterns with commas between (default: all)")] = ""
     size: Annotated[int | None, Option("long side of images (default: the network's)")] = None
@@ -43,7 +47,7 @@ class ReproduceSettings(Settings):
 def execute(settings: ReproduceSettings, console: Console) -> int:
     """Run `ttt3r reproduce`; 1 if the file is not the official one."""
     console.print(LICENCE, highlight=False)
-    checks = check_checkpoint(settings.checkpoint)
+    checks = check_checkpoint(resolve(settings.checkpoint))
     units: list[UnitResult] = []
     network = load_network(settings.checkpoint, choose_device(settings.device))
     for pair in settings.data:
@@ -52,9 +56,9 @@ def execute(settings: ReproduceSettings, console: Console) -> int:
     beside = against_paper(results) if results else ()
     lines = [*_of_file(checks), "", *_of_numbers(beside), "", *_of_failures(results), "", LICENCE]
     settings.out.mkdir(parents=True, exist_ok=True)
-    write_text(settings.out / REPORT, "\n".join(lines) + "\n")
+    write_text(settings.out / REPORT_FILE, "\n".join(lines) + "\n")
     console.print(escape("\n".join(lines[:-2])), highlight=False, soft_wrap=True)
-    console.print(f"the report to send back: [bold]{settings.out / REPORT}[/]", highlight=False)
+    console.print(f"the report to send back: [bold]{settings.out / REPORT_FILE}[/]", highlight=False)
     return 0 if all(check.agrees for check in checks) else 1
 
 
@@ -65,7 +69,7 @@ def _run(pair: str, settings: ReproduceSettings, network: CUT3R) -> tuple[UnitRe
     protocol = find_protocol(name).sized(settings.size or network.config.image_size)
     if settings.sequences:
         protocol = replace(protocol, sequences=tuple(settings.sequences.split(",")))
-    evaluation = Evaluation(protocol, Path(folder), RULES, choosing.fingerprint(str(settings.checkpoint)))
+    evaluation = Evaluation(protocol, Path(folder), PUBLISHED_RULES, choosing.fingerprint(str(settings.checkpoint)))
     return evaluate(network, evaluation, settings.out)
 
 

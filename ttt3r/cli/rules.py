@@ -4,14 +4,14 @@ import importlib.metadata
 import inspect
 import textwrap
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
 
+from ttt3r.cli.listing import show_list
 from ttt3r.cli.options import Option, Settings
 from ttt3r.update_rules import RULES, BrokenLaw, StateUpdateRule, check_rule, find_rule
 from ttt3r.update_rules.facts import FULL_SIZE, rule_facts
@@ -29,7 +29,7 @@ class RulesSettings(Settings):
 def execute(settings: RulesSettings, console: Console) -> int:
     """Run `ttt3r rules`."""
     if settings.action == "list":
-        console.print(_table(settings.verbose))
+        show_list(console, _listing(settings.verbose), apart=True)
         return 0
     if settings.name is None:
         raise ValueError(f"`ttt3r rules {settings.action}` needs the name of a rule, e.g. ttt3r")
@@ -40,17 +40,12 @@ def execute(settings: RulesSettings, console: Console) -> int:
     return _check(rule, console)
 
 
-def _table(verbose: bool) -> Table:
-    """Two columns, since equations and references are long: the name, and all else below each other."""
-    table = Table.grid(padding=(0, 2, 1, 0))
-    table.add_column(no_wrap=True, style="bold")
-    table.add_column(overflow="fold")
+def _listing(verbose: bool) -> Iterator[tuple[str, str]]:
+    """Every rule with its equation and reference, and every plug-in."""
     for name, rule in RULES.items():
-        about = [rule.equation, rule.reference, *(_facts(rule) if verbose else [])]
-        table.add_row(name, Text("\n".join(about)))
+        yield name, "\n".join([rule.equation, rule.reference, *(_facts(rule) if verbose else [])])
     for point in importlib.metadata.entry_points(group="ttt3r.rules"):
-        table.add_row(point.name, Text(f"plug-in: {point.value}"))
-    return table
+        yield point.name, f"plug-in: {point.value}"
 
 
 def _facts(kind: type[StateUpdateRule]) -> list[str]:
@@ -116,9 +111,6 @@ def _check(rule: type[StateUpdateRule], console: Console) -> int:
             where = f"  the error is from {place.filename}, line {place.lineno}"
             console.print(where, highlight=False, markup=False, soft_wrap=True)
         return 1
-    table = Table.grid(padding=(0, 2, 0, 0))
-    for law, meaning in report.laws:
-        table.add_row(Text(law.replace("_", " ")), Text(meaning))
     console.print(f"[green]{escape(report.rule)} keeps all {len(report.laws)} laws[/]\n", highlight=False)
-    console.print(table)
+    show_list(console, ((law.replace("_", " "), meaning) for law, meaning in report.laws))
     return 0

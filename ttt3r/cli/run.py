@@ -29,10 +29,12 @@ from ttt3r.update_rules.naming.former import is_same_rule
 from ttt3r.update_rules.sources import rule_fingerprint
 
 RULE = "the rule (its source, what it imports, or its weights)"
-"""How messages name what `rule_fingerprint` tells."""
+"""How messages name what `rule_fingerprint` covers."""
 
-OLDER = "this run was begun by an older release"
+OLDER_RUN = "this run was begun by an older release"
+"""Begins the note on a run whose record lacks what newer releases compare."""
 NOT_COMPARED = "it is a live camera, or an older release began this run"
+"""Reasons for which the frames of a run are not compared with its source."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +50,7 @@ class RunSettings(choosing.InputSettings):
     outputs: Annotated[str, Option("which heads run", choices=(*choosing.OUTPUTS,))] = "points"
     chunk: Annotated[
         int | Literal["auto"],
-        Option("frames encoded and read out together; auto: what a GPU has room for (a live stream wants 1)"),
+        Option("frames that go through the network together; auto: what a GPU has room for (1 for a live stream)"),
     ] = 1
     checkpoint_every: Annotated[int, Option("frames between two saves of the memory")] = 50
     min_quantile: Annotated[
@@ -64,7 +66,7 @@ class RunSettings(choosing.InputSettings):
     ] = None
     points: Annotated[int, Option("most points in the cloud")] = 1_000_000
     voxel: Annotated[float | None, Option("at most one point per cube of this side, in the unit of length")] = None
-    record_gains: Annotated[bool, Option("also write what every state token took, and where it looked: gains/")] = False
+    record_gains: Annotated[bool, Option("also write gain and attention of every state token: gains/")] = False
     overwrite: Annotated[bool, Option("replace an older run in the folder")] = False
     resume: Annotated[bool, Option("go on with the run in the folder, also after frames were added")] = False
 
@@ -118,7 +120,7 @@ class _Job:
         return settings, points, device
 
     def source(self, network: CUT3R | Compiled | None = None) -> FrameSource:
-        """The frames as this network wants them; without one, to ask what is there."""
+        """The frames as this network takes them; without one, to see what is there."""
         return open_source(
             _path(self.settings),
             policy=CropToPatches() if network is None else choosing.policy(self.settings, network),
@@ -131,7 +133,7 @@ def _go_on(job: _Job, console: Console) -> int:
     settings = job.settings
     folder = RunFolder.resume(settings.out, *job.facts_as_in(RunRecord.load(settings.out)), job.identities)
     if folder.record.is_older or not job.identities.keys() <= folder.record.identities.keys():
-        console.print(f"{OLDER}: whether {RULE} changed since is not known", highlight=False)
+        console.print(f"{OLDER_RUN}: whether {RULE} changed since is not known", highlight=False)
     if is_at_its_end(job.source(), folder):
         return _nothing_to_do(folder, console)
     network = choosing.load(settings, console)

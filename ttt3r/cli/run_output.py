@@ -1,4 +1,4 @@
-"""What `ttt3r run` draws and says at its end."""
+"""What `ttt3r run` draws and prints at its end."""
 
 import importlib.util
 
@@ -18,11 +18,11 @@ def draw(folder: RunFolder, console: Console) -> None:
         made += draw_pictures(folder)
     except ImportError as error:
         console.print(f"no pictures: {escape(str(error))}", highlight=False)
-    tell_of_points(folder, console)
+    print_points(folder, console)
     console.print(f"{folder.frames} frames -> [bold]{folder.path}[/]: {', '.join(sorted(set(made)))}", highlight=False)
 
 
-def tell_of_points(folder: RunFolder, console: Console) -> None:
+def print_points(folder: RunFolder, console: Console) -> None:
     """How many points were kept, and what was left out of the folder, with the reason."""
     table = folder.path / "intrinsics.csv"
     if folder.frames and table.exists():

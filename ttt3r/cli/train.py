@@ -1,4 +1,4 @@
-"""Train the small network from nothing on procedural worlds; a killed training goes on with the same command.
+"""Train the small network from scratch on procedural worlds; a killed training continues with the same command.
 
 Writes OUT/network (averaged weights, for --network), OUT/logs, OUT/last.ckpt and, for a rule that learns, OUT/rule.safetensors.
 """
@@ -26,7 +26,7 @@ class TrainSettings(Settings):
     start: Annotated[
         str | None,
         Option(
-            "begin with the weights of this network, and train by the last stage of the recipe only (default: from nothing)"
+            "begin with the weights of this network, and train by the last stage of the recipe only (default: from scratch)"
         ),
     ] = None
     rule: Annotated[

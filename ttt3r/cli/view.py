@@ -28,10 +28,10 @@ class ViewCommandSettings(Settings):
         str,
         Option("colour of the points exported", choices=tuple(kind.name.lower() for kind in Coloring)),
     ] = "image"
-    speed: Annotated[float, Option("steps a second of the exported film")] = 8.0
+    speed: Annotated[float, Option("steps a second of the exported animation")] = 8.0
     min_confidence: Annotated[float, Option("least confidence of the points exported")] = 0.0
     points: Annotated[int, Option("most points of all runs together")] = Limits().points
-    every: Annotated[int | None, Option("one frame in so many is a step of the timeline")] = None
+    every: Annotated[int | None, Option("one frame in N is a step of the timeline")] = None
 
 
 def execute(settings: ViewCommandSettings, console: Console) -> int:

@@ -1,7 +1,7 @@
 """`ttt3r compare worlds`: rules on held-out procedural worlds, all side by side in one pass."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,29 +14,26 @@ from ttt3r.cli.comparison_folder import REPORT, clear
 from ttt3r.cli.comparison_folder import WORLDS as CSV
 from ttt3r.cli.run import frame_progress
 from ttt3r.data.procedural import find_world
+from ttt3r.evaluation.measures.worlds import RECALL
 from ttt3r.evaluation.report.tables import Table
 from ttt3r.evaluation.report.writing import ReportSettings, write_report
-from ttt3r.evaluation.worlds.controls import standing_controls
 from ttt3r.evaluation.worlds.difference_plot import plot_differences
-from ttt3r.evaluation.worlds.forgetting import RECALL
 from ttt3r.evaluation.worlds.plots import plot_errors_by_length, plot_forgetting, plot_recall
 from ttt3r.evaluation.worlds.rows import units_of
 from ttt3r.evaluation.worlds.study import WorldPlan, WorldStudy, run_study
 from ttt3r.evaluation.worlds.tables import paired_tables, tables_of, write_tables
 from ttt3r.files import write_text
 from ttt3r.network.config import RayForm
-from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.types import LengthUnit
-from ttt3r.update_rules import Control, ResetPolicy, StateUpdateRule
 
 SUMMARY = "summary.md"
+"""File of the first table."""
 
 
 def compare_worlds(settings: CompareSettings, lengths: Sequence[int], console: Console) -> int:
     """Score the rules, ask their memories for earlier frames, print and write tables and pictures."""
     plan = WorldPlan(settings.worlds, tuple(sorted(set(lengths))), find_world(settings.world), speed=settings.speed)
     rules = choosing.parse_rules(settings.rules)
-    resets = choosing.parse_resets(rules, settings.reset_every)
     network = choosing.load(settings, console)
     if network.config.unit is not LengthUnit.FIRST_VIEW or network.config.ray_form is not RayForm.DIRECTION:
         console.print(
@@ -45,19 +42,22 @@ def compare_worlds(settings: CompareSettings, lengths: Sequence[int], console: C
             "mean little; rotations are comparable",
             highlight=False,
         )
-    with choosing.precision(settings):
-        study = _run(network, (rules, resets), (plan, settings.chunk), console)
-    if settings.controls:
-        standing = standing_controls(rules, study)
-        controls = {control.label: control.rule for control in standing}
-        control_resets = {control.label: resets.get(control.gate) for control in standing}
-        with choosing.precision(settings):
-            study = study.with_rules(_run(network, (controls, control_resets), (plan, settings.chunk), console))
+    passes = 1 + settings.controls
+    with frame_progress(console) as progress, choosing.precision(settings):
+        task = progress.add_task(f"{len(rules)} rules, worlds", total=passes * plan.worlds * max(plan.lengths))
+        study = run_study(
+            network,
+            rules,
+            plan,
+            resets=choosing.parse_resets(rules, settings.reset_every),
+            controls=settings.controls,
+            chunk=settings.chunk,
+            on_frame=partial(progress.advance, task),
+        )
     trained = choosing.longest_clip(settings.network)
-    tables, width = tables_of(study, trained), min(console.width, 100)
+    tables = tables_of(study, trained)
     for table in tables:
-        for part in table.rich(width):
-            console.print(part, width=width)
+        table.show(console, 100)
     for name, stop in study.stopped.items():
         console.print(f"[yellow]{escape(name)} did not come to the end[/]: {escape(stop.note)}", highlight=False)
     if settings.out is not None:
@@ -67,27 +67,11 @@ def compare_worlds(settings: CompareSettings, lengths: Sequence[int], console: C
         write_text(settings.out / SUMMARY, _summary(tables[0], settings, plan))
         made = [CSV, "recall.csv", "tables.md", SUMMARY, *_draw(study, settings.out, ([*rules], trained), console)]
         facts = {"network": choosing.fingerprint(settings.network)}
-        named = {name: Control.split(name) for name in study.scores.gain}
-        control_of = {name: gate for name, (control, gate) in named.items() if control is Control.EQUAL_GAIN}
         pairs = tuple(paired_tables(study.scores)) if len(study.scores.gain) > 1 else ()
         about = ReportSettings(f"Rules on procedural worlds ({plan.name}), by length", RECALL.name, tables=pairs)
-        write_report(units_of(study, facts, control_of), settings.out / REPORT, about)
+        write_report(units_of(study, facts), settings.out / REPORT, about)
         console.print(f"[bold]{settings.out}[/]: {', '.join([*made, f'{REPORT}/report.html'])}", highlight=False)
     return 1 if study.stopped else 0
-
-
-def _run(
-    network: RecurrentNetwork,
-    contenders: tuple[Mapping[str, StateUpdateRule], Mapping[str, int | ResetPolicy | None]],
-    how: tuple[WorldPlan, int],
-    console: Console,
-) -> WorldStudy:
-    """One pass, with a bar."""
-    (rules, resets), (plan, chunk) = contenders, how
-    with frame_progress(console) as progress:
-        task = progress.add_task(f"{len(rules)} rules, worlds", total=plan.worlds * max(plan.lengths))
-        advance = partial(progress.advance, task)
-        return run_study(network, rules, plan, resets=resets, chunk=chunk, on_frame=advance)
 
 
 def _summary(table: Table, settings: CompareSettings, plan: WorldPlan) -> str:

@@ -61,7 +61,7 @@ def _reader(path: str | Path | Sequence[str | Path]) -> FrameReader:
         return _file_reader(place)
     if leads_nowhere(place):
         raise FileNotFoundError(
-            f"{text} is a link to {place.readlink()}, which is not there; mend it, or give another path"
+            f"{text} is a link to {place.readlink()}, which is not there; repair it, or give another path"
         )
     if any(mark in text for mark in "*?["):
         return ImageFiles(text, images_matching(text))

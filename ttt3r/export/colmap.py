@@ -14,7 +14,9 @@ from ttt3r.export.points import PointCloud
 from ttt3r.files import replacing
 
 MAX_POINTS = 100_000
+"""Points that a model has at most."""
 FILES = ("cameras.txt", "images.txt", "points3D.txt")
+"""Files of a COLMAP text model."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,9 @@ from ttt3r.types import LengthUnit
 from ttt3r.untrusted import reading, real
 
 UNITS_PER_METRE = 1000.0
+"""Default scale of a depth PNG: millimetres."""
 LARGEST = 65535
+"""Largest value of a 16-bit PNG."""
 
 
 def encode_depth(

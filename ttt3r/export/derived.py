@@ -53,7 +53,7 @@ def missing(path: Path, frames: int, cloud: PointCloud) -> bool:
 
 
 def _cameras(path: Path, frames: int) -> tuple[dict[int, Pinhole], str]:
-    """The camera of every frame, if the model can be written; else nothing, with the reason if that is worth a word."""
+    """The camera of every frame, if the model can be written; else nothing, with the reason if there is one to report."""
     trajectory, intrinsics = path / "trajectory.txt", path / "intrinsics.csv"
     if frames == 0 or not (trajectory.exists() and intrinsics.exists()):
         return {}, ""

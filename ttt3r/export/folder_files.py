@@ -14,6 +14,7 @@ from ttt3r.export.run_record import FILE
 from ttt3r.files import LOCK, is_partial, replacing
 
 MEMORY = "memory.safetensors"
+"""File of the saved memory."""
 _TOP = {
     FILE,
     MEMORY,
@@ -45,7 +46,7 @@ def cloud_name(frames: int) -> str:
 
 
 def load_cloud(path: Path, frames: int, selection: PointSelection) -> PointCloud:
-    """The cloud that a run saved after so many frames; empty after none.
+    """The cloud that a run saved after a number of frames; empty after none.
 
     Raises:
         FileNotFoundError: if it is not there.

@@ -17,6 +17,7 @@ from ttt3r.untrusted import read_table, reading, real, whole
 MOST_PIXELS = 2**16
 """More than a side of any prepared image."""
 HEADER = ("frame,name,width,height,fx,fy,cx,cy",)
+"""Header line of `intrinsics.csv`."""
 
 
 @dataclass(frozen=True)

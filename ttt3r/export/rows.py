@@ -44,7 +44,7 @@ class RowFile:
         """Keep the first `rows` rows; an unfinished last line goes too. A file that does not exist stays so.
 
         Raises:
-            ValueError: if the file has fewer rows, that is, if it was changed by another hand.
+            ValueError: if the file has fewer rows, that is, if it was changed from outside.
         """
         if not self.path.exists():
             return

@@ -37,6 +37,7 @@ from ttt3r.export.trajectory import TrajectoryWriter
 from ttt3r.types import LengthUnit, Memory
 
 GAINS_HEADER = ("frame,name,timestamp,gain_mean,gain_std",)
+"""Header line of `gains.csv`."""
 
 
 class RunFolder:
@@ -224,7 +225,7 @@ class RunFolder:
         self._save_record(RunStatus.RUNNING, self._record.extra)
 
     def finish(self, status: RunStatus, extra: Mapping[str, Any] | None = None) -> None:
-        """Write the cloud and the COLMAP model of what is there, and the last word of run.json.
+        """Write the cloud and the COLMAP model of what is there, and the final run.json.
 
         Args:
             status: how the run ended.
@@ -234,7 +235,7 @@ class RunFolder:
         self._save_record(status, notes)
 
     def mend(self) -> bool:
-        """Make what a kill after the last frame kept from being made; whether anything was.
+        """Make the files that a kill after the last frame prevented; whether there were any.
 
         The run must be complete. Its record stays, but for the notes.
         """

@@ -1,4 +1,4 @@
-"""A run folder read back: what the viewer shows, and what your own scripts may want of a run.
+"""A run folder read back: what the viewer shows, and what your own scripts may need of a run.
 
 Small tables are read when the run is opened; images, depth maps and gains of tokens frame by frame, when they are asked for.
 """

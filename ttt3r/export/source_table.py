@@ -12,6 +12,7 @@ from ttt3r.export.intrinsics import csv_row
 from ttt3r.export.rows import RowFile
 
 HEADER = ("frame,name,timestamp,image_sha256",)
+"""Header line of `frames.csv`."""
 
 
 def image_hash(image: Float[Tensor, "1 rgb=3 height width"] | None) -> str:

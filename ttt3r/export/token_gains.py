@@ -12,6 +12,7 @@ from ttt3r.files import replacing
 from ttt3r.untrusted import ArrayForm, read_arrays, reading
 
 FOLDER = "gains"
+"""Folder of the recorded gains in a run folder."""
 
 
 @dataclass(frozen=True)

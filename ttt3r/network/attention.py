@@ -1,4 +1,4 @@
-"""Self- and cross-attention, always fused; queries and keys are handed out so that a rule can reduce them without a map."""
+"""Self- and cross-attention, always fused; queries and keys are returned so that a rule can reduce them without a map."""
 
 from dataclasses import dataclass
 

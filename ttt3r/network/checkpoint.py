@@ -21,6 +21,7 @@ from ttt3r.files import replacing
 from ttt3r.network.config import CUT3RConfig
 from ttt3r.network.cut3r import CUT3R
 from ttt3r.network.official import is_dead, normalise_names, official_name, read_architecture
+from ttt3r.network.published import PUBLISHED, resolve
 from ttt3r.network.unpickling import CheckpointError, Inert, read_pickle_safely
 from ttt3r.untrusted import DamagedFile, read_table, reading, shown, tensor_forms
 
@@ -39,9 +40,10 @@ def load_network(source: str | Path, device: torch.device | str = "cpu") -> CUT3
     """Load a network for inference.
 
     Args:
-        source: an official `.pth`, a folder that `save_network` or `ttt3r convert` wrote, or the name of a network that
-            comes with the package: `"nano"` (small, trained on procedural rooms; see its model card) or `"tiny-random"`
-            (untrained; it exercises every path in seconds, its numbers mean nothing).
+        source: an official `.pth`, a folder that `save_network` or `ttt3r convert` wrote, the name of a published network
+            that `ttt3r fetch` has fetched (`"cut3r-512"`), or the name of one that comes with the package: `"nano"` (small,
+            trained on procedural houses; see its model card) or `"tiny-random"` (untrained; it runs every step in seconds,
+            its numbers mean nothing). What lies at a path of that name wins over a published name.
         device: where to put it.
 
     Raises:
@@ -50,15 +52,18 @@ def load_network(source: str | Path, device: torch.device | str = "cpu") -> CUT3
     """
     if str(source) in NETWORKS:
         return NETWORKS[str(source)]().to(device)
-    path = Path(source)
+    path = resolve(source)
+    published = PUBLISHED.get(str(source))
     if path.is_dir():
         network = _load_folder(path)
     elif path.is_file():
         network = _load_official(path)
     else:
+        if published is not None:
+            raise FileNotFoundError(f"{published.name} is not in {path}: run {published.command} ({published.licence})")
         raise FileNotFoundError(
-            f"no network at {path}: give an official .pth, a converted folder, or one of {', '.join(NETWORKS)}. The official "
-            "weights (CC BY-NC-SA) are not ours to ship; docs/how-to/official-checkpoint.md says where they are"
+            f"no network at {path}: give an official .pth, a converted folder, or one of "
+            f"{', '.join([*NETWORKS, *PUBLISHED])}. The official weights are not ours to ship; see ttt3r fetch"
         )
     return network.to(device)
 

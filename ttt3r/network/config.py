@@ -11,7 +11,7 @@ from ttt3r.untrusted import member, parse_json, real, require_names, shown, whol
 
 
 class RayForm(enum.Enum):
-    """What a ray map holds; the network must be asked in the form that it was trained with."""
+    """What a ray map holds; queries must have the form that the network was trained with."""
 
     OFFICIAL = "official"
     """Origin, and normalise(R K^-1 (column, row, 1) + origin): the form that the official weights saw."""
@@ -177,7 +177,7 @@ class CUT3RConfig:
 
     @classmethod
     def tiny(cls) -> "CUT3RConfig":
-        """Everything small: for tests and for trying the machinery in seconds on a CPU."""
+        """Everything small: for tests and for trying everything in seconds on a CPU."""
         return cls(
             image_size=64,
             encoder_width=64,

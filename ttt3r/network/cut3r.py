@@ -1,4 +1,4 @@
-"""CUT3R: the network that ships. Read `encode`, `propose`, `readout` in this order: it is the way of one frame.
+"""CUT3R: the network of this package. Read `encode`, `propose`, `readout` in this order: the steps of one frame.
 
 Wang et al., Continuous 3D Perception Model with Persistent State, CVPR 2025, https://arxiv.org/abs/2501.12387
 """

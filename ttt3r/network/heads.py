@@ -88,7 +88,7 @@ def _point_head(config: CUT3RConfig) -> DPT | PatchMLP | UNet:
 
 
 def _token_head(config: CUT3RConfig, channels: int) -> DPT | PatchMLP:
-    """A head that reads tokens only: colours must come from what was understood, and be there for a question as well."""
+    """A head that reads tokens only: colours must come from the tokens, and exist for a question too."""
     if isinstance(config.head, DPTConfig):
         return DPT(config, config.head, channels)
     return PatchMLP(config, channels)

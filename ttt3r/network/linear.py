@@ -12,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-SMALLEST = 2**21
-"""Products of a call from which on oneDNN's start-up is worth while."""
+ONEDNN_FROM = 2**21
+"""Multiplications of a call from which on oneDNN's start-up pays."""
 
 
 def _operator() -> Callable[..., Tensor] | None:
@@ -51,7 +51,7 @@ def _fits(x: Tensor, weight: Tensor) -> bool:
         x.device.type == "cpu"
         and x.dtype is torch.float32
         and weight.dtype is torch.float32
-        and x.numel() * weight.shape[0] >= SMALLEST
+        and x.numel() * weight.shape[0] >= ONEDNN_FROM
         and not torch.is_grad_enabled()
         and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()

@@ -1,4 +1,4 @@
-"""The official CUT3R checkpoint: its names of weights and its architecture string. Foreign names are spoken here only.
+"""The official CUT3R checkpoint: its names of weights and its architecture string. They are used here only.
 
 A checkpoint holds `args.model`, a constructor call as text, and a state dict. The text is parsed as a syntax tree and its
 literals are read; nothing of it is ever run.

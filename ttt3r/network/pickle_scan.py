@@ -1,7 +1,7 @@
-"""How much a pickle would make, found out without making it: a look at its instructions, one after the other.
+"""How much a pickle would make, found out without making it: its instructions are read one by one.
 
-A pickle is a small program. Each instruction is looked at once; of what would stand on its stack only the size is kept. So the
-look itself is bounded by the length of the text, and a pickle whose values would be too many, too deep or too large is refused
+A pickle is a small program. Each instruction is read once; of what would stand on its stack only the size is kept. So the scan
+itself is bounded by the length of the text, and a pickle whose values would be too many, too deep or too large is refused
 before any reader sees it.
 """
 
@@ -14,13 +14,14 @@ from ttt3r.untrusted import shown
 MOST_BYTES = 32 * 2**20
 """Of a checkpoint's pickle, which holds names and shapes; the weights lie beside it."""
 MOST_INSTRUCTIONS = 2_000_000
+"""Instructions of the pickle."""
 MOST_DEPTH = 200
 """Of values within values."""
 MOST_VALUES = 10_000_000
 """Counted wherever they are referred to, as a reader that follows every reference would meet them."""
 MOST_CHARACTERS = 2**20
 """Of one text."""
-MOST_DIGITS = 32
+MOST_INTEGER_BYTES = 32
 """Bytes of a whole number."""
 
 # What PyTorch's reader knows; pickles of protocol 2 have no others.
@@ -146,7 +147,7 @@ class _Machine:
             return _joined([called, given])
         if isinstance(argument, str | bytes) and len(argument) > MOST_CHARACTERS:
             raise TooMuch(f"it holds a text of {len(argument)} characters, at most {MOST_CHARACTERS} are read")
-        if isinstance(argument, int) and argument.bit_length() > 8 * MOST_DIGITS:
+        if isinstance(argument, int) and argument.bit_length() > 8 * MOST_INTEGER_BYTES:
             raise TooMuch(f"it holds a number of {argument.bit_length()} bits")
         text = argument if isinstance(argument, str) else None
         return _Value(name=text) if name == "GLOBAL" else _Value(text=text)

@@ -1,4 +1,4 @@
-"""One call from nothing to a network in a folder; a killed run goes on from its last checkpoint."""
+"""One call from random weights to a network in a folder; a killed run continues from its last checkpoint."""
 
 import hashlib
 import inspect
@@ -136,7 +136,7 @@ def train(
     Raises:
         OSError: at once, if the folder cannot be written to, or its disk has no room for two checkpoints.
         ValueError: if a batch cannot be dealt to the devices in equal shares, the folder holds another training or one that is
-            at work or whose checkpoint is damaged, or the network to start from has other sizes.
+            in progress or whose checkpoint is damaged, or the network to start from has other sizes.
         KeyboardInterrupt: after Ctrl-C or SIGTERM, when the step at hand is done and saved.
     """
     check_shares(recipe, machine.devices)

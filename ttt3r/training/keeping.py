@@ -46,7 +46,7 @@ class Keep(Callback):
         self._before: dict[signal.Signals, Any] = {}
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Listen to signals, in place of Lightning."""
+        """Handle signals, in place of Lightning."""
         if threading.current_thread() is threading.main_thread():  # only there may handlers be set
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._before[number] = signal.signal(number, self._interrupt)

@@ -53,8 +53,8 @@ class LossTerms:
         translation: Euclidean distance.
         rotation: `rotation_chord`, in [0, 1].
         color: mean square error of the colours.
-        depth: mean of |z - z_true| / max(z_true, 0.1). The confident distance nearly forgives what the network is not sure of;
-            this term does not, as AbsRel does not.
+        depth: mean of |z - z_true| / max(z_true, 0.1). The confidence-weighted distance hardly counts what the network is
+            unsure of; this term counts it in full, as AbsRel does.
     """
 
     points_camera: Float[Tensor, ""]
@@ -77,7 +77,7 @@ def confident_distance(
     truth: Float[Tensor, "batch height width xyz=3"],
     weights: LossWeights,
 ) -> Float[Tensor, ""]:
-    """mean(c * |p - p_true| / (offset + |p_true|) - alpha log c): distances are relative, so that far walls do not rule.
+    """mean(c * |p - p_true| / (offset + |p_true|) - alpha log c): distances are relative, so that far walls do not dominate.
 
     The published loss divides by the clip's mean distance instead; here lengths are already in units of the first frame,
     and a stream may walk into rooms of quite another depth.

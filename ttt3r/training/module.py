@@ -36,7 +36,7 @@ from ttt3r.types import Step
 from ttt3r.update_rules.base import StateUpdateRule
 
 PATIENCE = 100
-"""So many steps in a row may be bad; float16 needs a dozen to find its scale."""
+"""Bad steps in a row after which a training stops; float16 needs a dozen to find its scale."""
 
 
 class TrainingModule(lightning.LightningModule):

@@ -1,4 +1,4 @@
-"""Products in float16 with gradients that are scaled: looked at, cut and dropped before a step is made of them."""
+"""Products in float16 with gradients that are scaled: checked, clipped and dropped before a step."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any

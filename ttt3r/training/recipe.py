@@ -57,7 +57,7 @@ class Recipe:
         warmup: steps of the warm-up.
         betas, weight_decay, clip: of AdamW and of the gradient's norm.
         average: decay of the exponential average of the weights, which is what is saved.
-        detach_every: cut gradients through time every so many frames; `None` for whole clips.
+        detach_every: cut gradients through time every N frames; `None` for whole clips.
 
     Raises:
         ValueError: for a setting out of its range.

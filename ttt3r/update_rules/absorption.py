@@ -1,4 +1,4 @@
-"""How the loop takes a rule's answer into the memory: all that no rule has to think of."""
+"""How the loop takes a rule's answer into the memory: all that no rule has to handle."""
 
 from dataclasses import dataclass, replace
 
@@ -30,7 +30,7 @@ def absorb(
 
     Raises:
         ValueError: if the answer does not fit the memory: another shape, dtype or device, or a rule state of another form
-            than `init` gave. The values of an answer are not looked at here; the loop does it once a frame.
+            than `init` gave. The values of an answer are not checked here; the loop checks them once a frame.
     """
     # --8<-- [start:absorb]
     first, later = write & (memory.age == 0), write & (memory.age > 0)

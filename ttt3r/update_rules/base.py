@@ -6,7 +6,7 @@ The network proposes a candidate state; the rule says how much of the step candi
 
 With the loss 1/2 |S - stopgrad(candidate)|^2 the gradient is S_{t-1} - candidate_t, so G_t is a learning rate and this is
 one step of test-time training. A rule gets everything by argument and hands everything back. It holds settings only: the
-first frame, resets, write masks, batches and devices are the loop's business (`ttt3r.update_rules.absorption`).
+first frame, resets, write masks, batches and devices are handled by the loop (`ttt3r.update_rules.absorption`).
 
 The contract is generic over what a rule carries: `class Momentum(StateUpdateRule[Velocity])` says that `init` makes a
 `Velocity`, and that it is what comes back with each call. A rule that carries nothing leaves the brackets out.

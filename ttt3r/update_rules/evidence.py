@@ -20,7 +20,7 @@ from ttt3r.types import AttentionLayer, Frame, Outputs, Reconstruction
 
 
 class UndeclaredNeedsError(ValueError):
-    """A rule looked at evidence that it did not declare in its `needs`, so that nobody kept it."""
+    """A rule looked at evidence that it did not declare in its `needs`, so that it was not kept."""
 
 
 class Keys(enum.Enum):
@@ -69,7 +69,7 @@ class AttentionEvidence:
         width = values.shape[-1]
         total = []
         for query, key in self._over(keys):
-            # Fused attention wants values as wide as the heads; a narrower or wider one falls back to a stored map.
+            # Fused attention needs values as wide as the heads; a narrower or wider one falls back to a stored map.
             pieces = functional.pad(_wide(values), (0, -width % key.shape[-1])).split(key.shape[-1], dim=-1)
             heads = [piece[:, None].expand(-1, query.shape[1], -1, -1) for piece in pieces]
             seen = [functional.scaled_dot_product_attention(query, key, piece, scale=1.0) for piece in heads]

@@ -36,7 +36,7 @@ class RuleFacts:
 
     @property
     def cost(self) -> str:
-        """What a frame costs beyond the network's own work, the dearest first."""
+        """What a frame costs beyond the network's own work, the most expensive first."""
         found = []
         if Needs.REREAD in self.needs:
             found.append("a further pass of the network")

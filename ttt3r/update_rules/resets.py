@@ -1,4 +1,4 @@
-"""When a chunk of the stream ends and the memory restarts.
+"""When a chunk of the stream ends and the memory is reset.
 
 A policy is asked after every frame. Where it says yes, and the frame was absorbed, the loop puts the memory back to its
 beginning, feeds the same frame again as the first of the next chunk, and chains the cameras over that frame. A policy holds
@@ -44,7 +44,7 @@ class Never(ResetPolicy):
 
 @dataclass(frozen=True)
 class Every(ResetPolicy):
-    """Restart after the n-th, 2n-th, 3n-th, ... frame of the stream; the frame fed again counts once.
+    """Reset after the n-th, 2n-th, 3n-th, ... frame of the stream; the frame fed again counts once.
 
     Unwritten frames count too, but none of them ends a chunk: where the n-th was not absorbed, the chunk goes on to the
     next multiple.
@@ -75,11 +75,11 @@ class Every(ResetPolicy):
 
 @dataclass(frozen=True)
 class WhenFar(ResetPolicy):
-    """Restart when the camera has moved away from where the chunk began. Our own; no publication.
+    """Reset when the camera has moved away from where the chunk began. Our own; no publication.
 
     Args:
         distance: how far from the chunk's first camera, metres (as far as the network is metric), more than 0.
-        minimum: frames that a chunk absorbs at least, so that a bad first pose does not restart at every frame.
+        minimum: frames that a chunk absorbs at least, so that a bad first pose does not reset at every frame.
 
     Raises:
         ValueError: if the distance is not positive or the minimum is less than 1.

@@ -1,4 +1,4 @@
-"""The stage on a viser server: makes the nodes of the scene and changes them from one step to the next."""
+"""The scene on a viser server: makes its nodes and changes them from one step to the next."""
 
 from typing import TYPE_CHECKING
 

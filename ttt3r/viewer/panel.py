@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 _GREY = np.full((3, 4, 3), 128, np.uint8)
 ALL_TOKENS = "all tokens"
+"""Choice of the panel that shows the mean over tokens."""
 HOW_TO_RECORD = "No run here recorded the gains of its tokens. Run again with `ttt3r run ... --record-gains`."
+"""Shown in the panel where no gains were recorded."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Panel:
         self.refresh()
 
     def settings(self) -> ViewSettings:
-        """What the elements say now."""
+        """The current values of the elements."""
         controls, labels = self.controls, [run.label for run in self._stage.runs]
         token = controls.token.value
         return ViewSettings(
@@ -84,7 +86,7 @@ class Panel:
         )
 
     def refresh(self) -> None:
-        """Show what the elements say. Calls that come while one is at work wait, and then show the newest."""
+        """Show the values of the elements. Calls during a running one wait, and then show the newest."""
         with self._lock:
             settings, before = self.settings(), self._drawing.shown
             if settings == before:
@@ -96,11 +98,11 @@ class Panel:
 
     @property
     def pause(self) -> float:
-        """Between two steps of the film, seconds."""
+        """Between two steps of the playback, seconds."""
         return 1 / max(float(self.controls.speed.value), 0.1)
 
     def tick(self) -> None:
-        """Go one step on if the film plays; after the last step it begins again."""
+        """Advance by one step while playing; after the last step it begins again."""
         if self.controls.play.value:
             self._go(1)
 

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     import viser
 
 HOST = "127.0.0.1"
+"""The only address that is served."""
 FIRST_PORT = 8080
+"""First port that is tried."""
 
 
 def start(port: int | None) -> "viser.ViserServer":
@@ -31,7 +33,7 @@ def start(port: int | None) -> "viser.ViserServer":
         raise ImportError("the viewer needs viser; install it: pip install 'ttt3r[viewer]'") from error
 
     class LocalServer(viser.ViserServer):
-        """Opens no way in from elsewhere, whoever asks for one: viser itself would, through a server of its makers."""
+        """Never opens a public address: viser itself would, through a server of its makers."""
 
         def request_share_url(self, verbose: bool = True) -> str | None:
             """No address."""
@@ -40,7 +42,7 @@ def start(port: int | None) -> "viser.ViserServer":
     chosen = _first_free() if port is None else port
     if port is not None:
         _require_free(port)
-    # It announces itself; the command line does so in its own words.
+    # viser prints its address; the command line prints its own.
     with contextlib.redirect_stdout(io.StringIO()), only_from_here() as checked:
         server = LocalServer(host=HOST, port=chosen, label="ttt3r", verbose=False)
     if not checked.is_set():
@@ -52,7 +54,7 @@ def start(port: int | None) -> "viser.ViserServer":
 
 
 def stop(server: "viser.ViserServer") -> None:
-    """End a server, without a word."""
+    """End a server, without a message."""
     with contextlib.redirect_stdout(io.StringIO()):
         server.stop()
 

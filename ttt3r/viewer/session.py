@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Session:
-    """A viewer that is at work until `close`. Made by `serve`.
+    """A viewer that runs until `close`. Made by `serve`.
 
     Args:
         server: of viser.
         panel: the elements beside the scene.
-        film: the thread that plays.
+        playback: the thread that plays.
         ended: set when it is to end.
     """
 
     server: "viser.ViserServer"
     panel: Panel
-    film: threading.Thread
+    playback: threading.Thread
     ended: threading.Event
 
     @property
@@ -43,9 +43,9 @@ class Session:
         self.ended.wait()
 
     def close(self) -> None:
-        """Stop film and server."""
+        """Stop playback and server."""
         self.ended.set()
-        self.film.join(timeout=5)
+        self.playback.join(timeout=5)
         serving.stop(self.server)
 
 
@@ -67,6 +67,6 @@ def serve(stage: SceneStage, port: int | None = None) -> Session:
         while not ended.wait(panel.pause):
             panel.tick()
 
-    film = threading.Thread(target=play, daemon=True, name="ttt3r film")
-    film.start()
-    return Session(server, panel, film, ended)
+    playback = threading.Thread(target=play, daemon=True, name="ttt3r playback")
+    playback.start()
+    return Session(server, panel, playback, ended)

@@ -17,7 +17,9 @@ from ttt3r.viewer.scene import RunScene
 from ttt3r.viewer.settings import ViewLayout, ViewSettings
 
 MOST_STEPS = 200
+"""Steps of the timeline where nothing else is given."""
 MOST_POINTS = 300_000
+"""Points of all runs where nothing else is given."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Limits:
 
     Args:
         points: most points of all runs together.
-        every: one frame in so many is a step of the timeline; `None` for as few as keep it below 200 steps.
+        every: one frame in `every` is a step of the timeline; `None` for as few as keep it below 200 steps.
 
     Raises:
         ValueError: if a number is not positive.

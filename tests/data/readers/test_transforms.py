@@ -374,6 +374,25 @@ def test_a_camera_that_cannot_be_read_leaves_the_poses(tmp_path):
     np.testing.assert_allclose(cameras(clip), make_world().camera_to_world, atol=1e-12)
 
 
+@pytest.mark.parametrize("zeros", [{"fl_x": 0, "fl_y": 0}, {"fl_x": 0.0, "fl_y": None}, {"camera_angle_x": 0}])
+def test_a_focal_length_of_zero_is_named_and_leaves_the_poses(tmp_path, zeros):
+    sides = {key: CAMERA[key] for key in ("w", "h")}
+    folder = write(room(tmp_path / "room"), entries(), **sides, **zeros)
+    with pytest.raises(ValueError, match=f"{next(iter(zeros))}=0; it must be positive"):
+        open_clip(folder, policy=POLICY)
+    clip = open_clip(folder, policy=POLICY, skip_broken=True)
+    assert clip.intrinsics is None
+    np.testing.assert_allclose(cameras(clip), make_world().camera_to_world, atol=1e-12)
+
+
+def test_a_focal_length_of_zero_beside_an_angle_is_not_read(tmp_path):
+    angle = 2 * math.atan(CAMERA["w"] / 2 / CAMERA["fl_x"])
+    given = {**CAMERA, "fl_x": 0, "fl_y": 0, "camera_angle_x": angle}
+    clip = open_clip(write(room(tmp_path / "room"), entries(), **given), policy=POLICY)
+    assert clip.intrinsics is not None
+    np.testing.assert_allclose(clip.intrinsics[0, 0], CAMERA["fl_x"])
+
+
 def test_a_byte_order_mark_is_no_fault(tmp_path):
     folder = write(room(tmp_path / "room"), entries(), **CAMERA)
     path = folder / "transforms.json"

@@ -261,3 +261,23 @@ def test_senseless_selections_are_refused():
     for field, value in (("stride", 0), ("cap", 0), ("first", -1), ("at_least", -1)):
         with pytest.raises(ValueError, match=f"mine: .*{field}={value}"):
             replace(plain, **{field: value})
+
+
+def test_tum_full_takes_every_associated_frame_of_the_eight_sequences():
+    full = SELECTIONS["tum/full"]
+    assert full.sequences == SELECTIONS["tum/1000"].sequences
+    assert len(full.sequences) == 8
+    many = replace(recording(range(2500), (), range(0, 2500, 2)), pairing=ByTime())
+    records, findings = full.of(many)
+    assert numbers(records) == list(range(0, 2500, 2))  # the others have no pose
+    assert findings == ()
+
+
+def test_the_lists_of_2026_have_ten_and_seven_sequences_that_readers_know():
+    for name, count in (("oxford-spires/ten", 10), ("vbr/all", 7)):
+        names = SELECTIONS[name].sequences
+        layout = DATASETS[SELECTIONS[name].dataset].layout
+        assert len(set(names)) == count
+        assert [layout.identify(Path(sequence)).sequence for sequence in names] == list(names)
+    dated = DATASETS["oxford-spires"].layout.identify(Path("2024-03-18-christ-church-05"))
+    assert dated.sequence in SELECTIONS["oxford-spires/ten"].sequences

@@ -13,6 +13,7 @@ from ttt3r.data import Clip, CropToPatches, Sampling, StretchToPatches, open_cli
 from ttt3r.data.sequences.clip import DepthFiles
 from ttt3r.evaluation.engine.compare import compare
 from ttt3r.evaluation.measures.trajectory import Cameras, StrictTrajectory
+from ttt3r.evaluation.report.writing import ReportSettings, make_report
 from ttt3r.network import CUT3R, CUT3RConfig
 from ttt3r.reconstructor import Reconstructor
 from ttt3r.rollout import rollout
@@ -244,6 +245,20 @@ def test_the_csv_holds_every_number_in_full(network, clip, tmp_path):
     for row, line in zip(result.rows, read, strict=True):
         assert (line["clip"], line["rule"], int(line["frames"])) == (row.clip, row.rule, row.frames)
         assert [float(line[field]) for field in FIELDS] == [getattr(row, field) for field in FIELDS]
+
+
+def test_a_report_is_made_of_a_comparison(network, clip, tmp_path):
+    other = replace(clip, name="hall", camera_to_world=clip.camera_to_world[::-1].copy())
+    result = compare(network, some("cut3r", "ttt3r"), [clip, other], lengths=[4, 8], controls=True)
+    numbers = {(row.sequence, row.rule, row.length, row.metric): row.value for u in result.units for row in u.rows}
+    for row in result.rows:
+        assert numbers[row.clip, row.rule, row.frames, "depth_abs_rel/median"] == row.depth_abs_rel
+        assert numbers[row.clip, row.rule, row.frames, "ate"] == row.ate
+    report = make_report(result.units, ReportSettings(baseline="cut3r"))
+    assert {"cut3r", "ttt3r", "control of ttt3r"} == {*report.results.rules}
+    mean = np.mean([row.ate for row in result.rows if (row.rule, row.frames) == ("ttt3r", 8)])
+    part = report.results.slices[0]
+    assert report.means.value(part, "ttt3r", 8, "ate") == pytest.approx(mean, rel=1e-12)
 
 
 def test_controls_are_constants_of_the_gates_mean_gain_and_reset_as_they_do(network, clip):

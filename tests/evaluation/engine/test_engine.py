@@ -18,11 +18,12 @@ from ttt3r.data.procedural.presets import NANO_WORLD
 from ttt3r.evaluation.engine.compare import compare
 from ttt3r.evaluation.engine.contenders import Contender
 from ttt3r.evaluation.engine.evaluator import Evaluation, evaluate
-from ttt3r.evaluation.engine.loop import Observer, RuleRun, Shown, run_pass
+from ttt3r.evaluation.engine.loop import RuleRun, Shown, run_pass
 from ttt3r.evaluation.engine.passes import AHEAD, clip_frames
-from ttt3r.evaluation.engine.sources import ProceduralWorlds
+from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.protocols.base import Protocol
-from ttt3r.evaluation.results.rows import Status
+from ttt3r.evaluation.protocols.sources import ProceduralWorlds
+from ttt3r.evaluation.tasks.base import Observer
 from ttt3r.evaluation.worlds.rows import units_of
 from ttt3r.evaluation.worlds.running import score_worlds
 from ttt3r.evaluation.worlds.study import WorldPlan, run_study
@@ -162,7 +163,7 @@ def test_a_rule_that_fails_costs_itself_only_on_worlds(network, what, status):
     assert np.isnan(study.asked[1].explained("spoiler")).all()
     assert study.gain_summaries["spoiler"][0].gain_mean == 0.5
     assert math.isnan(study.gain_summaries["spoiler"][1].gain_mean)
-    rows = [row for unit in units_of(study, {}, {}) for row in unit.rows if row.rule == "spoiler" and row.length == 5]
+    rows = [row for unit in units_of(study, {}) for row in unit.rows if row.rule == "spoiler" and row.length == 5]
     assert {(row.status, row.note) for row in rows} == {(status, study.stopped["spoiler"].note)}
 
 

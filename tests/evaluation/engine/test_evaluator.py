@@ -20,13 +20,13 @@ from ttt3r.data.frames.source import FrameSource, SourceFrame
 from ttt3r.evaluation.engine.contenders import Contender
 from ttt3r.evaluation.engine.evaluator import Evaluation, evaluate
 from ttt3r.evaluation.engine.sharding import Shard
-from ttt3r.evaluation.engine.sources import ProceduralWorlds
+from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.measures.trajectory import StrictTrajectory
 from ttt3r.evaluation.measures.trajectory_official import OfficialTrajectory
 from ttt3r.evaluation.protocols.base import Protocol
+from ttt3r.evaluation.protocols.sources import ProceduralWorlds
 from ttt3r.evaluation.report.writing import make_report
 from ttt3r.evaluation.results.files import read_results
-from ttt3r.evaluation.results.rows import Status
 from ttt3r.evaluation.tasks.cameras import CameraTask
 from ttt3r.evaluation.tasks.depth import DepthTask
 from ttt3r.evaluation.tasks.gains import GainTask

@@ -11,11 +11,12 @@ import pytest
 from ttt3r.evaluation.engine import evaluator
 from ttt3r.evaluation.engine.contenders import Contender
 from ttt3r.evaluation.engine.evaluator import Evaluation, evaluate
+from ttt3r.evaluation.engine.folder import ResultFolder
 from ttt3r.evaluation.engine.prefixes import Judged
-from ttt3r.evaluation.engine.sources import ProceduralWorlds, SequenceEntry
 from ttt3r.evaluation.measures.base import Measured
 from ttt3r.evaluation.protocols.base import Protocol
-from ttt3r.evaluation.results.files import ResultFolder, read_folder
+from ttt3r.evaluation.protocols.sources import ProceduralWorlds, SequenceEntry
+from ttt3r.evaluation.results.files import read_folder
 from ttt3r.evaluation.results.rows import UnitResult
 from ttt3r.evaluation.tasks.gains import GainTask
 from ttt3r.network import CUT3R, CUT3RConfig

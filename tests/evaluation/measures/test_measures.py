@@ -8,14 +8,15 @@ import torch
 
 from ttt3r.evaluation.measures.depth import OfficialDepth, StrictDepth
 from ttt3r.evaluation.measures.points import OfficialPoints, StrictPoints
+from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.measures.trajectory import Cameras, StrictTrajectory
 from ttt3r.evaluation.measures.trajectory_official import OfficialTrajectory
-from ttt3r.evaluation.metrics.depth.errors import MedianScale, depth_errors
+from ttt3r.evaluation.metrics.depth.alignment import MedianScale
+from ttt3r.evaluation.metrics.depth.errors import depth_errors
 from ttt3r.evaluation.metrics.depth.pixels import DepthPixels
 from ttt3r.evaluation.metrics.points.errors import SceneViews
 from ttt3r.evaluation.metrics.trajectory.errors import last_window_error, trajectory_errors
 from ttt3r.evaluation.metrics.trajectory.relative import rotation_auc, segment_errors
-from ttt3r.evaluation.results.rows import Status
 from ttt3r.geometry import (
     default_principal_point,
     intrinsics_matrix,

@@ -14,12 +14,12 @@ from ttt3r.data.procedural import sample_clips
 from ttt3r.data.procedural.presets import NANO_WORLD
 from ttt3r.data.procedural.recordings import write_tum
 from ttt3r.evaluation import Cameras, Contender, Evaluation, Measure, Measurement, Metric, Protocol, evaluate
-from ttt3r.evaluation.engine.sources import FolderSequences
 from ttt3r.evaluation.measures.base import measurement
 from ttt3r.evaluation.measures.cost import CostMeter
 from ttt3r.evaluation.measures.metric import Family
 from ttt3r.evaluation.measures.trajectory import StrictTrajectory
 from ttt3r.evaluation.measures.trajectory_official import OfficialTrajectory
+from ttt3r.evaluation.protocols.sources import FolderSequences
 from ttt3r.evaluation.protocols.table import PROTOCOLS
 from ttt3r.evaluation.report.metrics import built_in, metric_named
 from ttt3r.evaluation.report.writing import ReportSettings, make_report, write_report
@@ -124,7 +124,7 @@ def test_a_name_that_is_declared_in_two_ways_is_refused():
 
 
 def test_numbers_of_one_s_own_do_not_take_the_place_of_published_ones():
-    from ttt3r.evaluation.protocols.paper import against_paper
+    from ttt3r.evaluation.report.against import against_paper
     from ttt3r.evaluation.report.results import collect
 
     rows = tuple(row("ttt3r", i, name, 0.1, length=1000) for name in ("official/ate", "ate/se3") for i in range(3))

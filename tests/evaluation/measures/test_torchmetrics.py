@@ -9,8 +9,8 @@ import torch.distributed
 from torch.multiprocessing.spawn import start_processes
 
 from ttt3r.evaluation.measures.base import Measure, Measurement, Missing, measurement
+from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.measures.torchmetrics import SequenceMetric
-from ttt3r.evaluation.results.rows import Status
 
 NAMES = tuple(f"sequence-{number}" for number in range(7))
 

@@ -3,8 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from ttt3r.evaluation.metrics.depth.drift import scale_drift
-from ttt3r.evaluation.metrics.depth.errors import (
+from ttt3r.evaluation.metrics.depth.alignment import (
     DepthAlignment,
     L1Scale,
     L1ScaleShift,
@@ -12,10 +11,9 @@ from ttt3r.evaluation.metrics.depth.errors import (
     LeastSquaresScaleShift,
     MedianScale,
     MetricDepth,
-    depth_errors,
-    pooled_errors,
-    resize_depth,
 )
+from ttt3r.evaluation.metrics.depth.drift import scale_drift
+from ttt3r.evaluation.metrics.depth.errors import depth_errors, pooled_errors, resize_depth
 from ttt3r.evaluation.metrics.depth.pixels import DepthPixels
 
 ALIGNMENTS = [

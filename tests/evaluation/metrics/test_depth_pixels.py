@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ttt3r.evaluation.metrics.depth import errors as depth
+from ttt3r.evaluation.metrics.depth.alignment import LeastSquaresScaleShift
 from ttt3r.evaluation.metrics.depth.errors import (
-    LeastSquaresScaleShift,
     depth_errors,
     matched_pixels,
     pixel_errors,

@@ -5,28 +5,28 @@ import pytest
 import torch
 
 from ttt3r import geometry
+from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.measures.trajectory import Cameras, StrictTrajectory
 from ttt3r.evaluation.metrics.trajectory.errors import (
-    DegenerateTrajectory,
     ErrorStatistics,
-    Similarity,
     absolute_errors,
     associate,
     last_window_error,
     moving_window,
     path_length,
     trajectory_errors,
-    umeyama,
 )
 from ttt3r.evaluation.metrics.trajectory.relative import frame_pairs, relative_errors
 from ttt3r.evaluation.metrics.trajectory.similarity import (
+    DegenerateTrajectory,
     FirstCameraAlignment,
     NoAlignment,
     ScaleAlignment,
     SE3Alignment,
     Sim3Alignment,
+    Similarity,
+    umeyama,
 )
-from ttt3r.evaluation.results.rows import Status
 from ttt3r.geometry import rotation_angle
 
 

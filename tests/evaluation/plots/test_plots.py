@@ -7,7 +7,8 @@ from ttt3r import geometry
 from ttt3r.evaluation.measures.gains import FrameGain
 from ttt3r.evaluation.plots.cloud_image import BACKGROUND, View, shaded_image
 from ttt3r.evaluation.plots.palette import rule_styles
-from ttt3r.evaluation.plots.plots import legend_below, new_figure, plot_gains, plot_point_cloud, plot_trajectories
+from ttt3r.evaluation.plots.pictures import new_figure
+from ttt3r.evaluation.plots.plots import legend_below, plot_gains, plot_point_cloud, plot_trajectories
 from ttt3r.evaluation.results.knowing_nothing import KNOWS_NOTHING
 from ttt3r.types import LengthUnit
 

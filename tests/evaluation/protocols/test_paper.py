@@ -3,7 +3,8 @@ import math
 import pytest
 from report_rows import row, unit
 
-from ttt3r.evaluation.protocols.paper import against_paper, protocol_key, published_values
+from ttt3r.evaluation.protocols.paper import protocol_key, published_values
+from ttt3r.evaluation.report.against import against_paper
 from ttt3r.evaluation.report.metrics import metric_named
 from ttt3r.evaluation.report.results import collect
 

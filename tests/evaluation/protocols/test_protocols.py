@@ -10,11 +10,11 @@ import torch
 
 from ttt3r.data import StretchToPatches, write_demo_sequence
 from ttt3r.evaluation.engine.contenders import Contender
-from ttt3r.evaluation.engine.sources import FolderSequences, ProceduralWorlds, SequenceEntry
+from ttt3r.evaluation.engine.units import Unit
 from ttt3r.evaluation.protocols.base import Protocol
+from ttt3r.evaluation.protocols.sources import FolderSequences, ProceduralWorlds, SequenceEntry
 from ttt3r.evaluation.protocols.table import PROTOCOLS, find_protocol
 from ttt3r.evaluation.results.canonical import canonical, canonical_text, stable_hash
-from ttt3r.evaluation.results.units import Unit
 from ttt3r.update_rules import RULES, ConstantRate, LearnedToken
 from ttt3r.update_rules.resets import Every
 

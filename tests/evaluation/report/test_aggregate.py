@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from report_rows import NAN, row, unit, units
 
+from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.report.aggregate import (
     Aggregation,
     OfficialMean,
@@ -17,7 +18,6 @@ from ttt3r.evaluation.report.aggregate import (
 )
 from ttt3r.evaluation.report.failing import failures
 from ttt3r.evaluation.report.results import collect
-from ttt3r.evaluation.results.rows import Status
 
 
 def one(results, aggregation: Aggregation = StrictMean(), metric="ate", sequences=None):

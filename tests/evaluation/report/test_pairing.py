@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from report_rows import row, unit, units
 
+from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.report.aggregate import StrictMean
 from ttt3r.evaluation.report.metrics import core_metrics, metric_named, primary_metric
 from ttt3r.evaluation.report.pairing import Comparing, baseline_of, pairs_of
 from ttt3r.evaluation.report.results import collect
-from ttt3r.evaluation.results.rows import Status
 
 STRICT = Comparing(StrictMean())
 

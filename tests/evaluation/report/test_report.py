@@ -9,14 +9,15 @@ import pytest
 from report_rows import NAN, row, unit, units, write_arrays
 
 from evaluation.report.test_tables import html_cells
+from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.plots.palette import COLORS, rule_styles
 from ttt3r.evaluation.report import scenes
 from ttt3r.evaluation.report.aggregate import OfficialMean
-from ttt3r.evaluation.report.arrays import read_unit_arrays
+from ttt3r.evaluation.report.arrays import read_usable_arrays
 from ttt3r.evaluation.report.results import collect
 from ttt3r.evaluation.report.tables import PRINTED, Cell
 from ttt3r.evaluation.report.writing import ReportSettings, make_report, write_report
-from ttt3r.evaluation.results.rows import Status, UnitResult
+from ttt3r.evaluation.results.rows import UnitResult
 from ttt3r.update_rules import RULES
 
 MOST_BYTES = 8_000_000
@@ -168,7 +169,7 @@ def test_a_path_that_cannot_be_aligned_is_drawn_and_says_so(tmp_path):
     true[:, 0, 3], true[4] = np.arange(9), np.nan  # one frame has no truth
     np.savez(tmp_path / entry.arrays, camera_to_world=still, true_camera_to_world=true)
     results = collect([entry])
-    (found,) = scenes.make_scenes(results, read_unit_arrays([entry], tmp_path), rule_styles(results.rules))
+    (found,) = scenes.make_scenes(results, read_usable_arrays([entry], tmp_path)[0], rule_styles(results.rules))
     assert found.panels[1].note == "cannot be moved onto the truth: drawn from its own first camera"
     assert json.loads(found.panels[1].figure)["data"][0]["name"] == "truth"
 

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from report_rows import NAN, row, unit, units
 
+from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.report.writing import ReportSettings, make_report
-from ttt3r.evaluation.results.rows import Status, UnitResult
+from ttt3r.evaluation.results.rows import UnitResult
 
 
 def verdict(made, **settings):
@@ -147,7 +148,7 @@ def test_nothing_wins_that_does_not_beat_what_knows_nothing():
     assert not found.sure
     assert found.headline.startswith("No rule won on tum/1000 at 200 frames")
     assert "does not beat scene average" in found.headline
-    assert "What knows nothing: scene average -0.185." in text
+    assert "Trivial predictors: scene average -0.185." in text
     found, _ = verdict(beside_nothing(0.3, -0.22))
     assert found.sure
     assert found.headline.startswith("constant won")

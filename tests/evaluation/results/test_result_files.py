@@ -6,13 +6,16 @@ import math
 import pytest
 
 from ttt3r.evaluation.engine.contenders import Contender
+from ttt3r.evaluation.engine.folder import ResultFolder
 from ttt3r.evaluation.engine.prefixes import Judged
-from ttt3r.evaluation.engine.sources import SequenceEntry
+from ttt3r.evaluation.engine.units import Unit
 from ttt3r.evaluation.measures.base import Measured
+from ttt3r.evaluation.measures.status import Status
+from ttt3r.evaluation.protocols.sources import SequenceEntry
 from ttt3r.evaluation.protocols.table import find_protocol
-from ttt3r.evaluation.results.files import BrokenResult, ResultFolder, read_results, read_usable
-from ttt3r.evaluation.results.rows import Status, UnitResult
-from ttt3r.evaluation.results.units import Unit
+from ttt3r.evaluation.results.files import read_folder, read_results
+from ttt3r.evaluation.results.format import BrokenResult
+from ttt3r.evaluation.results.rows import UnitResult
 from ttt3r.update_rules import ConstantRate
 
 VALUES = (0.1 + 0.2, 1e-300, -0.0, 5e-324, 123456789.123456789, math.inf, -math.inf, math.nan)
@@ -108,7 +111,8 @@ def test_what_is_no_result_is_named(tmp_path, text):
     path.write_text(text)
     with pytest.raises(BrokenResult, match="run the evaluation again"):
         read_results(tmp_path)
-    usable, broken = read_usable(tmp_path)
+    reading = read_folder(tmp_path)
+    usable, broken = reading.units, reading.broken
     assert len(usable) == len(broken) == 1
     assert path.name in broken[0]
 
@@ -119,7 +123,8 @@ def test_rows_of_another_version_are_named(tmp_path):
     folder.write({one: result(one)}, {})
     path = folder.units / f"{one.file_name}.json"
     path.write_text(path.read_text().replace('"scene"', '"place"'))
-    usable, broken = read_usable(tmp_path)
+    reading = read_folder(tmp_path)
+    usable, broken = reading.units, reading.broken
     assert not usable
     assert "rows of this version" in broken[0]
     assert folder.find(one) is None

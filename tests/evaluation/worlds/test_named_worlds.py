@@ -10,9 +10,10 @@ from scipy import stats
 from ttt3r.cli import main
 from ttt3r.cli.choosing import longest_clip
 from ttt3r.data.procedural import NANO_WORLD, WORLDS
+from ttt3r.evaluation.engine.contenders import Contender, contenders_of
 from ttt3r.evaluation.measures.gains import GainSummary
 from ttt3r.evaluation.results.knowing_nothing import MEAN_DEPTH, NO_MOTION
-from ttt3r.evaluation.worlds.controls import control_rules, standing_controls, with_pose
+from ttt3r.evaluation.worlds.controls import standing_controls, with_pose
 from ttt3r.evaluation.worlds.differences import differences
 from ttt3r.evaluation.worlds.rows import units_of
 from ttt3r.evaluation.worlds.scores import WorldScores
@@ -23,9 +24,11 @@ from ttt3r.update_rules import (
     TTT3R,
     Anneal,
     ConstantRate,
+    Every,
     EveryNth,
     Frozen,
     FullOverwrite,
+    Never,
     PoseDamped,
     RuleLabel,
     Stride,
@@ -63,7 +66,7 @@ def test_results_of_different_worlds_are_never_taken_for_each_other():
         WorldPlan(COUNT, LENGTHS, speed=0.5),
         WorldPlan(COUNT, LENGTHS, speed=2.0),
     ]
-    units = [units_of(study_of({"cut3r": (1.0, 0.0)}, plan), {"network": "n"}, {}) for plan in plans]
+    units = [units_of(study_of({"cut3r": (1.0, 0.0)}, plan), {"network": "n"}) for plan in plans]
     hashes = [{row.protocol_hash for unit in some for row in unit.rows} for some in units]
     assert [len(some) for some in hashes] == [1] * len(plans)
     assert len(set.union(*hashes)) == len(plans)
@@ -85,7 +88,7 @@ def test_the_same_film_has_the_same_hash_whatever_it_is_called():
     slow = WorldPlan(COUNT, LENGTHS, NANO_WORLD, speed=1 / 3)
     assert slow.filmed == WORLDS["video"]
     hashes = {
-        units_of(study_of({"cut3r": (1.0, 0.0)}, plan), {}, {})[0].rows[0].protocol_hash
+        units_of(study_of({"cut3r": (1.0, 0.0)}, plan), {})[0].rows[0].protocol_hash
         for plan in (slow, WorldPlan(COUNT, LENGTHS))
     }
     assert len(hashes) == 1
@@ -126,21 +129,20 @@ def test_the_list_of_standing_controls():
         "constant:rate=0.3": (0.3, 0.0),
         "ttsa3r+pose=0.5@8": (0.21, 0.1),
     }
-    study = study_of(gains)
-    found = standing_controls(rules, study)
-    means = [ConstantRate(float(study.scores.gain[name][-1].mean())) for name in ("ttt3r", "ttsa3r+pose=0.5@8")]
-    assert [mean.rate for mean in means] == pytest.approx([0.61, 0.21])
-    assert {control.label: (control.rule, control.gate) for control in found} == {
-        "control of ttt3r": (means[0], "ttt3r"),
-        "control of ttt3r+pose": (PoseDamped(means[0]), "ttt3r"),
-        "token mean of ttt3r": (TokenMean(TTT3R()), "ttt3r"),
-        "control of ttsa3r+pose=0.5@8": (PoseDamped(means[1], 0.5), "ttsa3r+pose=0.5@8"),
-        "token mean of ttsa3r+pose=0.5@8": (TokenMean(rules["ttsa3r+pose=0.5@8"]), "ttsa3r+pose=0.5@8"),
-        "stride:k=2": (Stride(2), "ttt3r"),  # 1 / 0.61 is 1.6
-        "stride:k=3": (Stride(3), "constant:rate=0.3"),
-        "stride:k=5@8": (Stride(5), "ttsa3r+pose=0.5@8"),
-        "frozen": (Frozen(), ""),
-        "1/t": (Anneal(ConstantRate(1.0), horizon=1.0), ""),
+    asked, often = contenders_of(rules, {"ttsa3r+pose=0.5@8": 8}), Every(8)
+    never = Never()
+    found = standing_controls(asked, gains, 64)
+    assert {one.label: (one.rule, one.control_of, one.reset) for one in found} == {
+        "control of ttt3r": (ConstantRate(0.61), "ttt3r", never),
+        "control of ttt3r+pose": (PoseDamped(ConstantRate(0.61)), "ttt3r+pose", never),
+        "token mean of ttt3r": (TokenMean(TTT3R()), "", never),
+        "control of ttsa3r+pose=0.5@8": (PoseDamped(ConstantRate(0.21), 0.5), "ttsa3r+pose=0.5@8", often),
+        "token mean of ttsa3r+pose=0.5@8": (TokenMean(rules["ttsa3r+pose=0.5@8"]), "", often),
+        "stride:k=2": (Stride(2), "", never),  # 1 / 0.61 is 1.6
+        "stride:k=3": (Stride(3), "", never),
+        "stride:k=5@8": (Stride(5), "", often),
+        "frozen": (Frozen(), "", None),
+        "1/t": (Anneal(ConstantRate(1.0), horizon=1.0), "", None),
     }
 
 
@@ -161,12 +163,12 @@ def test_controls_that_were_asked_for_or_mean_nothing_are_not_run():
         "every third": (0.01, 0.1),
         "my gate": (float("nan"), float("nan")),  # it failed
     }
-    found = control_rules(rules, study_of(gains))
-    control = found["control of ttt3r+pose"]
-    assert isinstance(control, PoseDamped)
-    assert isinstance(control.rule, ConstantRate)
-    assert control.rule.rate == pytest.approx(0.55)  # of its own gain, not of ttt3r's
+    found = {one.label: one.rule for one in standing_controls(contenders_of(rules, None), gains, 64)}
+    assert found["control of ttt3r+pose"] == PoseDamped(ConstantRate(0.55))  # of its own gain, not of ttt3r's
     assert not [label for label in found if label.startswith("stride") or label == "frozen" or "my gate" in label]
+    twice = [Contender("ttt3r", TTT3R()), Contender("ttt3r@8", TTT3R(), Every(8))]
+    labels = [one.label for one in standing_controls(twice, {"ttt3r": (0.5, 0.2), "ttt3r@8": (0.4, 0.2)}, 64)]
+    assert labels == ["control of ttt3r", "control of ttt3r+pose", "token mean of ttt3r", "stride:k=2", "frozen", "1/t"]
     assert with_pose("every third") == "every third+pose"
     assert "control of every third+pose" in found
 

@@ -14,12 +14,15 @@ from ttt3r.data.procedural import ClipTruth, LookAround, WorldConfig, sample_cli
 from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
 from ttt3r.evaluation.metrics.intervals import mean_interval, pooled_ratio_interval, ratio_interval
 from ttt3r.evaluation.report.writing import make_report
-from ttt3r.evaluation.results.knowing_nothing import KNOWS_NOTHING
-from ttt3r.evaluation.worlds.controls import control_rules
-from ttt3r.evaluation.worlds.forgetting import (
+from ttt3r.evaluation.results.knowing_nothing import (
     ANOTHER_SCENE,
+    KNOWS_NOTHING,
+    MEAN_DEPTH,
+    NO_MOTION,
     NOTHING_SEEN,
     SCENE_AVERAGE,
+)
+from ttt3r.evaluation.worlds.forgetting import (
     RecallScores,
     ask_recall,
     frames_since_seen,
@@ -28,14 +31,8 @@ from ttt3r.evaluation.worlds.forgetting import (
 )
 from ttt3r.evaluation.worlds.plots import recall_intervals
 from ttt3r.evaluation.worlds.rows import units_of
-from ttt3r.evaluation.worlds.running import (
-    MEAN_DEPTH,
-    NO_MOTION,
-    WINDOW,
-    WorldScores,
-    mean_depth_image,
-    score_worlds,
-)
+from ttt3r.evaluation.worlds.running import score_worlds
+from ttt3r.evaluation.worlds.scores import WINDOW, WorldScores, mean_depth_image
 from ttt3r.evaluation.worlds.study import WorldPlan, run_study
 from ttt3r.evaluation.worlds.tables import tables_of
 from ttt3r.geometry import rotation_degrees
@@ -43,7 +40,7 @@ from ttt3r.network import CUT3R, CUT3RConfig
 from ttt3r.reconstructor import Reconstructor
 from ttt3r.rollout import rollout
 from ttt3r.types import Frame, Outputs
-from ttt3r.update_rules import RULES, ConstantRate
+from ttt3r.update_rules import RULES
 
 WORLD = WorldConfig(path=LookAround(speed=(0.0, 0.0), turn=(20.0, 20.0)), rooms=(1, 1), field_of_view=(75.0, 75.0))
 
@@ -228,11 +225,18 @@ def test_a_study_in_groups_is_that_of_one_group_and_its_controls_have_the_gates_
     np.testing.assert_allclose(
         parts.asked[1].explained("cut3r"), whole.asked[1].explained("cut3r"), rtol=1e-3, atol=1e-4
     )
-    controls = control_rules(rules, whole)
+    controls = run_study(network, rules, plan, controls=True)
     gate = ["control of ttt3r", "control of ttt3r+pose", "token mean of ttt3r"]
-    assert list(controls) == [*gate, "stride:k=2", "frozen", "1/t"]
-    assert controls["control of ttt3r"] == ConstantRate(float(whole.scores.gain["ttt3r"][-1].mean()))
-    units = units_of(whole, {}, {})
+    assert list(controls.scores.gain) == [*rules, *gate, "stride:k=2", "frozen", "1/t"]
+    assert controls.control_of == {"control of ttt3r": "ttt3r", "control of ttt3r+pose": "ttt3r+pose"}
+    mean = parts.scores.gain["ttt3r"][-1].mean()
+    for control in gate[:2]:
+        np.testing.assert_allclose(controls.scores.gain[control], mean, rtol=1e-6)
+    # The controls restart as their gate does; the plain average does not.
+    resets = run_study(network, rules, plan, resets={"ttt3r": 2}, controls=True)
+    ages = {name: summaries[-1].memory_age for name, summaries in resets.gain_summaries.items()}
+    assert max(ages[name] for name in (*gate, "stride:k=2")) < ages["1/t"] == pytest.approx(2)
+    units = units_of(whole, {})
     assert len(units) == (2 + len(KNOWS_NOTHING)) * 4
     rows = {(row.rule, row.metric, row.length, row.sequence): row.value for unit in units for row in unit.rows}
     clip = ClipTruth.of(sample_clips(WORLD, batch=4, frames=5, seed=plan.seed))
@@ -248,11 +252,11 @@ def test_numbers_of_worlds_say_which_worlds_they_are_of_and_in_which_unit(networ
     plans = [WorldPlan(2, (3,), WORLD), WorldPlan(2, (3,), WORLD, seed=1), WorldPlan(2, (3,), world)]
     studies = [run_study(network, rules, plan) for plan in plans]
     assert [study.plan for study in studies] == plans
-    units = [units_of(study, {}, {}) for study in studies]
+    units = [units_of(study, {}) for study in studies]
     hashes = [{row.protocol_hash for unit in some for row in unit.rows} for some in units]
     assert len(set.union(*hashes)) == 3  # another seed, another world: other numbers
     assert {
-        row.protocol_hash for unit in units_of(run_study(network, rules, plans[0]), {}, {}) for row in unit.rows
+        row.protocol_hash for unit in units_of(run_study(network, rules, plans[0]), {}) for row in unit.rows
     } == hashes[0]
     with pytest.raises(ValueError, match=r"other worlds \(world and world, seeds .* and 1\)"):
         studies[0].with_rules(studies[1])

@@ -63,7 +63,7 @@ def lab(tmp_path, monkeypatch):
 
 def offer(monkeypatch, *points):
     """Pretend that another package offers these rules."""
-    made = importlib.metadata.EntryPoints(EntryPoint(name, value, find.GROUP) for name, value in points)
+    made = importlib.metadata.EntryPoints(EntryPoint(name, value, find.ENTRY_POINTS) for name, value in points)
     monkeypatch.setattr(find, "entry_points", lambda group: made.select(group=group))
 
 
@@ -157,3 +157,18 @@ def test_a_file_with_an_error_is_named_and_not_kept(lab):
     assert "my_lab" not in sys.modules
     (lab / "my_lab.py").write_text(MY_LAB)
     assert find_rule("my_lab.MyRule").__name__ == "MyRule"
+
+
+@pytest.mark.parametrize("beside", ["parts/share.py", "parts.py"])
+def test_a_file_that_imports_another_beside_it_is_told_how(lab, monkeypatch, beside):
+    for name in ("parts", "parts.share"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    (lab / beside).parent.mkdir(exist_ok=True)
+    (lab / beside).write_text("SHARE = 0.25")
+    module = beside.removesuffix(".py").replace("/", ".")
+    text = f"from {module} import SHARE\n" + MY_LAB.replace("scale: float = 1.0", "scale: float = SHARE")
+    (lab / "my_lab.py").write_text(text)
+    with pytest.raises(ImportError, match=r"No module named 'parts'; parts lies beside it, .*PYTHONPATH=\. in front"):
+        find_rule("my_lab.MyRule")
+    monkeypatch.syspath_prepend(lab)
+    assert repr(find_rule("my_lab.MyRule")()) == "MyRule(scale=0.25)"

@@ -14,7 +14,7 @@ from ttt3r.data.sequences.poses import from_opengl, inverse
 from ttt3r.data.sequences.recording import Record, Recording
 
 LOOKED_AT = 3
-"""So many depth maps of a sequence are looked at, evenly spread."""
+"""Number of depth maps of a sequence that are checked, evenly spread."""
 
 _CONFUSED = (1000.0, 5000.0, 256.0, 5.0, 1000 / 256, 5000 / 256)  # ratios of the usual numbers of values a metre
 
@@ -101,7 +101,7 @@ def reprojection_error(clip: Clip, here: int, there: int, poses: Float[np.ndarra
     Args:
         clip: with depth and intrinsics.
         here: index of the frame that is moved.
-        there: index of the frame that is looked at.
+        there: index of the frame that it is compared with.
         poses: others than those of the clip, to try something out.
 
     Raises:

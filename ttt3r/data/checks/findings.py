@@ -21,7 +21,7 @@ class Problem(enum.Enum):
     NOT_RIGID = "poses not rigid"
     """Poses that are no rotation and translation: scaled, mirrored, transposed."""
     IMPLAUSIBLE_POSES = "implausible poses"
-    """Positions out of this world, or jumps between neighbours."""
+    """Absurd positions, or jumps between neighbours."""
     GIVEN_TWICE = "given twice"
     """Two poses, images or depth maps of one time or number."""
     MISSING_DEPTH = "missing depth"
@@ -95,7 +95,7 @@ def unreadable(where: str, error: Exception) -> Finding:
 
 
 def as_error(finding: Finding) -> ValueError | FileNotFoundError:
-    """The finding as the error to raise where it cannot be lived with."""
+    """The finding as the error to raise where it cannot be tolerated."""
     if finding.what is Problem.MISSING_FILE:
         return FileNotFoundError(str(finding))
     return BadSequence([finding])

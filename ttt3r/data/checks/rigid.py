@@ -1,4 +1,4 @@
-"""Whether poses are rigid motions, whatever file they come from: what can be made good is, and all is said."""
+"""Whether poses are rigid motions, whatever file they come from: what can be repaired is, and all is reported."""
 
 from dataclasses import dataclass, replace
 
@@ -8,10 +8,10 @@ from jaxtyping import Bool, Float
 from ttt3r.data.checks.findings import Finding, Problem, Severity
 from ttt3r.data.sequences.recording import Poses, Recording
 
-ROUNDING = 1e-5
+EXACT_ROTATION = 1e-5
 """Relative deviation from a rotation that the digits of a file explain; such matrices are left as they are."""
 
-TOLERANCE = 0.02
+NEAREST_ROTATION = 0.02
 """Up to this one the nearest rotation is taken; beyond, a matrix is none."""
 
 FARTHEST = 1e9
@@ -42,8 +42,8 @@ def check(poses: Float[np.ndarray, "pose 4 4"], name: str) -> tuple[Float[np.nda
 
     With M = [s R, t; 0, 1]: a uniform scale s of the axes is taken out, positions stay ([R, t; 0, w] is divided by w). A pose
     that is not finite, whose 3x3 part is zero, or that lies beyond `FARTHEST`, was lost. A mirror (det < 0), another last row
-    than 0 0 0 1 (a transposed matrix) and a 3x3 part further than `TOLERANCE` from a rotation are errors: these poses become
-    NaN, and all do if most are such.
+    than 0 0 0 1 (a transposed matrix) and a 3x3 part further than `NEAREST_ROTATION` from a rotation are errors: these poses
+    become NaN, and all do if most are such.
 
     Args:
         poses: camera_to_world (for a mirror or a scale it does not matter which way).
@@ -51,7 +51,7 @@ def check(poses: Float[np.ndarray, "pose 4 4"], name: str) -> tuple[Float[np.nda
     """
     poses = _divided(poses)
     parts = _take_apart(poses)
-    wrong = parts.known & (parts.mirrored | parts.open_bottom | (parts.deviation > TOLERANCE))
+    wrong = parts.known & (parts.mirrored | parts.open_bottom | (parts.deviation > NEAREST_ROTATION))
     found = _errors(poses, parts, wrong, name)
     if 2 * wrong.sum() > parts.known.sum():
         wrong = np.ones_like(wrong)
@@ -59,7 +59,7 @@ def check(poses: Float[np.ndarray, "pose 4 4"], name: str) -> tuple[Float[np.nda
     found += _changes(poses, parts, good, name)
     result = poses.copy()
     result[~good] = np.nan
-    inexact = good & (np.maximum(parts.deviation, np.abs(parts.scale - 1)) > ROUNDING)
+    inexact = good & (np.maximum(parts.deviation, np.abs(parts.scale - 1)) > EXACT_ROTATION)
     result[inexact, :3, :3] = parts.rotation[inexact]
     return result, found
 
@@ -88,7 +88,7 @@ def _take_apart(poses: Float[np.ndarray, "pose 4 4"]) -> _Parts:
         (u * signs[:, None]) @ vt,
         np.abs(sizes / scale[:, None] - 1).max(axis=1),
         signs[:, 2] < 0,
-        np.asarray((np.abs(poses[:, 3] - [0, 0, 0, 1]) > ROUNDING).any(axis=1)),
+        np.asarray((np.abs(poses[:, 3] - [0, 0, 0, 1]) > EXACT_ROTATION).any(axis=1)),
     )
 
 
@@ -99,7 +99,7 @@ def _errors(
     if not wrong.any():
         return []
     found = []
-    open_bottom, sheared = wrong & parts.open_bottom, wrong & (parts.deviation > TOLERANCE)
+    open_bottom, sheared = wrong & parts.open_bottom, wrong & (parts.deviation > NEAREST_ROTATION)
     if open_bottom.any():
         row = " ".join(f"{number:.4g}" for number in poses[np.argmax(open_bottom), 3])
         detail = f"the last row is {row} and not 0 0 0 1"
@@ -131,27 +131,27 @@ def _by_columns(poses: Float[np.ndarray, "pose 4 4"]) -> bool:
     turned = np.tile(np.eye(4), (len(poses), 1, 1))
     turned[:, :3] = np.swapaxes(poses[:, :3].reshape(-1, 4, 3), 1, 2)
     parts = _take_apart(turned)
-    return bool(parts.known.all() and (parts.deviation <= TOLERANCE).all())
+    return bool(parts.known.all() and (parts.deviation <= NEAREST_ROTATION).all())
 
 
 def _changes(
     poses: Float[np.ndarray, "pose 4 4"], parts: _Parts, good: Bool[np.ndarray, " pose"], name: str
 ) -> list[Finding]:
-    """What was made good, or given up."""
+    """What was repaired, or given up."""
     found, total = [], len(poses)
     far = np.isfinite(poses).all(axis=(1, 2)) & (np.abs(poses[:, :3, 3]) > FARTHEST).any(axis=1)
     if far.any():
         place = np.abs(poses[np.argmax(far), :3, 3]).max()
         detail = f"{far.sum()} of {total} positions of {name} are absurd, such as {place:.3g} of pose {np.argmax(far)} (from 0)"
         found.append(Finding(Problem.IMPLAUSIBLE_POSES, name, Severity.WARNING, detail, "they are taken for lost"))
-    scaled = good & (np.abs(parts.scale - 1) > np.maximum(TOLERANCE / 10, 2 * parts.deviation))
+    scaled = good & (np.abs(parts.scale - 1) > np.maximum(NEAREST_ROTATION / 10, 2 * parts.deviation))
     if scaled.any():
         low, high = parts.scale[scaled].min(), parts.scale[scaled].max()
         size = f"{low:.4g}" if high - low < 1e-3 * high else f"{low:.4g} to {high:.4g}"
         detail = f"the axes of {scaled.sum()} of {total} poses of {name} have length {size} instead of 1"
         cure = "that scale is taken out and the positions stay: check the unit of the positions"
         found.append(Finding(Problem.NOT_RIGID, name, Severity.WARNING, detail, cure))
-    rough = good & ~scaled & (np.maximum(parts.deviation, np.abs(parts.scale - 1)) > 100 * ROUNDING)
+    rough = good & ~scaled & (np.maximum(parts.deviation, np.abs(parts.scale - 1)) > 100 * EXACT_ROTATION)
     if rough.any():
         detail = (
             f"{rough.sum()} of {total} rotations of {name} are off by up to {100 * parts.deviation[rough].max():.2g} %"

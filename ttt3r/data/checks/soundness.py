@@ -1,4 +1,4 @@
-"""What every reader is followed by: what cannot be used of a recording is taken out before anything is computed, and said."""
+"""Run after every reader: what cannot be used of a recording is taken out before anything is computed, and reported."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from ttt3r.data.sequences.recording import Files, Recording
 
 
 def sound(recording: Recording) -> Recording:
-    """The recording without files that lead nowhere and cameras that are none, with poses that are rigid motions or NaN."""
+    """The recording without links to nothing and invalid camera matrices, with poses that are rigid motions or NaN."""
     name = recording.name
     images, dead_images = _reachable(recording.images, "images", name)
     depths, dead_depths = _reachable(recording.depths, "depth maps", name)
@@ -41,7 +41,7 @@ def _reachable(files: Files, kind: str, name: str) -> tuple[Files, list[Finding]
     gone = next(path for path in files.paths if path.is_symlink() and not path.exists())
     detail = f"{len(files) - len(here)} of {len(files)} {kind} of {name} are links to nothing, such as {gone}"
     found = Finding(
-        Problem.MISSING_FILE, str(gone), Severity.ERROR, detail, "copy the files themselves, or mend the links"
+        Problem.MISSING_FILE, str(gone), Severity.ERROR, detail, "copy the files themselves, or repair the links"
     )
     return Files(tuple(files.paths[i] for i in here), files.stamps[here]), [found]
 

@@ -9,7 +9,7 @@ from ttt3r.data.sequences.pairing import ByNumber
 from ttt3r.data.sequences.recording import Record, Recording
 
 JUMP = 100
-"""So many times the usual step between neighbours is a jump, from 10 m on."""
+"""Multiple of the usual step between neighbours that counts as a jump, from 10 m on."""
 
 
 def survey(recording: Recording) -> tuple[Finding, ...]:

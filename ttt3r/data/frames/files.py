@@ -188,7 +188,7 @@ class OneFile(FrameReader):
         return stamp_of([self._path], [self._stat])
 
     def _broken(self, count: int, things: str, reason: str) -> BrokenVideo:
-        """The error after so many pictures, or frames, that could be read."""
+        """The error after a number of pictures, or frames, that could be read."""
         cure = "copy it again" + (", or take what there is with skip_broken=True (--skip-broken)" if count else "")
         return BrokenVideo(f"{self._path} is broken after {count} {things}: {reason}; {cure}")
 

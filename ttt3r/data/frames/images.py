@@ -24,6 +24,7 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".p
 """File names that count as images in a folder."""
 
 HEIC_SUFFIXES = (".heic", ".heif")
+"""File names of HEIC images, which are refused."""
 
 _OR_SKIP = ", or leave it out with skip_broken=True (--skip-broken)"
 
@@ -47,7 +48,7 @@ def open_image(path: str | Path, upright: bool = True) -> Image.Image:
     """
     path = Path(path)
     if leads_nowhere(path):
-        raise BrokenImage(f"{path} is a link to {path.readlink()}, which is not there; mend or remove it{_OR_SKIP}")
+        raise BrokenImage(f"{path} is a link to {path.readlink()}, which is not there; repair or remove it{_OR_SKIP}")
     if not path.is_file():
         raise FileNotFoundError(f"no image file at {path}; check the path")
     try:

@@ -28,7 +28,7 @@ def as_stored(file: Image.Image) -> Image.Image:
 
 
 def is_stored_turned(path: Path) -> bool:
-    """Whether the head of an image file says that its pixels are to be turned or mirrored before they are looked at."""
+    """Whether the head of an image file says that its pixels are to be turned or mirrored before use."""
     try:
         with Image.open(path) as file:
             if isinstance(file, PngImagePlugin.PngImageFile) and "exif" not in file.info:

@@ -9,7 +9,7 @@ from PIL import Image
 from ttt3r.data.frames.images import BrokenImage, ResizePolicy, to_tensor
 from ttt3r.data.frames.source import BrokenVideo, FrameReader, FrameSource, RawFrame, Sampling, SourceFrame
 
-_VOTERS = 9  # so many frames decide which size the stream has, where those of another are left out
+_VOTERS = 9  # number of frames that decide which size the stream has, where those of another are left out
 
 
 class UnusableShape(ValueError):

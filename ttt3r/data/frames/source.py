@@ -98,7 +98,7 @@ class FrameReader(ABC):
         return ()
 
     def stamp(self, frames: int | None = None) -> str | None:
-        """A word that stays the same as long as nobody touched what the first frames (default: all) are read from.
+        """A text that stays the same as long as nobody changed what the first frames (default: all) are read from.
 
         Empty where that is not known without reading them; `None` for a live camera, which never shows a frame twice.
         """

@@ -15,8 +15,8 @@ _HEAD = 1 << 16
 def announced_size(path: Path) -> int | None:
     """The least number of bytes that the whole file has by its own words; `None` if it does not say.
 
-    Known for MP4, MOV and their kin, Matroska and WebM, AVI, WMV, and FLV. Of MPEG-TS and Ogg only the last packet or page is
-    known to be whole or not.
+    Known for MP4, MOV and related formats, Matroska and WebM, AVI, WMV, and FLV. Of MPEG-TS and Ogg only the last packet or
+    page is known to be whole or not.
     """
     with path.open("rb") as file:
         head = file.read(_HEAD)

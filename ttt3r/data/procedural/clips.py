@@ -45,7 +45,7 @@ class ClipBatch:
 
     @property
     def camera_to_first(self) -> Float[Tensor, "frame batch 4 4"]:
-        """Cameras in the frame of the first one: the world that the network speaks of."""
+        """Cameras in the frame of the first one: the world of the network's answers."""
         return invert_rigid(self.camera_to_world[0]) @ self.camera_to_world
 
     def points_camera(self) -> Float[Tensor, "frame batch height width xyz=3"]:

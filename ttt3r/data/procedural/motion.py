@@ -15,7 +15,7 @@ from ttt3r.data.procedural.tracks import Track, heading
 
 Range = tuple[float, float]
 Course = Float64[Tensor, "frame batch"]
-AHEAD = 0.7
+LOOK_AHEAD = 0.7
 """Metres ahead on the track at which a walker looks."""
 
 
@@ -85,7 +85,7 @@ def onwards(start: Float64[Tensor, " batch"], gone: Course, side: Float64[Tensor
 
 
 def there_and_back(start: Float64[Tensor, " batch"], gone: Course, reach: Float64[Tensor, " batch"]) -> Travel:
-    """So many metres one way, then back, and again, slowing down where it turns."""
+    """A distance one way, then back, and again, slowing down where it turns."""
     round_off = 0.9  # 1 would turn on the spot
     steepest = round_off * math.pi / 2 / math.asin(round_off)
     phase = math.pi * gone / (steepest * reach)  # so that it is never faster than the pace
@@ -105,13 +105,13 @@ def follow(target: Float64[Tensor, "frame batch"], limit: Float64[Tensor, " batc
 def walk_along(ways: Ways, track: Track, travel: Travel, aside: Course, turn: Range, draws: Draws) -> Motion:
     """Go along a track and look where it leads, turned by the angles `aside`, at a limited turn (degrees per frame)."""
     place = track.at(travel.travelled)
-    ahead = track.at(travel.travelled + AHEAD * travel.direction) - place
+    ahead = track.at(travel.travelled + LOOK_AHEAD * travel.direction) - place
     limit = torch.deg2rad(draws("turn").uniform(*turn))
     return stand(ways, place, follow(heading(ahead) + aside, limit), 0.0, draws)
 
 
 def stand(ways: Ways, place: Float64[Tensor, "frame batch 2"], yaw: Course, lowered: float, draws: Draws) -> Motion:
-    """A head above given places: eye height, pitch (lowered by so many radians) and roll with small swings."""
+    """A head above given places: eye height, pitch (lowered by an angle in radians) and roll with small swings."""
     frames = len(yaw)
     x, z = place.unbind(-1)
     y = -ways.eye * (1 + waves(draws("height"), frames, 0.05, (15.0, 50.0)))

@@ -13,7 +13,7 @@ from ttt3r.data.procedural.draws import Draws
 from ttt3r.data.procedural.surfaces import Paint
 
 _CELLS, _TEXELS = 32, 8
-"""The noise repeats after so many cells, each of so many texels."""
+"""Cells after which the noise repeats, and texels of a cell."""
 
 
 def color(

@@ -60,8 +60,8 @@ class Canvas:
 
 
 @dataclass(frozen=True)
-class Film:
-    """What has been seen so far, view by view and pixel by pixel; chunks write into it."""
+class PixelBuffers:
+    """Output of a rendering, view by view and pixel by pixel; chunks write into it."""
 
     image: Float[Tensor, "view rgb=3 pixel"]
     depth: Float[Tensor, "view pixel"]
@@ -77,9 +77,9 @@ class Job:
     cameras: RenderCameras
     size: tuple[int, int]
     supersample: int
-    film: Film
+    buffers: PixelBuffers
 
-    def expose(self, views: slice, pixels: slice) -> None:
+    def render_chunk(self, views: slice, pixels: slice) -> None:
         """Render some pixels of some views."""
         with torch.no_grad():
             chunk = gather_views(self.scenes, self.store, self.cameras, views.start, views.stop, self.size)
@@ -89,9 +89,9 @@ class Job:
             if self.supersample > 1:
                 shifts = [(step + 0.5) / self.supersample - 0.5 for step in range(self.supersample)]
                 color = torch.stack([canvas.look(a, b)[0] for a in shifts for b in shifts]).mean(0)
-            self.film.image[views, :, pixels] = color.transpose(0, 1) * 2 - 1
-            self.film.depth[views, pixels] = depth
-            self.film.moving[views, pixels] = moving
+            self.buffers.image[views, :, pixels] = color.transpose(0, 1) * 2 - 1
+            self.buffers.depth[views, pixels] = depth
+            self.buffers.moving[views, pixels] = moving
 
 
 def render(scenes: Scenes, cameras: RenderCameras, size: tuple[int, int], supersample: int = 1) -> Rendering:
@@ -105,22 +105,23 @@ def render(scenes: Scenes, cameras: RenderCameras, size: tuple[int, int], supers
     """
     frames, batch = cameras.camera_to_world.shape[:2]
     pixels, views, device = size[0] * size[1], frames * batch, scenes.device
-    film = Film(
+    buffers = PixelBuffers(
         torch.empty(views, 3, pixels, device=device),
         torch.empty(views, pixels, device=device),
         torch.empty(views, pixels, device=device, dtype=torch.bool),
     )
     limit = CPU_RAYS if device.type == "cpu" else GPU_RAYS
     with torch.no_grad():
-        job = Job(scenes, stock(scenes), cameras, size, supersample, film)
+        job = Job(scenes, stock(scenes), cameras, size, supersample, buffers)
     spans = [
         (slice(view, min(view + step, views)), slice(first, min(first + limit, pixels)))
         for step in (max(1, limit // pixels),)
         for view in range(0, views, step)
         for first in range(0, pixels, limit)
     ]
-    side_by_side(lambda span, _: job.expose(*span), spans, alone=device.type != "cpu")
+    side_by_side(lambda span, _: job.render_chunk(*span), spans, alone=device.type != "cpu")
     image, depth, moving = (
-        part.unflatten(-1, size).unflatten(0, (frames, batch)) for part in (film.image, film.depth, film.moving)
+        part.unflatten(-1, size).unflatten(0, (frames, batch))
+        for part in (buffers.image, buffers.depth, buffers.moving)
     )
     return Rendering(image, depth, moving)

@@ -63,7 +63,7 @@ _LOOKS = torch.tensor(  # even, checker, stripes, joints, noise, ramp, shade, sh
 
 
 def paint(draws: Draws, textures: Textures, surfaces: int) -> Paint:
-    """So many surfaces for each house."""
+    """The paint of a number of surfaces of each house."""
     kind = draws("kind").choice(textures.weights, (surfaces,))
     first, second = _colors(draws, textures, surfaces)
     low, high = (math.log(side) for side in textures.period)

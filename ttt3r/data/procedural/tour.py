@@ -30,7 +30,7 @@ class Topology:
 
 
 def topologies(rooms: int, narrow: bool) -> tuple[Topology, ...]:
-    """All plans with so many rooms."""
+    """All plans with this number of rooms."""
     row = Topology(rooms, 0, False, narrow)
     if narrow or rooms == 1:
         return (row,)

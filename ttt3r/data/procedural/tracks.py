@@ -1,4 +1,4 @@
-"""Closed curves on the floor plan that stay clear of everything: the rails on which cameras and moving objects run."""
+"""Closed curves on the floor plan that stay clear of everything: the paths of cameras and moving objects."""
 
 import math
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 POINTS = 512
-"""Every curve is kept as so many points, evenly spread along it."""
+"""Points of a curve, evenly spread along it."""
 
 Plan = Float64[Tensor, "batch point 2"]
 
@@ -41,7 +41,7 @@ class Track:
         return cls(low + share * (high - low), length)
 
     def at(self, travelled: Float64[Tensor, "frame batch"]) -> Float64[Tensor, "frame batch 2"]:
-        """Places after so many metres along the curve, by a Catmull-Rom spline, so that motion is smooth."""
+        """Places at these distances along the curve, metres, by a Catmull-Rom spline, so that motion is smooth."""
         place = (travelled / self.length * POINTS).T
         index = place.floor()
         u = (place - index)[..., None]

@@ -43,7 +43,7 @@ def read(folder: Path) -> Recording:
 
 
 def _unlisted(folder: Path, recording: Recording) -> list[Finding]:
-    """The published protocols sort the folders and know nothing of the lists."""
+    """The published protocols sort the folders and ignore the lists."""
     found = []
     for kind, files in (("rgb", recording.images), ("depth", recording.depths)):
         held = {path.name for path in (folder / kind).glob("*.png")}

@@ -69,7 +69,7 @@ class _Binary:
         self._file.close()
 
     def expect(self, size: int, what: str) -> None:
-        """Check that so many bytes are left.
+        """Check that enough bytes are left.
 
         Raises:
             ValueError: if the file is shorter.

@@ -24,7 +24,7 @@ from ttt3r.data.sequences.layout import (
     image_files,
     named_after_folder,
     numbered,
-    read_or_tell,
+    read_or_note,
 )
 from ttt3r.data.sequences.poses import from_opengl, pinhole, read_matrix_blocks, read_numbers
 from ttt3r.data.sequences.recording import Poses, Recording
@@ -42,8 +42,8 @@ def recognises(folder: Path) -> bool:
 
 def read(folder: Path) -> Recording:
     """The images of a scene with their poses (image N has the N-th pose) and depths. Timestamps are numbers / 30 Hz."""
-    poses, no_poses = read_or_tell(folder / "poses.txt", _poses, Poses())
-    K, no_focal = read_or_tell(folder / "focal.txt", _intrinsics, pinhole(_FOCAL, _FOCAL, 320, 240))
+    poses, no_poses = read_or_note(folder / "poses.txt", _poses, Poses())
+    K, no_focal = read_or_note(folder / "focal.txt", _intrinsics, pinhole(_FOCAL, _FOCAL, 320, 240))
     identity = named_after_folder(folder)
     return Recording(
         identity.sequence,

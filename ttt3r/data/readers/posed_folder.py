@@ -55,6 +55,7 @@ from ttt3r.data.sequences.poses import (
 from ttt3r.data.sequences.recording import Files, Poses, Recording
 
 TRAJECTORIES = ("groundtruth.txt", "trajectory.txt", "poses.txt", "pose.txt", "traj.txt")
+"""Names of files with poses, in the order in which they are tried."""
 _DEPTH_FOLDERS = ("depth", "depths")
 
 

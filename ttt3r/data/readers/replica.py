@@ -25,7 +25,7 @@ from ttt3r.data.sequences.layout import (
     image_files,
     named_after_folder,
     numbered,
-    read_or_tell,
+    read_or_note,
 )
 from ttt3r.data.sequences.poses import pinhole, read_camera_matrix, read_matrix_rows
 from ttt3r.data.sequences.recording import Poses, Recording
@@ -49,10 +49,10 @@ def read(folder: Path) -> Recording:
     Raises:
         ValueError: if `camera-intrinsics.txt` is there and no 3x3 matrix.
     """
-    poses, no_poses = read_or_tell(folder / "traj.txt", _poses, Poses())
+    poses, no_poses = read_or_note(folder / "traj.txt", _poses, Poses())
     path = next((place / "cam_params.json" for place in (folder, folder.resolve().parent) if _has(place)), None)
     usual = (_CAMERA, _PER_METRE)
-    (K, per_metre), no_camera = (usual, []) if path is None else read_or_tell(path, _read_camera, usual)
+    (K, per_metre), no_camera = (usual, []) if path is None else read_or_note(path, _read_camera, usual)
     own = read_camera_matrix(folder)
     identity = named_after_folder(folder)
     return Recording(

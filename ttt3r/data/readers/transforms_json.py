@@ -26,7 +26,9 @@ from ttt3r.data.sequences.poses import from_opengl
 from ttt3r.files import read_text
 
 FILE = "transforms.json"
+"""The file of a sequence as a whole."""
 SPLITS = ("transforms_train.json", "transforms_val.json", "transforms_test.json")
+"""The files of a sequence that is split for training."""
 
 _INTEGER_UNIT, _ANY_UNIT = "integer_depth_scale", "depth_unit_scale_factor"
 _FOCAL_KEYS = ("fl_x", "fl_y", "camera_angle_x", "camera_angle_y")
@@ -76,6 +78,7 @@ def read_images(folder: Path) -> ImageList:
         images.append(ListedImage(path, _matrix(frame), camera, depth))
     deep = [frame for frame, depth in zip(frames, depths, strict=True) if depth]
     per_metre, notes = _per_metre(files[0], deep)
+    notes += _cloud(folder, frames[0])
     known_depths = [path for path in depths if path is not None]
     if len(files) > 1:
         counts = ", ".join(
@@ -92,6 +95,15 @@ def read_images(folder: Path) -> ImageList:
         _floats_per_metre(files[0], deep),
         (*found, *notes, *outside(folder, files[0], [*here, *filter(is_file, known_depths)])),
     )
+
+
+def _cloud(folder: Path, frame: _Frame) -> list[Finding]:
+    """A note if the cloud that nerfstudio starts a splat from is named and not there; it is not read here."""
+    name = frame.common.get("ply_file_path")
+    if not isinstance(name, str) or not name or is_file(find_listed((folder,), name)):
+        return []
+    detail, cure = f"{frame.place}: the cloud {name} is not there", "it is not needed here; copy it before a training"
+    return [Finding(Problem.MISSING_FILE, name, Severity.NOTE, detail, cure)]
 
 
 def _frames(path: Path) -> list[_Frame]:
@@ -163,6 +175,8 @@ def _camera(frame: _Frame, real: tuple[int, int] | None) -> Camera:
     fx = _focal(focal_of, "fl_x", "camera_angle_x", sides and sides[0])
     fy = _focal(focal_of, "fl_y", "camera_angle_y", sides and sides[1])
     if fx is None and fy is None:
+        if (zero := next((key for key in _FOCAL_KEYS if _number(focal_of, key) == 0), None)) is not None:
+            raise ValueError(f"has {zero}=0; it must be positive")
         return Camera(None, None, size, lens, about)
     cx, cy = (_number(frame.own, key) if key in frame.own else _number(frame.common, key) for key in ("cx", "cy"))
     if sides is not None:

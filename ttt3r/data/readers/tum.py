@@ -18,7 +18,7 @@ from ttt3r.data.checks.findings import Finding, Problem, Severity, unreadable
 from ttt3r.data.frames.files import ImageFiles
 from ttt3r.data.frames.images import IMAGE_SUFFIXES
 from ttt3r.data.sequences.depth import DepthFiles
-from ttt3r.data.sequences.layout import Layout, image_files, named_after_folder, present
+from ttt3r.data.sequences.layout import Layout, image_files, named_after_folder, present, timed_poses
 from ttt3r.data.sequences.pairing import MAX_GAP as MAX_GAP
 from ttt3r.data.sequences.pairing import ByTime
 from ttt3r.data.sequences.pairing import match_times as match_times
@@ -26,7 +26,6 @@ from ttt3r.data.sequences.poses import (
     camera_to_world as camera_to_world,
 )
 from ttt3r.data.sequences.poses import (
-    check_quaternions,
     pinhole,
     read_camera_matrix,
     read_lines,
@@ -125,16 +124,7 @@ def _read_poses(folder: Path) -> tuple[Poses, list[Finding]]:
     path = folder / "groundtruth.txt"
     if not path.is_file():
         raise FileNotFoundError(f"{folder} has images but no groundtruth.txt; run it as a folder of images instead")
-    rows = read_trajectory_rows(path)
-    odd = check_quaternions(rows[:, 1:], str(path))
-    poses = camera_to_world(rows[:, 1:])
-    known = np.isfinite(rows).all(axis=1) & np.isfinite(poses).all(axis=(1, 2))
-    if known.all():
-        return Poses(poses, rows[:, 0]), odd
-    detail = f"{len(rows) - known.sum()} of {len(rows)} rows of {path} are NaN, infinite or have the quaternion 0 0 0 0"
-    cure = "they are left out, so that images near them have no pose"
-    lost = Finding(Problem.LOST_POSES, str(path), Severity.WARNING, detail, cure)
-    return Poses(poses[known], rows[known, 0]), [*odd, lost]
+    return timed_poses(read_trajectory_rows(path), path)
 
 
 def _unlisted_depth(folder: Path, depths: Files) -> list[Finding]:

@@ -47,7 +47,7 @@ def matrices_of(cameras: Sequence[Camera], images: Sequence[Path], where: Path, 
 
     Args:
         cameras: of each image.
-        images: files that are there; of each camera the size of one is looked at.
+        images: files that are there; of each camera the size of one is read.
         where: file that gives the cameras, for the findings.
         upright: as the images are read.
     """

@@ -23,7 +23,7 @@ from ttt3r.data.sequences.selection import FrameSelection
 from ttt3r.files import is_run
 
 DEPTH_OF_SEARCH = 5
-"""A sequence is looked for so many folders below a root."""
+"""Depth of folders below a root in which sequences are searched."""
 
 
 @dataclass(frozen=True)

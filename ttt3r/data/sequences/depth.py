@@ -13,8 +13,8 @@ from ttt3r.data.frames.images import BrokenImage
 _TAG = 202021.25  # the first number of a .dpt and of a .cam file; gives the byte order
 
 
-SMALLEST = 16
-"""An image has at most so many times the width of its depth map: phones record 256 for 1920 or 4032."""
+MOST_TIMES_WIDER = 16
+"""Largest ratio of the widths of an image and its depth map: phones record 256 for 1920 or 4032."""
 
 
 def demand_shape(depth: tuple[int, ...], image: tuple[int, int], where: str) -> None:
@@ -26,7 +26,7 @@ def demand_shape(depth: tuple[int, ...], image: tuple[int, int], where: str) -> 
         where: which one, for the message.
 
     Raises:
-        ValueError: if the sides have another ratio (2 % and one pixel are allowed for), or are smaller than 1 / `SMALLEST`.
+        ValueError: if the sides have another ratio (2 % and one pixel are allowed for), or the map is far smaller.
     """
     (height, width), (image_width, image_height) = depth, image
     across, down = width / image_width, height / image_height
@@ -35,7 +35,7 @@ def demand_shape(depth: tuple[int, ...], image: tuple[int, int], where: str) -> 
         or abs(height - across * image_height) <= 1
         or abs(width - down * image_width) <= 1
     )
-    if not alike or not 1 / SMALLEST <= across <= SMALLEST:
+    if not alike or not 1 / MOST_TIMES_WIDER <= across <= MOST_TIMES_WIDER:
         raise ValueError(
             f"{where} has {width} x {height} pixels for an image of {image_width} x {image_height}, which it cannot belong to; "
             "give depth maps of the image's shape, or take them away"

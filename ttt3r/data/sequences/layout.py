@@ -1,4 +1,4 @@
-"""How a sequence of a benchmark lies on disk: the noun `Layout`, and what most readers do alike."""
+"""How a sequence of a benchmark lies on disk: `Layout`, and what readers have in common."""
 
 import os
 import re
@@ -12,10 +12,10 @@ from jaxtyping import Float
 
 from ttt3r.data.checks.findings import Finding, Problem, Severity, unreadable
 from ttt3r.data.frames.files import ImageFiles, natural_key
-from ttt3r.data.sequences.poses import read_matrix
+from ttt3r.data.sequences.poses import camera_to_world, check_quaternions, read_matrix
 from ttt3r.data.sequences.recording import Files, Poses, Recording
 
-Told = TypeVar("Told")
+Given = TypeVar("Given")
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class Layout:
 
     Args:
         name: for messages.
-        needs: the files of a sequence, for people.
+        needs: the files of a sequence, in words.
         recognises: whether a folder is a sequence of this layout, from its own files and neighbours.
         identify: the sequence's name, from the folder's.
-        read: lists poses, depths and images. Raises FileNotFoundError or ValueError if there are no images to speak of.
+        read: lists poses, depths and images. Raises FileNotFoundError or ValueError if there are no images.
         images: all colour images, with a pose or without, for a run that asks for no ground truth.
         beside: files and folders of a sequence that lie outside its folder.
     """
@@ -119,7 +119,7 @@ def present(files: Files, listed_by: Path) -> tuple[Files, list[Finding]]:
     return Files(tuple(files.paths[i] for i in here), files.stamps[here]), found
 
 
-def read_or_tell(path: Path, read: Callable[[Path], Told], otherwise: Told) -> tuple[Told, list[Finding]]:
+def read_or_note(path: Path, read: Callable[[Path], Given], otherwise: Given) -> tuple[Given, list[Finding]]:
     """What a file of a sequence gives; something else, and a finding, where it cannot be read."""
     try:
         return read(path), []
@@ -130,6 +130,24 @@ def read_or_tell(path: Path, read: Callable[[Path], Told], otherwise: Told) -> t
 def counted_poses(matrices: Float[np.ndarray, "pose 4 4"]) -> Poses:
     """Poses of the frames 0, 1, 2, ..."""
     return Poses(matrices, np.arange(len(matrices), dtype=np.float64))
+
+
+def timed_poses(rows: Float[np.ndarray, "pose 8"], path: Path) -> tuple[Poses, list[Finding]]:
+    """Poses of rows `time tx ty tz qx qy qz qw`, without those that are lost; findings for these, and for odd quaternions.
+
+    Args:
+        rows: time in seconds, to world, metres.
+        path: file that they come from, for the findings.
+    """
+    odd = check_quaternions(rows[:, 1:], str(path))
+    poses = camera_to_world(rows[:, 1:])
+    known = np.isfinite(rows).all(axis=1) & np.isfinite(poses).all(axis=(1, 2))
+    if known.all():
+        return Poses(poses, rows[:, 0]), odd
+    detail = f"{len(rows) - known.sum()} of {len(rows)} rows of {path} are NaN, infinite or have the quaternion 0 0 0 0"
+    cure = "they are left out, so that images near them have no pose"
+    lost = Finding(Problem.LOST_POSES, str(path), Severity.WARNING, detail, cure)
+    return Poses(poses[known], rows[known, 0]), [*odd, lost]
 
 
 def pose_files(files: Files) -> tuple[Poses, list[Finding]]:

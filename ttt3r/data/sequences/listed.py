@@ -151,7 +151,8 @@ def find_listed(roots: Sequence[Path], name: str) -> Path:
     """
     text = name.replace("\\", "/")
     for root in roots:
-        for candidate in dict.fromkeys((name, text)):
+        smaller = (text.removeprefix("./").removeprefix("images/"),) if root.name in SMALLER else ()
+        for candidate in dict.fromkeys((name, text, *smaller)):
             if (found := _existing(root / candidate, root.name in SMALLER)) is not None:
                 return _tidy(found, roots[0])
     parts = PurePosixPath(text).parts
@@ -219,7 +220,7 @@ def pictures(folder: Path, below: bool = False) -> list[Path]:
 
 
 def beside(listed: Iterable[Path], used: Iterable[Path], folders: Iterable[Path]) -> tuple[Path, ...]:
-    """Images in some folders that are not listed. Those called like another with a word more (`r_0_depth.png`) are none.
+    """Images in some folders that are not listed. Those called like another with a suffix (`r_0_depth.png`) are left out.
 
     Args:
         listed: images.

@@ -63,7 +63,7 @@ class ByNumber(Pairing):
 
 @dataclass(frozen=True)
 class ByRank(Pairing):
-    """The first with the first, the second with the second, as far as both go; times and numbers are not looked at.
+    """The first with the first, the second with the second, as far as both go; times and numbers are ignored.
 
     Wrong as soon as one file is missing in the middle of one list. It is what some published scripts do.
     """

@@ -1,6 +1,6 @@
 """Camera poses as files hold them. All become camera_to_world, metres, OpenCV axes, float64.
 
-Whether they are rigid motions is looked at in one place for all formats: see `rigid.py`.
+Whether they are rigid motions is checked in one place for all formats: see `rigid.py`.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from ttt3r.files import read_text
 from ttt3r.geometry import invert_rigid, quaternion_to_matrix, rigid
 
 _CAM_TAG = 202021.25
-_LENGTH = 0.01  # a quaternion may be off from length 1 by so much without a word: files have few digits
+_LENGTH = 0.01  # a quaternion may be off from length 1 by this much without a finding: files have few digits
 
 
 def read_lines(path: Path) -> list[str]:

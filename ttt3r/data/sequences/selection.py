@@ -25,11 +25,12 @@ class FrameSelection:
         dataset: name in `DATASETS`.
         sequences: names in order; empty for all that are found.
         first: index of the first frame.
-        stride: every so many frames.
-        cap: at most so many frames; a shorter sequence gives what it has. `None` for no limit.
-        stop: frames of the recording from this index on are not looked at. `None` for no limit.
+        stride: every n-th frame.
+        cap: largest number of frames; a shorter sequence gives what it has. `None` for no limit.
+        stop: frames of the recording from this index on are ignored. `None` for no limit.
         whole_strides: a last stride that is not full counts for nothing: floor((total - first) / stride) frames.
-        at_least: the stride is at most total // at_least, so that short sequences give so many frames; 0 for no such rule.
+        at_least: the stride is at most total // at_least, so that short sequences give this number of frames; 0 for no such
+        rule.
         pairing: by which poses and depths belong to images, where the protocol has another rule than the layout.
         by_name: files in the order of their names as text instead of times and numbers.
         needs_camera: images without a pose are left out before counting. A pose that was lost (not finite) counts as there.
@@ -108,30 +109,46 @@ class FrameSelection:
 
 
 SCANNET_TEST = tuple(f"scene{number:04d}_00" for number in range(707, 807))
+"""The 100 test scenes of ScanNet."""
 TUM_DYNAMIC = tuple(
     f"rgbd_dataset_freiburg3_{kind}_{motion}"
     for kind in ("sitting", "walking")
     for motion in ("halfsphere", "rpy", "static", "xyz")
 )
+"""The eight dynamic sequences of TUM RGB-D."""
 BONN_FIVE = tuple(f"rgbd_bonn_{name}" for name in ("balloon2", "crowd2", "crowd3", "person_tracking2", "synchronous"))
+"""The five sequences of Bonn."""
 KITTI_DRIVES = tuple(
     f"2011_{day}_drive_{drive:04d}_sync_02"
     for day, drives in {"09_26": (2, 5, 13, 20, 23, 36, 79, 95, 113), "09_28": (37,), "09_29": (26,)}.items()
     for drive in drives
 ) + ("2011_09_30_drive_0016_sync_02", "2011_10_03_drive_0047_sync_02")
+"""The 13 validation drives of KITTI depth."""
 _ALLEY_TO_TEMPLE = {
     **{"alley": (1, 2), "ambush": (2, 4, 5, 6, 7), "bamboo": (1, 2), "bandage": (1, 2), "cave": (2, 4)},
     **{"market": (2, 5, 6), "mountain": (1,), "shaman": (2, 3), "sleeping": (1, 2), "temple": (2, 3)},
 }
 SINTEL_ALL = tuple(f"{name}_{number}" for name, numbers in _ALLEY_TO_TEMPLE.items() for number in numbers)
+"""The 23 training sequences of Sintel."""
 _NOT_FOR_POSES = ("alley_1", "ambush_2", "ambush_7", "bamboo_1", "bamboo_2", "bandage_1", "bandage_2", "mountain_1")
 SINTEL_POSE = tuple(name for name in SINTEL_ALL if name not in (*_NOT_FOR_POSES, "shaman_2"))
+"""The 14 of them in which cameras are judged."""
 _SEVEN_SCENES = {
     **{"chess": (3, 5), "fire": (3, 4), "heads": (1,), "office": (2, 6, 7, 9), "pumpkin": (1, 7)},
     **{"redkitchen": (3, 4, 6, 12, 14), "stairs": (1, 4)},
 }
 SEVEN_SCENES_TEST = tuple(f"{scene}/seq-{n:02d}" for scene, numbers in _SEVEN_SCENES.items() for n in numbers)
+"""The 18 test sequences of 7-Scenes."""
 KITTI_TRAINING = tuple(f"{number:02d}" for number in range(11))
+"""The 11 sequences of KITTI odometry with true poses."""
+_OXFORD = {"keble-college": (2, 3, 4, 5), "observatory-quarter": (1, 2), "christ-church": (2, 3, 5)}
+OXFORD_SPIRES_TEN = tuple(f"{site}-{n:02d}" for site, numbers in _OXFORD.items() for n in numbers) + (
+    "bodleian-library-02",
+)
+"""The ten sequences of the evaluations of LingBot-Map; with Blenheim Palace and christ-church-01 there are fourteen."""
+_VBR = {"campus": (0, 1), "ciampino": (1,), "colosseo": (0,), "diag": (0,), "pincio": (0,), "spagna": (0,)}
+VBR_TRAINING = tuple(f"{place}_train{number}" for place, numbers in _VBR.items() for number in numbers)
+"""The seven of the evaluations of LoGeR, LingBot-Map and ABot-Recon; the dataset has ciampino_train0 as well."""
 
 _TABLE_TO_CURVE = (50, 90, *range(100, 1001, 50))
 
@@ -147,10 +164,11 @@ def _scannet() -> Iterable[FrameSelection]:
 
 
 def _tum() -> Iterable[FrameSelection]:
-    """Images with a pose within 0.02 s, one to one; every one for the curves, every third for the table."""
+    """Images with a pose within 0.02 s, one to one; every one for the curves, every third for the table, all for `tum/full`."""
     base = FrameSelection("", "tum", TUM_DYNAMIC, pairing=ByTime(0.02), needs_camera=True, tracked=True)
     yield replace(base, name="tum/stride3-90", stride=3, cap=90)
     yield from (replace(base, name=f"tum/{cap}", cap=cap) for cap in (*_TABLE_TO_CURVE[:4], *range(200, 1001, 100)))
+    yield replace(base, name="tum/full")
 
 
 def _depth() -> Iterable[FrameSelection]:
@@ -181,6 +199,12 @@ def _whole() -> Iterable[FrameSelection]:
     yield FrameSelection("nyu/all", "nyu", needs_depth=True)
     yield FrameSelection("posed/all", "posed")
     yield FrameSelection("replica/all", "replica")
+    yield FrameSelection("eth3d-slam/all", "eth3d-slam")
+    yield FrameSelection("euroc/all", "euroc")
+    yield FrameSelection("nerfstudio/all", "nerfstudio")
+    yield FrameSelection("oxford-spires/all", "oxford-spires")
+    yield FrameSelection("oxford-spires/ten", "oxford-spires", OXFORD_SPIRES_TEN)
+    yield FrameSelection("vbr/all", "vbr", VBR_TRAINING)
 
 
 SELECTIONS: dict[str, FrameSelection] = {

@@ -1,31 +1,38 @@
 """Rules side by side: all in one pass over the same frames, judged by the same ground truth; nothing is written."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
 
 from ttt3r.data import Clip
-from ttt3r.evaluation.engine.comparison import Comparison, ComparisonRow
+from ttt3r.evaluation.engine.comparison import Comparison
 from ttt3r.evaluation.engine.contenders import Contender, Resets, contenders_of
-from ttt3r.evaluation.engine.loop import Pass, RuleRun, run_pass
-from ttt3r.evaluation.engine.passes import ClipFrame, ClipRecord, clip_frames
+from ttt3r.evaluation.engine.loop import Pass, RuleRun
+from ttt3r.evaluation.engine.passes import ClipRecord, run_clip
 from ttt3r.evaluation.engine.prefixes import judge
-from ttt3r.evaluation.measures.depth import StrictDepth
-from ttt3r.evaluation.measures.gains import equal_gain_constant
+from ttt3r.evaluation.engine.provenance import costs_of
+from ttt3r.evaluation.measures.cost import PASS_COSTS
+from ttt3r.evaluation.measures.depth import MEDIAN_DEPTH
 from ttt3r.evaluation.measures.trajectory import AlignedTrajectory
-from ttt3r.evaluation.metrics.depth.alignment import MedianScale
-from ttt3r.evaluation.tasks.base import outputs_of
-from ttt3r.evaluation.tasks.cameras import CameraRecorder, CameraTask
+from ttt3r.evaluation.results.canonical import stable_hash
+from ttt3r.evaluation.results.rows import Subject, UnitResult
+from ttt3r.evaluation.tasks.cameras import CameraTask
 from ttt3r.evaluation.tasks.depth import DepthTask
-from ttt3r.evaluation.tasks.gains import GainRecorder, GainTask
+from ttt3r.evaluation.tasks.gains import GainTask
 from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.types import Step
 from ttt3r.update_rules.base import StateUpdateRule
 
 CAMERA_TASK, GAIN_TASK = CameraTask((AlignedTrajectory(),)), GainTask()
-DEPTH_TASK = DepthTask((StrictDepth((("median", MedianScale()),)),), samples=10_000, single=True)
+"""Cameras of a comparison: ATE and RPE after Sim(3); and the gains."""
+DEPTH_TASK = DepthTask((MEDIAN_DEPTH,), samples=10_000, single=True)
+"""Depth of a comparison: AbsRel after one median scale, of 10,000 pixels a frame."""
+METRICS = (*CAMERA_TASK.metrics, *GAIN_TASK.metrics, *DEPTH_TASK.metrics)
+"""What is measured of a clip."""
+HASH = stable_hash((CAMERA_TASK, GAIN_TASK, DEPTH_TASK))
+"""Stands for the tasks in the rows."""
 
 OnClipSteps = Callable[[str, Mapping[str, Step]], None]
 """Called with the clip's name and the steps of each frame, for progress bars."""
@@ -71,12 +78,13 @@ def compare(
         raise ValueError(f"two clips are called {twice[0]}; give each another name, or compare them one by one")
     if blind := [clip.name for clip in clips if clip.camera_to_world is None]:
         raise ValueError(f"clip {blind[0]} has no true cameras; compare needs a sequence with ground truth")
-    asked, result = contenders_of(rules, reset_every), Comparison((), {}, {}, {})
+    asked, result = contenders_of(rules, reset_every), Comparison()
     for clip in clips:
-        run = _Run(network, clip, None if lengths is None else tuple(lengths), chunk, on_frame)
-        found, gates = run.of(asked)
-        if controls and gates:
-            found = found.extended(run.of(gates)[0])
+        run = _Run(network, clip, tuple(lengths or ()), chunk, on_frame)
+        found = run.of(asked)
+        gates = zip(asked, found.units, strict=True) if controls else ()
+        if constants := [one for gate, unit in gates for one in gate.controls_after(unit)]:
+            found = found.extended(run.of(constants))
         result = result.extended(found)
     return result
 
@@ -87,84 +95,46 @@ class _Run:
 
     network: RecurrentNetwork
     clip: Clip
-    lengths: tuple[int, ...] | None
+    lengths: tuple[int, ...]
     chunk: int
     on_frame: OnClipSteps
 
-    def of(self, contenders: Sequence[Contender]) -> tuple[Comparison, list[Contender]]:
-        """One pass of some rules, and the controls of the gates among them.
+    def of(self, contenders: Sequence[Contender]) -> Comparison:
+        """One pass of some rules.
 
         Raises:
             Exception: if a frame cannot be read, or no rule came to the end.
         """
+        name, labels = self.clip.name, [who.label for who in contenders]
+        assert self.clip.camera_to_world is not None  # compare has seen to it
         with ExitStack() as resources:
-            kept = {who.label: _Kept.of(self.clip, resources) for who in contenders}
-            runs = {who.label: RuleRun(who.rule, who.reset, kept[who.label].record) for who in contenders}
-            outputs = outputs_of([task for task, _ in kept[contenders[0].label].record.tasks])
-            longest = None if self.lengths is None else max(self.lengths)
-            frames, indices = clip_frames(self.network, self.clip, longest, outputs), list[int]()
-            done = run_pass(
-                self.network,
-                runs,
-                _noting(frames, indices),
-                outputs,
-                self.chunk,
-                lambda _, steps: self.on_frame(self.clip.name, steps),
+            depth = () if self.clip.depth_files is None else (DEPTH_TASK,)
+            cameras = {label: CAMERA_TASK.record(resources) for label in labels}
+            gains = {label: GAIN_TASK.record(resources) for label in labels}
+            runs: dict[str, RuleRun[ClipRecord]] = {}
+            for who in contenders:
+                recorders = (CAMERA_TASK, cameras[who.label]), (GAIN_TASK, gains[who.label])
+                kept = ClipRecord((*recorders, *ClipRecord.of(depth, resources).tasks))
+                runs[who.label] = RuleRun(who.rule, who.reset, kept)
+            longest = max(self.lengths, default=None)
+            done = run_clip(
+                self.network, self.clip, runs, longest, self.chunk, lambda _, steps: self.on_frame(name, steps)
             )
             done.demand_a_result()
-            rows = [row for who in contenders for row in self._rows(who, done)]
-        whole = {who: kept[who.label] for who in contenders if runs[who.label].stop is None}
-        assert self.clip.camera_to_world is not None  # compare has seen to it
-        name = self.clip.name
-        found = Comparison(
-            tuple(rows),
-            {(name, who.label): np.stack(one.cameras.predicted) for who, one in whole.items()},
-            {name: self.clip.camera_to_world[indices]},
-            {name: self.clip.timestamps[indices]},
-            {(name, who.label): tuple(one.gains.frame_gains) for who, one in whole.items()},
+            units = tuple(self._unit(who, done) for who in contenders)
+        whole = [label for label in labels if runs[label].stop is None]
+        shown = cameras[whole[0]].indices
+        return Comparison(
+            units,
+            {(name, label): np.stack(cameras[label].predicted) for label in whole},
+            {name: self.clip.camera_to_world[shown]},
+            {name: self.clip.timestamps[shown]},
+            {(name, label): tuple(gains[label].frame_gains) for label in whole},
         )
-        return found, [control for who, one in whole.items() for control in one.control_of(who)]
 
-    def _rows(self, who: Contender, done: Pass[ClipRecord]) -> list[ComparisonRow]:
+    def _unit(self, who: Contender, done: Pass[ClipRecord]) -> UnitResult:
         """A rule at every length that the clip has."""
         lengths = sorted({min(length, done.available) for length in self.lengths or [done.available]})
-        judged = judge(lengths, done.available, done.runs[who.label])
-        seconds = done.seconds.network / done.available
-        return [
-            ComparisonRow.of(
-                (self.clip.name, who.label, who.control_of),
-                length,
-                {one.number.metric: one.number for one in judged if one.length == length},
-                seconds,
-            )
-            for length in lengths
-        ]
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """What is kept of a rule's pass: cameras and gains, and what the depth is judged by where there is a truth."""
-
-    cameras: CameraRecorder
-    gains: GainRecorder
-    record: ClipRecord
-
-    @classmethod
-    def of(cls, clip: Clip, resources: ExitStack) -> "_Kept":
-        cameras, gains = CAMERA_TASK.record(resources), GAIN_TASK.record(resources)
-        depth = () if clip.depth_files is None else ((DEPTH_TASK, DEPTH_TASK.record(resources)),)
-        return cls(cameras, gains, ClipRecord(((CAMERA_TASK, cameras), (GAIN_TASK, gains), *depth)))
-
-    def control_of(self, gate: Contender) -> list[Contender]:
-        """The constant of equal mean gain, if the rule is a gate."""
-        summary = self.gains.summaries[-1]
-        constant = equal_gain_constant(summary.gain_mean, summary.gain_std)
-        return [] if constant is None else [gate.control(constant)]
-
-
-def _noting(frames: Generator[ClipFrame, None, None], indices: list[int]) -> Generator[ClipFrame, None, None]:
-    """The frames; which of the clip they are is entered into a list."""
-    with closing(frames):
-        for shown in frames:
-            indices.append(shown.item.index)
-            yield shown
+        subject = Subject("compare", HASH, who.label, "", self.clip.name, self.clip.name, who.control_of)
+        rows = tuple(one.row(subject) for one in judge(lengths, done.available, done.runs[who.label]))
+        return UnitResult(rows, costs=costs_of(done), metrics=(*METRICS, *PASS_COSTS))

@@ -3,13 +3,15 @@
 import math
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
-from ttt3r.evaluation.measures.base import Measured
+from ttt3r.evaluation.measures.cost import NETWORK_SECONDS
 from ttt3r.evaluation.measures.gains import FrameGain
+from ttt3r.evaluation.results.rows import ResultRow, UnitResult
 from ttt3r.files import write_sheet
 
 _SAME = (
@@ -21,7 +23,7 @@ _SAME = (
     "gain_std_tokens",
     "gain_std_frames",
 )
-METRICS = (
+COLUMNS = (
     *((name, name) for name in (*_SAME, "memory_age", "norm_ratio")),
     *(("depth_abs_rel", "depth_abs_rel/median"), ("drift", "state_drift")),
 )
@@ -30,7 +32,7 @@ METRICS = (
 
 @dataclass(frozen=True)
 class ComparisonRow:
-    """One rule on the first frames of one clip. Numbers that the clip has no truth for are NaN.
+    """One rule on the first frames of one clip, read from its `UnitResult`. Numbers that the clip has no truth for are NaN.
 
     Args:
         clip: name of the sequence.
@@ -71,45 +73,47 @@ class ComparisonRow:
     note: str = ""
 
     @classmethod
-    def of(
-        cls, who: tuple[str, str, str], frames: int, numbers: Mapping[str, Measured], seconds_per_frame: float
-    ) -> "ComparisonRow":
-        """From what was measured, by metric.
-
-        Args:
-            who: clip, rule, and the gate whose control it is.
-            frames: length of the prefix.
-            numbers: of cameras, gains and, where there is a truth, depth.
-            seconds_per_frame: of the pass.
-        """
-        clip, rule, gate = who
-        values = {name: numbers[metric].value if metric in numbers else math.nan for name, metric in METRICS}
-        note = numbers["ate"].note
-        return cls(clip, rule, frames, seconds_per_frame=seconds_per_frame, control_of=gate, note=note, **values)
+    def of(cls, unit: UnitResult) -> "list[ComparisonRow]":
+        """What a rule gave on a clip, a row for each length."""
+        by_length: dict[int, dict[str, ResultRow]] = {}
+        for row in unit.rows:
+            by_length.setdefault(row.length, {})[row.metric] = row
+        made = []
+        for length, rows in by_length.items():
+            path, seconds = rows["ate"], unit.costs[NETWORK_SECONDS.name]
+            numbers = {name: rows[metric].value if metric in rows else math.nan for name, metric in COLUMNS}
+            of_pass = {"seconds_per_frame": seconds, "control_of": path.control_of, "note": path.note}
+            made.append(cls(path.sequence, path.rule, length, **numbers, **of_pass))
+        return made
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The table, and the trajectories behind it.
+    """The numbers, and the trajectories behind them.
 
     Args:
-        rows: one for each clip, rule and length.
+        units: one for each clip and rule, as `evaluate` gives them and `write_report` takes them.
         cameras: predicted `camera_to_world` of every frame, by (clip, rule); without rules that failed on the clip.
         truth: true `camera_to_world` of the same frames, by clip; not finite where it is unknown.
         timestamps: seconds, by clip.
         gains: the gain in every frame, likewise.
     """
 
-    rows: tuple[ComparisonRow, ...]
-    cameras: Mapping[tuple[str, str], Float[np.ndarray, "frame 4 4"]]
-    truth: Mapping[str, Float[np.ndarray, "frame 4 4"]]
-    timestamps: Mapping[str, Float[np.ndarray, " frame"]]
+    units: tuple[UnitResult, ...] = ()
+    cameras: Mapping[tuple[str, str], Float[np.ndarray, "frame 4 4"]] = field(default_factory=dict)
+    truth: Mapping[str, Float[np.ndarray, "frame 4 4"]] = field(default_factory=dict)
+    timestamps: Mapping[str, Float[np.ndarray, " frame"]] = field(default_factory=dict)
     gains: Mapping[tuple[str, str], tuple[FrameGain, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def rows(self) -> tuple[ComparisonRow, ...]:
+        """The table: one row for each clip, rule and length."""
+        return tuple(row for unit in self.units for row in ComparisonRow.of(unit))
 
     def extended(self, other: "Comparison") -> "Comparison":
         """The same with further clips."""
         return Comparison(
-            (*self.rows, *other.rows),
+            (*self.units, *other.units),
             {**self.cameras, **other.cameras},
             {**self.truth, **other.truth},
             {**self.timestamps, **other.timestamps},

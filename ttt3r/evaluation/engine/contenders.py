@@ -1,14 +1,18 @@
 """A rule as it takes part in an evaluation."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from ttt3r.evaluation.measures.gains import GAIN_MEAN, GAIN_STD, equal_gain_constant
 from ttt3r.evaluation.protocols.base import Protocol
+from ttt3r.evaluation.results.rows import UnitResult
 from ttt3r.update_rules.base import StateUpdateRule
 from ttt3r.update_rules.naming.labels import Control, RuleLabel
 from ttt3r.update_rules.resets import ResetPolicy, as_policy
 from ttt3r.update_rules.rules.constant import ConstantRate
 from ttt3r.update_rules.wrappers.pose import PoseDamped
+from ttt3r.update_rules.wrappers.token_mean import TokenMean
 
 Resets = int | ResetPolicy | Mapping[str, int | ResetPolicy | None] | None
 """When memories restart: one policy for all rules, or one for each by name."""
@@ -43,6 +47,21 @@ class Contender:
         """The constant of this gate's mean gain: called after it, restarted as it is, its pose memory held back as there."""
         rule = replace(self.rule, rule=constant) if isinstance(self.rule, PoseDamped) else constant
         return replace(self, label=Control.EQUAL_GAIN.of(self.label), rule=rule, control_of=self.label)
+
+    def token_mean(self) -> "Contender":
+        """The gate averaged over its tokens: called after it, and restarted as it is."""
+        return replace(self, label=Control.TOKEN_MEAN.of(self.label), rule=TokenMean(self.rule))
+
+    def equal_gain(self, mean: float, spread: float) -> tuple["Contender", ...]:
+        """The control of a gate of this mean gain; none for a constant, see `equal_gain_constant`."""
+        constant = equal_gain_constant(mean, spread)
+        return () if constant is None else (self.control(constant),)
+
+    def controls_after(self, result: UnitResult) -> tuple["Contender", ...]:
+        """The control of the mean gain that this rule had at its largest length; none where it was not judged there."""
+        longest = max((row.length for row in result.rows), default=0)
+        gains = {row.metric: row.value for row in result.rows if row.length == longest}
+        return self.equal_gain(gains.get(GAIN_MEAN.name, math.nan), gains.get(GAIN_STD.name, math.nan))
 
 
 def contenders_of(rules: Mapping[str, StateUpdateRule], reset_every: Resets) -> tuple[Contender, ...]:

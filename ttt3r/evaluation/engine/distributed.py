@@ -17,10 +17,10 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch.utils.data import DataLoader, Dataset
 
 from ttt3r.evaluation.engine.evaluator import Evaluation, evaluate_sequence
+from ttt3r.evaluation.engine.folder import ResultFolder
 from ttt3r.evaluation.engine.sharding import Shard, launched_processes
-from ttt3r.evaluation.results.files import ResultFolder
+from ttt3r.evaluation.engine.units import Unit
 from ttt3r.evaluation.results.rows import UnitResult
-from ttt3r.evaluation.results.units import Unit
 from ttt3r.network import CUT3R
 
 

@@ -5,37 +5,33 @@ evaluate(network, evaluation, "out/tum")          # again after a kill: goes on 
 units = read_results("out/tum")
 """
 
-import math
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ttt3r.evaluation.engine.contenders import Contender
-from ttt3r.evaluation.engine.loop import RuleRun, run_pass
-from ttt3r.evaluation.engine.passes import ClipRecord, clip_frames
+from ttt3r.evaluation.engine.folder import ResultFolder, final
+from ttt3r.evaluation.engine.loop import RuleRun
+from ttt3r.evaluation.engine.passes import ClipRecord, run_clip
 from ttt3r.evaluation.engine.prefixes import judge, stopped
+from ttt3r.evaluation.engine.provenance import costs_of, facts_of, findings_of, forget_peak_memory
 from ttt3r.evaluation.engine.sharding import Shard
-from ttt3r.evaluation.engine.sources import SequenceEntry
 from ttt3r.evaluation.engine.trace import Trace
+from ttt3r.evaluation.engine.units import Unit
 from ttt3r.evaluation.measures.cost import PASS_COSTS
-from ttt3r.evaluation.measures.gains import equal_gain_constant
 from ttt3r.evaluation.protocols.base import Protocol
+from ttt3r.evaluation.protocols.sources import SequenceEntry
 from ttt3r.evaluation.results.canonical import canonical_text, stable_hash
-from ttt3r.evaluation.results.files import ResultFolder, final
 from ttt3r.evaluation.results.fingerprints import (
     code_fingerprint,
     data_fingerprint,
     network_fingerprint,
     sources_fingerprint,
 )
-from ttt3r.evaluation.results.provenance import costs_of, facts_of, findings_of, forget_peak_memory
 from ttt3r.evaluation.results.rows import Origin, UnitResult
 from ttt3r.evaluation.results.stops import Stop, stop_of_reading
-from ttt3r.evaluation.results.units import Unit
-from ttt3r.evaluation.tasks.gains import GAIN_MEAN, GAIN_STD
 from ttt3r.reconstructor import RecurrentNetwork, begin
-from ttt3r.update_rules.rules.constant import ConstantRate
 from ttt3r.update_rules.sources import rule_fingerprint
 
 OnFrame = Callable[[str, int], None]
@@ -180,17 +176,9 @@ def evaluate_sequence(
     work = _Work(network, evaluation, folder, on_frame)
     found = work.complete({unit: unit.contender for unit in evaluation.units(entry)})
     if evaluation.controls:
-        constants = [(unit, control_of(result)) for unit, result in found.items() if final(result)]
-        controls = {unit.as_control(): unit.contender.control(one) for unit, one in constants if one is not None}
-        found |= work.complete(controls)
+        done = [(unit, result) for unit, result in found.items() if final(result)]
+        found |= work.complete({unit.as_control(): one for unit, r in done for one in unit.contender.controls_after(r)})
     return found
-
-
-def control_of(result: UnitResult) -> ConstantRate | None:
-    """`equal_gain_constant` of a rule at its largest length; `None` also where the rule was not judged there."""
-    longest = max((row.length for row in result.rows), default=0)
-    gains = {row.metric: row.value for row in result.rows if row.length == longest}
-    return equal_gain_constant(gains.get(GAIN_MEAN.name, math.nan), gains.get(GAIN_STD.name, math.nan))
 
 
 @dataclass(frozen=True)
@@ -222,18 +210,18 @@ class _Work:
                 unit: RuleRun(who.rule, who.reset_in(protocol), ClipRecord.of(protocol.tasks, resources, traces[unit]))
                 for unit, who in missing.items()
             }
-            done = run_pass(
+            done = run_clip(
                 self.network,
+                clip,
                 {who.label: runs[unit] for unit, who in missing.items()},
-                clip_frames(self.network, clip, protocol.frames, protocol.outputs),
-                protocol.outputs,
+                protocol.frames,
                 evaluation.chunk,
                 lambda frames, _: self.on_frame(clip.name, frames),
             )
             costs, facts = costs_of(done), facts_of(self.network, done) | findings_of(clip)
             results = {
                 unit: UnitResult(
-                    tuple(unit.row(judged) for judged in judge(protocol.lengths, done.available, run)),
+                    tuple(one.row(unit.subject) for one in judge(protocol.lengths, done.available, run)),
                     {**evaluation.facts(missing[unit]), **facts},
                     costs,
                     origin=unit.origin,
@@ -250,7 +238,10 @@ def _not_opened(evaluation: Evaluation, missing: Mapping[Unit, Contender], stop:
     rows = [one for n in protocol.lengths or (0,) for task in protocol.tasks for one in stopped(n, task, 0, stop)]
     return {
         unit: UnitResult(
-            tuple(map(unit.row, rows)), evaluation.facts(contender), origin=unit.origin, metrics=protocol.metrics
+            tuple(one.row(unit.subject) for one in rows),
+            evaluation.facts(contender),
+            origin=unit.origin,
+            metrics=protocol.metrics,
         )
         for unit, contender in missing.items()
     }

@@ -14,14 +14,12 @@ from typing import Any, Generic, TypeVar
 
 from ttt3r.evaluation.measures.cost import Seconds
 from ttt3r.evaluation.results.stops import Stop, stop_of, stop_of_reading
+from ttt3r.evaluation.tasks.base import Observer, Seen
 from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.rollout import rollout_rules
 from ttt3r.types import Frame, Memory, Needs, Outputs, Step
 from ttt3r.update_rules.base import StateUpdateRule
 from ttt3r.update_rules.resets import ResetPolicy
-
-Seen = TypeVar("Seen")
-"""One frame as one rule saw it, with the truth about it."""
 
 
 class Shown(ABC, Generic[Seen]):
@@ -35,14 +33,6 @@ class Shown(ABC, Generic[Seen]):
     @abstractmethod
     def seen_by(self, step: Step) -> Seen:
         """The same beside the result of a rule."""
-
-
-class Observer(ABC, Generic[Seen]):
-    """What is kept of one rule's pass over a stream."""
-
-    @abstractmethod
-    def observe(self, seen: Seen) -> None:
-        """Take one frame, in order."""
 
 
 Kept = TypeVar("Kept", bound=Observer[Any])

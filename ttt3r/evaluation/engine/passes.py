@@ -1,6 +1,6 @@
 """A clip as the engine shows it, read ahead, and what is kept of one rule's pass over it."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import islice
@@ -10,9 +10,9 @@ from jaxtyping import Float
 
 from ttt3r.data import Clip, SourceFrame
 from ttt3r.data.frames.prefetch import read_ahead
-from ttt3r.evaluation.engine.loop import Observer, Shown
+from ttt3r.evaluation.engine.loop import OnSteps, Pass, RuleRun, Shown, run_pass
 from ttt3r.evaluation.results.stops import stop_of_reading
-from ttt3r.evaluation.tasks.base import FrameResult, Recorder, Task, TrueDepth
+from ttt3r.evaluation.tasks.base import FrameResult, Observer, Recorder, Task, TrueDepth, outputs_of
 from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.types import Frame, Outputs, Step
 
@@ -97,3 +97,25 @@ class ClipRecord(Observer[FrameResult]):
             recorder.observe(seen)
         for other in self.others:
             other.observe(seen)
+
+
+def run_clip(
+    network: RecurrentNetwork,
+    clip: Clip,
+    runs: Mapping[str, RuleRun[ClipRecord]],
+    frames: int | None,
+    chunk: int,
+    on_frame: OnSteps,
+) -> Pass[ClipRecord]:
+    """Run rules over the first frames of a clip, see `run_pass`; the heads run that their tasks need.
+
+    Args:
+        network: shared by the rules.
+        clip: with what is known of it.
+        runs: the rules by label.
+        frames: how many; `None` for all.
+        chunk: frames that are encoded and read out together.
+        on_frame: called after each frame.
+    """
+    outputs = outputs_of(task for run in runs.values() for task, _ in run.kept.tasks)
+    return run_pass(network, runs, clip_frames(network, clip, frames, outputs), outputs, chunk, on_frame)

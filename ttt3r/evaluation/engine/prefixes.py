@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from ttt3r.evaluation.engine.loop import RuleRun
 from ttt3r.evaluation.engine.passes import ClipRecord
 from ttt3r.evaluation.measures.base import Measured, nothing
-from ttt3r.evaluation.results.rows import Status
+from ttt3r.evaluation.measures.status import Status
+from ttt3r.evaluation.results.rows import ResultRow, Subject
 from ttt3r.evaluation.results.stops import Stop, stop_of
 from ttt3r.evaluation.tasks.base import Recorder, Task
 
@@ -24,6 +25,10 @@ class Judged:
     length: int
     frames: int
     number: Measured
+
+    def row(self, subject: Subject) -> ResultRow:
+        """The same as a row of results."""
+        return subject.row(self.length, self.frames, self.number)
 
 
 def judge(lengths: Sequence[int], available: int, run: RuleRun[ClipRecord]) -> list[Judged]:

@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from ttt3r.evaluation.engine.loop import Observer
-from ttt3r.evaluation.tasks.base import FrameResult
+from ttt3r.evaluation.tasks.base import FrameResult, Observer
 
 CLOUD = 20_000
 """Points that a cloud has at most."""

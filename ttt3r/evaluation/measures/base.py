@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ttt3r.evaluation.measures.metric import Metric
-from ttt3r.evaluation.results.rows import Status
+from ttt3r.evaluation.measures.status import Status
 
 Sample = TypeVar("Sample", contravariant=True)
 """What is judged: cameras, depths or points of one sequence with their truth."""

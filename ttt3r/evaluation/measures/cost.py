@@ -8,7 +8,7 @@
     meter.summary().seconds_per_frame["recur"]
 
 The first frames warm the machine up and do not count. Each part waits for the device, so that work which was only queued is
-not booked under the next part; a metered run is therefore a little slower than a free one.
+not counted in the next part; a metered run is therefore a little slower than a free one.
 """
 
 import math
@@ -38,20 +38,25 @@ def _bytes(name: str, heading: str) -> Metric:
 
 
 SECONDS = Metric("seconds_per_frame", "time", "s/frame", False, Family.COST, ratio=True, digits=4)
+"""Wall time of a frame, seconds."""
 NETWORK_SECONDS = _seconds("network")
+"""Its share in the network, seconds."""
 PEAK_MEMORY = _bytes("peak_memory_bytes", "peak memory")
+"""Most memory held at once, bytes."""
 RULES_IN_PASS = Metric("rules_in_pass", "rules in pass", family=Family.COST, digits=0)
 """How many rules share the times of a pass."""
 PASS_COSTS = (_seconds("reading"), NETWORK_SECONDS, _seconds("measuring"), RULES_IN_PASS, PEAK_MEMORY)
 """What is known of every pass of an evaluation, see `provenance.costs_of`."""
 
 GROWTH = Metric("bytes_per_frame", "growth of memory", "bytes/frame", False, Family.COST)
+"""Memory added by each frame, bytes."""
 METER_COSTS = (
     SECONDS,
     _bytes("peak_bytes", "peak"),
     GROWTH,
     Metric("slowdown", "slowdown", "", False, Family.COST),
 )
+"""What `CostMeter` measures."""
 FRAMES_PER_SECOND = Metric("frames_per_second", "speed", "frames/s", True, Family.COST, ratio=True, digits=1)
 """What papers print."""
 
@@ -108,7 +113,7 @@ class CostMeter:
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Everything inside is booked under this name for the present frame; a name may come more than once."""
+        """The time inside counts under this name for the present frame; a name may come more than once."""
         synchronise(self._device)
         started = time.perf_counter()
         try:

@@ -8,6 +8,7 @@ import torch
 
 from ttt3r.evaluation.measures.base import Measure, Measurement, Missing, measurement, nothing
 from ttt3r.evaluation.measures.metric import Family, Metric
+from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.metrics.depth.alignment import (
     DepthAlignment,
     L1Scale,
@@ -25,7 +26,6 @@ from ttt3r.evaluation.metrics.depth.official import (
     official_depth_errors,
 )
 from ttt3r.evaluation.metrics.depth.pixels import DepthPixels
-from ttt3r.evaluation.results.rows import Status
 
 
 def _error(name: str, heading: str, unit: str = "", digits: int = 3) -> Metric:
@@ -37,6 +37,7 @@ def _share(name: str, heading: str) -> Metric:
 
 
 ABS_REL = _error("depth_abs_rel", "AbsRel", digits=4)
+"""Mean of |p - g| / g."""
 _COLUMNS = (
     ("abs_rel", ABS_REL),
     ("sq_rel", _error("depth_sq_rel", "SqRel", "m")),
@@ -49,11 +50,13 @@ _COLUMNS = (
 )
 """Fields of `DepthErrors`, and what they are."""
 PER_PIXEL = tuple(metric for _, metric in _COLUMNS)
+"""Errors per pixel, after each alignment."""
 _DRIFT = (
     _error("depth_scale_log_std", "scale SD"),
     Metric("depth_scale_log_slope", "scale slope", family=Family.DEPTH, digits=4),
 )
 PIXELS = Metric("depth_pixels", "pixels", family=Family.PIXELS, digits=0)
+"""Number of judged pixels; describes, and judges no rule."""
 
 
 def depth_metrics(alignments: Iterable[str]) -> tuple[Metric, ...]:
@@ -105,6 +108,10 @@ class StrictDepth(Measure[DepthPixels]):
             values.update(_columns(errors, name))
         values.update(_drift(sample))
         return measurement({**values, PIXELS.name: float(count)}, _frames(sample))
+
+
+MEDIAN_DEPTH = StrictDepth((("median", MedianScale()),))
+"""One scale for the whole sequence, and nothing else."""
 
 
 def _columns(errors: DepthErrors, alignment: str) -> dict[str, float | Missing]:

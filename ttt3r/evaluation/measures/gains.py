@@ -17,10 +17,27 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ttt3r.evaluation.measures.metric import Family, Metric
 from ttt3r.types import Step
 from ttt3r.update_rules.rules.constant import ConstantRate
 
 NAN = math.nan
+
+GAIN_MEAN = Metric("gain_mean", "gain", family=Family.GAIN)
+"""Mean gain over frames, tokens and channels."""
+GAIN_STD = Metric("gain_std", "gain SD", family=Family.GAIN)
+"""Its standard deviation."""
+MEMORY_AGE = Metric("memory_age", "age", "frames", family=Family.GAIN, digits=1)
+"""Mean age of what the memory holds, frames."""
+GAINS = (
+    *(GAIN_MEAN, GAIN_STD),
+    Metric("gain_std_tokens", "SD tokens", family=Family.GAIN),
+    Metric("gain_std_frames", "SD frames", family=Family.GAIN),
+    MEMORY_AGE,
+    Metric("state_drift", "state drift", family=Family.GAIN, digits=2),
+    Metric("norm_ratio", "norm ratio", family=Family.GAIN, digits=2),
+)
+"""What a rule wrote. It describes the rule: none is better for writing more, or less."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ MOST_DIGITS = 17
 
 
 class Family(enum.Enum):
-    """What a metric speaks of; the official scripts average each family in a way of its own."""
+    """What a metric is about; the official scripts average each family in a way of its own."""
 
     TRAJECTORY = "trajectory"
     DEPTH = "depth"
@@ -39,7 +39,7 @@ class Metric:
         unit: `m`, `deg`, ... or empty.
         higher_is_better: whether more is better; `None` for a description such as a mean gain: it is shown, and no rule wins
             by it.
-        family: what it speaks of.
+        family: what it is about.
         ratio: two rules are compared by ln(a / b); otherwise by a - b. Ratios suit errors, which are positive and spread
             over decades; they do not suit fractions (delta thresholds) and numbers that may be zero or negative.
         digits: after the point, in print.

@@ -7,6 +7,7 @@ from jaxtyping import Float
 
 from ttt3r.evaluation.measures.base import Measure, Measurement, Missing, measurement, nothing
 from ttt3r.evaluation.measures.metric import Family, Metric
+from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.metrics.points.alignment import (
     ClosestPointsAlignment,
     FirstCameraPoints,
@@ -17,7 +18,6 @@ from ttt3r.evaluation.metrics.points.errors import THRESHOLDS, Cloud, PointError
 from ttt3r.evaluation.metrics.points.normals import estimated_normals, thinned
 from ttt3r.evaluation.metrics.points.official import official_scene_errors
 from ttt3r.evaluation.metrics.trajectory.similarity import DegenerateTrajectory
-from ttt3r.evaluation.results.rows import Status
 
 
 def _distance(name: str, heading: str) -> Metric:
@@ -39,11 +39,13 @@ _COLUMNS = (
 )
 """Fields of `PointErrors`, and what they are."""
 PER_POINT = tuple(metric for _, metric in _COLUMNS)
+"""Errors per point, after each alignment."""
 SHARES = (
     _share("points_precision", "precision"),
     _share("points_recall", "recall"),
     _share("points_f_score", "F"),
 )
+"""Shares of points within a threshold."""
 _FITNESS = _share("points_fitness", "ICP fitness")
 
 

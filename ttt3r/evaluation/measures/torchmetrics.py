@@ -22,7 +22,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from ttt3r.evaluation.measures.base import Measure, Measurement
-from ttt3r.evaluation.results.rows import Status
+from ttt3r.evaluation.measures.status import Status
 
 Sample = TypeVar("Sample")
 _STATUSES = tuple(Status)

@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from ttt3r.evaluation.measures.base import Measure, Measurement, Missing, measurement, nothing
 from ttt3r.evaluation.measures.metric import Family, Metric
+from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.metrics.trajectory.errors import (
     ErrorStatistics,
     absolute_errors,
@@ -26,7 +27,6 @@ from ttt3r.evaluation.metrics.trajectory.similarity import (
     TrajectoryAlignment,
     demand_motion,
 )
-from ttt3r.evaluation.results.rows import Status
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ import numpy as np
 
 from ttt3r.evaluation.measures.base import Measure, Measurement, measurement, nothing
 from ttt3r.evaluation.measures.metric import Metric
+from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.measures.trajectory import ATE, RPE_ROTATION, RPE_TRANSLATION, Cameras
 from ttt3r.evaluation.metrics.trajectory.official import official_trajectory_report
 from ttt3r.evaluation.metrics.trajectory.similarity import (
     DegenerateTrajectory,
     NotFinite,
 )
-from ttt3r.evaluation.results.rows import Status
 
 
 @dataclass(frozen=True)

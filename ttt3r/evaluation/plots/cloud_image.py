@@ -6,7 +6,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 SUPERSAMPLING = 2
+"""Pixels drawn for a pixel of the picture, along each side."""
 BACKGROUND = 250
+"""Grey of the background, 0 to 255."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F
 DARK = ("#4DA6E0", "#FF8A3D", "#2FC79B", "#E59BC4", "#F0B540", "#8CCBF2", "#C08BD0", "#BDBD3F")
 """The same hues, lighter, for a dark page."""
 GREY, DARK_GREY = "#777777", "#A0A8B4"
-"""Of what knows nothing."""
+"""Of trivial predictors."""
 
 FIXED = {"cut3r": 0, "ttt3r": 1, "constant": 2, "frozen": 3, "ttsa3r": 4, "filt3r": 5, "stride": 6}
 OTHERS = (6, 7, 4, 5)
@@ -35,7 +35,7 @@ class RuleStyle:
     """How a rule is drawn.
 
     Args:
-        place: in `COLORS`; behind its end for what knows nothing, which is grey.
+        place: in `COLORS`; behind its end for trivial predictors, which are grey.
         dashes: of the line; none for a solid one.
     """
 

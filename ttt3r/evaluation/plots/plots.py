@@ -8,12 +8,11 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from ttt3r.evaluation.measures.gains import FrameGain, GainSummary
-from ttt3r.evaluation.metrics.trajectory.errors import DegenerateTrajectory, trajectory_errors, umeyama
+from ttt3r.evaluation.metrics.trajectory.errors import trajectory_errors
+from ttt3r.evaluation.metrics.trajectory.similarity import DegenerateTrajectory, umeyama
 from ttt3r.evaluation.plots.cloud_image import View, shaded_image
-from ttt3r.evaluation.plots.palette import COLORS as COLORS
-from ttt3r.evaluation.plots.palette import Dashes, rule_styles
-from ttt3r.evaluation.plots.pictures import new_figure as new_figure
-from ttt3r.evaluation.plots.pictures import save_figure
+from ttt3r.evaluation.plots.palette import COLORS, Dashes, rule_styles
+from ttt3r.evaluation.plots.pictures import new_figure, save_figure
 from ttt3r.types import LengthUnit
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from functools import cached_property
 from pathlib import Path
 
 from ttt3r.data import CropToPatches, ResizePolicy
-from ttt3r.evaluation.engine.sources import SequenceEntry, SequenceSource
 from ttt3r.evaluation.measures.metric import Metric
+from ttt3r.evaluation.protocols.sources import SequenceEntry, SequenceSource
 from ttt3r.evaluation.results.canonical import stable_hash
 from ttt3r.evaluation.tasks.base import Task, outputs_of
 from ttt3r.evaluation.tasks.cameras import CameraTask

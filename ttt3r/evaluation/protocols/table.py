@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping
 
 from ttt3r.data import CropToPatches, StretchToPatches
 from ttt3r.data.sequences.selection import SELECTIONS, FrameSelection
-from ttt3r.evaluation.engine.sources import BenchmarkSequences, FolderSequences, ProceduralWorlds
 from ttt3r.evaluation.measures.depth import OfficialDepth, StrictDepth
 from ttt3r.evaluation.measures.points import OfficialPoints, StrictPoints
 from ttt3r.evaluation.measures.trajectory import StrictTrajectory
 from ttt3r.evaluation.measures.trajectory_official import OfficialTrajectory
 from ttt3r.evaluation.protocols.base import Protocol
+from ttt3r.evaluation.protocols.sources import BenchmarkSequences, FolderSequences, ProceduralWorlds
 from ttt3r.evaluation.tasks.base import Task
 from ttt3r.evaluation.tasks.cameras import CameraTask
 from ttt3r.evaluation.tasks.depth import DepthTask
@@ -34,6 +34,11 @@ _TASKS: Mapping[str, tuple[Task, Task]] = {  # by dataset: as published and stri
     "kitti-odometry": (_CAMERAS, CameraTask((StrictTrajectory(segments=_KITTI_SEGMENTS),))),
     "posed": (CameraTask(), CameraTask()),
     "replica": (CameraTask(), CameraTask()),
+    "eth3d-slam": (CameraTask(), CameraTask()),
+    "euroc": (CameraTask(), CameraTask()),
+    "oxford-spires": (CameraTask(), CameraTask()),
+    "vbr": (CameraTask(), CameraTask()),
+    "nerfstudio": (CameraTask(), CameraTask()),
     "bonn": (DepthTask((OfficialDepth(), StrictDepth()), max_depth=70.0, samples=None), DepthTask(max_depth=70.0)),
     "kitti-depth": (DepthTask((OfficialDepth(), StrictDepth()), samples=None), DepthTask()),
     "nyu": (DepthTask(), DepthTask()),

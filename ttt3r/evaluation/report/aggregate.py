@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ttt3r.evaluation.measures.metric import Family, Metric
+from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.report.results import Results, Slice, slice_of
-from ttt3r.evaluation.results.rows import ResultRow, Status
+from ttt3r.evaluation.results.rows import ResultRow
 
 _COUNTED = (Status.OK, Status.TOO_SHORT)
 _DROPPED = (Status.DEGENERATE, Status.INVALID_TRUTH, Status.OUT_OF_MEMORY)

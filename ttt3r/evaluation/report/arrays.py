@@ -39,11 +39,6 @@ class UnitArrays:
     colors: UInt8[np.ndarray, "point rgb=3"]
 
 
-def read_unit_arrays(units: Sequence[UnitResult], folder: Path) -> tuple[UnitArrays, ...]:
-    """The arrays of `read_usable_arrays` alone."""
-    return read_usable_arrays(units, folder)[0]
-
-
 def read_usable_arrays(units: Sequence[UnitResult], folder: Path) -> tuple[tuple[UnitArrays, ...], tuple[str, ...]]:
     """The arrays of all units that name a file which is there, of repeated runs the first; and a line for each damaged file.
 

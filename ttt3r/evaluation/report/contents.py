@@ -69,6 +69,7 @@ def _shown(means: Sequence[Aggregate], families: Sequence[Family]) -> list[Metri
 
 
 RESULTS = (Family.TRAJECTORY, Family.DEPTH, Family.POINTS, Family.RECALL, Family.OTHER)
+"""Families in the tables of means; gains and costs have tables of their own."""
 
 
 def means_table(
@@ -130,10 +131,10 @@ def summary_tables(means: Means, comparisons: Sequence[PairedComparison], baseli
     """
     sure, bold = sure_means(comparisons, baseline), f"bold: surely better than {baseline}"
     nothing = means.results.knowing_nothing
-    bold += f" and than what knows nothing ({', '.join(nothing)})" if nothing else ""
+    bold += f" and than the trivial predictors ({', '.join(nothing)})" if nothing else ""
     bold += ", tested at the largest length; no bold, not sure"
     kinds = [(means.common, "over the sequences that every rule has at the largest length")]
-    kinds += [(means.changing, "over all that is valid at each length: lines may speak of different sequences")]
+    kinds += [(means.changing, "over all that is valid at each length: lines may be over different sequences")]
     if not means.aggregation.fixed_set:
         kinds.reverse()
     made = []

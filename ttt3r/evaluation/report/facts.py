@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from ttt3r.evaluation.protocols.paper import AgainstPaper
+from ttt3r.evaluation.measures.status import Status
+from ttt3r.evaluation.report.against import AgainstPaper
 from ttt3r.evaluation.report.failing import Failure
 from ttt3r.evaluation.report.pair_table import frames_cell
 from ttt3r.evaluation.report.results import Results
 from ttt3r.evaluation.report.tables import Cell, Column, Table
-from ttt3r.evaluation.results.rows import FINDINGS, ResultRow, Status, UnitResult
+from ttt3r.evaluation.results.rows import FINDINGS, ResultRow, UnitResult
 
 LONGEST = 240
 """Letters of a setting that are shown."""

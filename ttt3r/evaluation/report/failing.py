@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.report.results import Results, Slice
-from ttt3r.evaluation.results.rows import Status
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import matplotlib.figure
 
 MOST_PAIRS = 6
+"""Panels of the figure of pairs."""
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,9 @@ from ttt3r.evaluation.measures.depth import PER_PIXEL, OfficialDepth, depth_metr
 from ttt3r.evaluation.measures.metric import Family, Metric
 from ttt3r.evaluation.measures.points import PER_POINT, SHARES
 from ttt3r.evaluation.measures.trajectory import StrictTrajectory
+from ttt3r.evaluation.measures.worlds import RECALL, SCORES
 from ttt3r.evaluation.protocols.table import PROTOCOLS
 from ttt3r.evaluation.results.rows import UnitResult
-from ttt3r.evaluation.worlds.forgetting import RECALL
-from ttt3r.evaluation.worlds.scores import SCORES
 
 OLDER = (
     Metric("alignment_scale", "scale", family=Family.TRAJECTORY),
@@ -26,6 +25,7 @@ PRIMARY = (
 """By the first of these quantities that the rows hold, a verdict is given, unless another metric is asked for."""
 
 FEW = 8
+"""Up to so many metrics are all shown at first."""
 CORE = frozenset(
     {
         *("ate", "rpe_translation", "rpe_rotation_degrees", "depth_abs_rel", "depth_delta_125", "recall_color"),

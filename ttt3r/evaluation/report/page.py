@@ -17,7 +17,7 @@ READING = (
         "The verdict",
         "A winner is called sure if the corrected p-value is at most 0.05, the interval of the difference leaves out zero, "
         "and the difference exceeds the noise between runs where that is known. Everything else may be chance. "
-        "Bold means sure, in every table. Nothing wins that does not surely beat what knows nothing.",
+        "Bold means sure, in every table. No rule wins that does not surely beat the trivial predictors.",
     ),
     (
         "Differences",
@@ -41,6 +41,7 @@ READING = (
         "taken over whatever is left at each length, as in the published scripts, so their curves compare different sets.",
     ),
 )
+"""How to read a report: headings and texts of the page."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Page:
         plotly: the library that draws them; empty without scenes.
         notes: what is missing from the page and why.
         facts: tables at the end: failures, remarks, settings.
+        reading: (what, how to read it), at the very end.
     """
 
     title: str
@@ -70,6 +72,7 @@ class Page:
     plotly: str
     notes: tuple[str, ...]
     facts: tuple[Table, ...]
+    reading: tuple[tuple[str, str], ...] = READING
 
     def html(self) -> str:
         """The whole file."""
@@ -95,7 +98,7 @@ class Page:
         verdicts = "".join(map(_verdict, self.verdicts)) + _legend(self.styles)
         notes = "".join(f'<p class="dim">{html.escape(note)}</p>' for note in self.notes)
         found = [
-            ("verdict", "Verdict", verdicts + notes),
+            ("verdict", "Verdict" if self.verdicts else "Rules", verdicts + notes),
             ("tables", "Tables", "".join(map(_table, self.tables))),
             (
                 "figures",
@@ -107,7 +110,7 @@ class Page:
             (
                 "reading",
                 "How to read this",
-                "".join(f"<p><b>{head}.</b> {html.escape(text)}</p>" for head, text in READING),
+                "".join(f"<p><b>{head}.</b> {html.escape(text)}</p>" for head, text in self.reading),
             ),
         ]
         return [part for part in found if part[2]]

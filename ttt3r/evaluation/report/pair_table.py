@@ -20,7 +20,7 @@ Sure = frozenset[tuple[Slice, int, str, str]]
 
 
 def sure_means(comparisons: Sequence[PairedComparison], baseline: str) -> Sure:
-    """The rules that are surely better than the baseline and than all that knows nothing.
+    """The rules that are surely better than the baseline and than all trivial predictors.
 
     Args:
         comparisons: corrected, of any metrics.
@@ -76,7 +76,7 @@ def comparison_table(comparisons: Sequence[PairedComparison], name: str, title: 
     caption = (
         "difference: of means of ln ratios, in % of the other rule, or plain; low, high: 95 % bootstrap interval by scene; "
         f"p: sign flips by scene; Holm over the {family} comparisons of a metric, "
-        "those with what knows nothing apart; least p: smallest that the scenes allow; "
+        "those with trivial predictors apart; least p: smallest that the scenes allow; "
         "noise: standard deviation of the difference between runs, - where nothing was repeated; bold: sure"
     )
     return Table(name, title, (*keys, *numbers), tuple(rows), len(keys), caption)

@@ -32,6 +32,7 @@ from ttt3r.evaluation.results.rows import ResultRow
 from ttt3r.update_rules.rules.cut3r import FullOverwrite
 
 SIGNIFICANT = 0.05
+"""Level of the corrected p-value below which a difference is significant."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class PairedComparison:
         metric: how the numbers are read.
         length: frames asked for.
         rule: a.
-        against: b, the baseline, the control of equal mean gain, or a predictor that knows nothing.
+        against: b, the baseline, the control of equal mean gain, or a trivial predictor.
         sequences: on which both have a number.
         values: a_i.
         others: b_i.
@@ -52,7 +53,7 @@ class PairedComparison:
         test: of a zero mean.
         noise: of a single sequence's number between runs; in the same units as the differences.
         noise_of_mean: standard deviation of the mean difference by that noise alone; NaN if nothing was repeated.
-        p_corrected: by Holm over the family: the comparisons of rules with rules, or those with one that knows nothing.
+        p_corrected: by Holm over the family: the comparisons of rules with rules, or those with a trivial predictor.
         family: number of tests in it.
     """
 
@@ -124,7 +125,7 @@ def baseline_of(results: Results) -> str:
 
 
 def pairs_of(results: Results, baseline: str) -> tuple[tuple[str, str], ...]:
-    """(rule, against): every other rule with the baseline, every gate with its control, every rule with what knows nothing."""
+    """(rule, against): every other rule with the baseline, every gate with its control, every rule with trivial predictors."""
     pairs = []
     for rule in results.asked:
         if rule != baseline:
@@ -221,7 +222,7 @@ class Comparing:
 
 
 def _corrected(made: Sequence[PairedComparison]) -> tuple[PairedComparison, ...]:
-    """Holm within each family. A rule must beat all that know nothing, so these are families of their own."""
+    """Holm within each family. A rule must beat all trivial predictors, so these are families of their own."""
     families: dict[str, list[int]] = {}
     for index, one in enumerate(made):
         families.setdefault(one.against if one.against in KNOWS_NOTHING else "", []).append(index)

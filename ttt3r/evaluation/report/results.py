@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from ttt3r.evaluation.measures.metric import Metric
+from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.report.metrics import declared_by, metric_named
 from ttt3r.evaluation.results.current import current_of
 from ttt3r.evaluation.results.knowing_nothing import KNOWS_NOTHING
-from ttt3r.evaluation.results.rows import ResultRow, Status, UnitResult
+from ttt3r.evaluation.results.rows import ResultRow, UnitResult
 from ttt3r.update_rules.naming.labels import Control
 
 REPEAT = "repeat"
@@ -82,7 +83,7 @@ class Results:
 
     @cached_property
     def knowing_nothing(self) -> tuple[str, ...]:
-        """The predictors that know nothing: they stand beside every rule, and no rule wins that does not beat them."""
+        """The trivial predictors: they stand beside every rule, and no rule wins that does not beat them."""
         return tuple(rule for rule in self.rules if rule in KNOWS_NOTHING)
 
     def of(self, part: Slice) -> "Results":

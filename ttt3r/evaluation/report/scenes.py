@@ -8,17 +8,19 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from ttt3r.evaluation.metrics.trajectory.errors import DegenerateTrajectory, umeyama
+from ttt3r.evaluation.metrics.trajectory.similarity import DegenerateTrajectory, umeyama
 from ttt3r.evaluation.plots.palette import RuleStyle
 from ttt3r.evaluation.report.arrays import UnitArrays
 from ttt3r.evaluation.report.results import Results, Slice
 
 MOST_SEQUENCES = 6
+"""Sequences in the interactive view."""
 MOST_RULES = 7
 """Each rule is a WebGL view, and a browser keeps only some of them at once."""
 ALL_POINTS = 60_000
 """Points of all clouds of a page together: about one megabyte."""
 PALETTE = 64
+"""Colours of a cloud in the interactive view."""
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,11 @@ import numpy as np
 from jaxtyping import Float, Int, Int8
 
 DRAWS = 10_000
+"""Bootstrap draws."""
 EXACT_UP_TO = 16
 """Scenes for which all 2^n sign patterns are counted; with more, patterns are drawn."""
 MONTE_CARLO = 99_999
+"""Sign patterns that are drawn where there are too many to count."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ttt3r.files import sheet_cell
 
 if TYPE_CHECKING:
+    import rich.console
     import rich.table
 
 MISSING = "-"
@@ -183,6 +184,11 @@ class Table:
                 table.add_row(*cells, end_section=ends)
             made.append(table)
         return tuple(made)
+
+    def show(self, console: "rich.console.Console", width: int = 0) -> None:
+        """Print it to the terminal, as wide as that is or narrower."""
+        for part in self.rich(min(width or console.width, console.width)):
+            console.print(part)
 
     def _parts(self, width: int) -> "Iterator[Table]":
         """The table in pieces that fit; a column needs two blanks beside it, and words may be folded."""

@@ -15,6 +15,7 @@ from ttt3r.evaluation.results.knowing_nothing import KNOWS_NOTHING
 from ttt3r.update_rules.naming.labels import Control
 
 FEW_SCENES = 8
+"""Below so many scenes a percentile interval is too narrow."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def _verdict(evidence: VerdictBasis, part: Slice) -> Verdict:
     unit = f" in {metric.unit}" if metric.unit else ""
     sentences = [f"Means of {metric.heading}{unit} {where}, best first: {listing}."]
     if known := [f"{rule} {_number(value, metric)}" for rule, value in nothing.items() if not math.isnan(value)]:
-        sentences.append(f"What knows nothing: {', '.join(known)}.")
+        sentences.append(f"Trivial predictors: {', '.join(known)}.")
     if len(ranked) == 1:
         return Verdict(
             part, False, f"Only {ranked[0]} has numbers {where}: there is nothing to compare.", (*sentences, *failed)
@@ -118,7 +119,7 @@ def _headline(metric: Metric, winner: str, rival: str, pair: PairedComparison | 
 
 
 def _no_better_than_nothing(comparisons: Sequence[PairedComparison], part: Slice, winner: str, where: str) -> str:
-    """What stands in the way of a win: a predictor that knows nothing and is as good, or not surely worse; empty if none is."""
+    """What stands in the way of a win: a trivial predictor that is as good, or not surely worse; empty if none is."""
     against = [one for one in comparisons if (one.slice, one.rule) == (part, winner) and one.against in KNOWS_NOTHING]
     against = [one for one in against if one.sequences]
     if worse := [one for one in against if not one.better]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ttt3r.evaluation.plots.palette import rule_styles
-from ttt3r.evaluation.protocols.paper import AgainstPaper, against_paper
+from ttt3r.evaluation.report.against import AgainstPaper, against_paper
 from ttt3r.evaluation.report.aggregate import Aggregation, StrictMean
 from ttt3r.evaluation.report.arrays import UnitArrays, read_usable_arrays
 from ttt3r.evaluation.report.contents import Means, gain_tables, overall_table, summary_tables
@@ -37,7 +37,7 @@ class ReportSettings:
         baseline: the rule that others are compared with; empty for `cut3r`, or else the first.
         aggregation: how the numbers of sequences become one.
         against: published numbers to show beside ours, see `against_paper`.
-        seed: of everything that is drawn by lot.
+        seed: of everything that is drawn at random.
         notes: lines that the page shows, e.g. what was left out.
         tables: further ones, made elsewhere, to stand behind those of the report.
     """

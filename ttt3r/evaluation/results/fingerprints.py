@@ -29,7 +29,7 @@ _BESIDE = re.compile(r"units|report|locks|current|jobs|rows\.csv|experiment-.*\.
 """What an evaluation writes, where it writes into the folder of a sequence."""
 
 _APART = ("cli", "viewer", "training", "export", "update_rules", "report")
-"""Rooms of the package that decide no number, and the rules, of which each result names its own."""
+"""Subpackages that decide no number, and the rules, of which each result names its own."""
 
 
 def data_fingerprint(places: Iterable[Path]) -> str:

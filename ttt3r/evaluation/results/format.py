@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ttt3r.evaluation.measures.metric import MOST_DIGITS, Family, Metric
-from ttt3r.evaluation.results.rows import Origin, ResultRow, Status, UnitResult
+from ttt3r.evaluation.measures.status import Status
+from ttt3r.evaluation.results.rows import Origin, ResultRow, UnitResult
 from ttt3r.update_rules.naming.labels import label_now
 
 FORMAT = 2

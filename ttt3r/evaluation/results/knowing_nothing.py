@@ -1,4 +1,4 @@
-"""Predictors that know nothing: what every rule has to beat before its number means anything."""
+"""Trivial predictors: what every rule has to beat before its number means anything."""
 
 NO_MOTION, MEAN_DEPTH = "no motion", "mean depth image"
 """Every camera is the first one; every depth map is the mean over many other worlds."""

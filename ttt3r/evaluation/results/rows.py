@@ -1,33 +1,15 @@
 """The nouns of an evaluation's results: one row for each number, one unit of work for each (protocol, rule, sequence)."""
 
-import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ttt3r.evaluation.measures.base import Measured
 from ttt3r.evaluation.measures.metric import Metric
+from ttt3r.evaluation.measures.status import Status
+from ttt3r.files import escaped
 
 FINDINGS = "findings"
 """The entry of `UnitResult.settings` that says what is not as it should be with the files, a line each; absent where all is."""
-
-
-class Status(enum.Enum):
-    """What became of a unit, or of one number of it. Everything but `OK` is named in the summary, never dropped in silence."""
-
-    OK = "ok"
-    DEGENERATE = "degenerate"
-    """The positions lie in one place or on one line, so no similarity can be fitted."""
-    INVALID_TRUTH = "invalid_truth"
-    """The ground truth is missing, not finite or implausible."""
-    NON_FINITE = "non_finite"
-    """The prediction holds NaN or infinity."""
-    TOO_SHORT = "too_short"
-    """The sequence has fewer frames than asked for; the number is for the frames that it has."""
-    OUT_OF_MEMORY = "out_of_memory"
-    """The machine had not enough memory."""
-    UNREADABLE = "unreadable"
-    """A file of the sequence is missing or cannot be read."""
-    FAILED = "failed"
-    """Something that nobody foresaw, a mistake in a rule for example; the note says what."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +45,31 @@ class ResultRow:
     status: Status = Status.OK
     control_of: str = ""
     note: str = ""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What the numbers of one result are of; the fields as in `ResultRow`."""
+
+    protocol: str
+    protocol_hash: str
+    rule: str
+    dataset: str
+    sequence: str
+    scene: str
+    control_of: str = ""
+
+    def row(self, length: int, frames: int, number: Measured) -> ResultRow:
+        """One of its numbers.
+
+        Args:
+            length: frames asked for.
+            frames: frames judged.
+            number: with its name and status.
+        """
+        what = number.metric, number.value, number.status, self.control_of, escaped(number.note)
+        sequence = self.dataset, self.sequence, self.scene
+        return ResultRow(self.protocol, self.protocol_hash, self.rule, *sequence, length, frames, *what)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
-from ttt3r.evaluation.results.rows import Status
+from ttt3r.evaluation.measures.status import Status
 from ttt3r.guard import BadStep, is_shortage
 
 

@@ -10,15 +10,26 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Generic, TypeVar
 
 import numpy as np
 from jaxtyping import Float, Int64
 
 from ttt3r.data import Clip, SourceFrame
-from ttt3r.evaluation.engine.loop import Observer
 from ttt3r.evaluation.measures.base import Measurement
 from ttt3r.evaluation.measures.metric import Metric
 from ttt3r.types import Outputs, Step
+
+Seen = TypeVar("Seen")
+"""One frame as one rule saw it, with the truth about it."""
+
+
+class Observer(ABC, Generic[Seen]):
+    """What is kept of one rule's pass over a stream."""
+
+    @abstractmethod
+    def observe(self, seen: Seen) -> None:
+        """Take one frame, in order."""
 
 
 @dataclass(frozen=True)

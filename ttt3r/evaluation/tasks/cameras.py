@@ -39,11 +39,12 @@ class CameraTask(Task):
 
 
 class CameraRecorder(Recorder):
-    """Keeps predicted and true cameras; see `CameraTask`."""
+    """Keeps predicted and true cameras, and which frames of the clip they are of; see `CameraTask`."""
 
     def __init__(self, measures: tuple[Measure[Cameras], ...]) -> None:
         self._measures = measures
         self.predicted: list[Float[np.ndarray, "4 4"]] = []
+        self.indices: list[int] = []
         self._true: list[Float[np.ndarray, "4 4"]] = []
 
     def observe(self, seen: FrameResult) -> None:
@@ -51,6 +52,7 @@ class CameraRecorder(Recorder):
         camera = seen.step.reconstruction.camera_to_world
         assert camera is not None  # it was asked for
         self.predicted.append(camera[0].double().cpu().numpy())
+        self.indices.append(seen.item.index)
         self._true.append(seen.camera_to_world)
 
     def measure(self, frames: int) -> tuple[Measurement, ...]:

@@ -8,9 +8,9 @@ import numpy as np
 from ttt3r.evaluation.measures.base import Measure, Measurement, nothing
 from ttt3r.evaluation.measures.depth import StrictDepth
 from ttt3r.evaluation.measures.metric import Metric
+from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.metrics.depth.errors import resize_depth
 from ttt3r.evaluation.metrics.depth.pixels import DepthPixels, DepthSpool, evenly_spread
-from ttt3r.evaluation.results.rows import Status
 from ttt3r.evaluation.tasks.base import FrameResult, Recorder, Task
 from ttt3r.types import Outputs
 

@@ -4,24 +4,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from ttt3r.evaluation.measures.base import Measurement, Missing, measurement
-from ttt3r.evaluation.measures.gains import FrameGain, GainAccount, GainSummary
-from ttt3r.evaluation.measures.metric import Family, Metric
-from ttt3r.evaluation.results.rows import Status
+from ttt3r.evaluation.measures.gains import GAINS, FrameGain, GainAccount, GainSummary
+from ttt3r.evaluation.measures.metric import Metric
+from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.tasks.base import FrameResult, Recorder, Task
 from ttt3r.types import Outputs
-
-GAIN_MEAN = Metric("gain_mean", "gain", family=Family.GAIN)
-GAIN_STD = Metric("gain_std", "gain SD", family=Family.GAIN)
-MEMORY_AGE = Metric("memory_age", "age", "frames", family=Family.GAIN, digits=1)
-GAINS = (
-    *(GAIN_MEAN, GAIN_STD),
-    Metric("gain_std_tokens", "SD tokens", family=Family.GAIN),
-    Metric("gain_std_frames", "SD frames", family=Family.GAIN),
-    MEMORY_AGE,
-    Metric("state_drift", "state drift", family=Family.GAIN, digits=2),
-    Metric("norm_ratio", "norm ratio", family=Family.GAIN, digits=2),
-)
-"""What a rule wrote. It describes the rule: none is better for writing more, or less."""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from jaxtyping import Float32
 from ttt3r.evaluation.measures.base import Measure, Measurement, nothing
 from ttt3r.evaluation.measures.metric import Metric
 from ttt3r.evaluation.measures.points import StrictPoints
+from ttt3r.evaluation.measures.status import Status
 from ttt3r.evaluation.metrics.points.errors import SceneViews
-from ttt3r.evaluation.results.rows import Status
 from ttt3r.evaluation.tasks.base import FrameResult, Recorder, Task
 from ttt3r.types import Outputs
 

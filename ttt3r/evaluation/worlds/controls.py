@@ -11,74 +11,55 @@
 No motion, the scene average and others that know nothing need no run of their own; `study` and `forgetting` add them.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-import numpy as np
-
-from ttt3r.evaluation.measures.gains import LEAST_SPREAD, equal_gain_constants
-from ttt3r.evaluation.worlds.study import WorldStudy
-from ttt3r.update_rules import Anneal, ConstantRate, Control, PoseDamped, RuleLabel, StateUpdateRule, TokenMean
+from ttt3r.evaluation.engine.contenders import Contender
+from ttt3r.evaluation.measures.gains import LEAST_SPREAD
+from ttt3r.update_rules import Anneal, ConstantRate, Control, PoseDamped, RuleLabel
 from ttt3r.update_rules.rules.frozen import Frozen
 from ttt3r.update_rules.rules.stride import Stride
 
 PLAIN_AVERAGE = "1/t"
+"""Label of the plain average of all candidates."""
 
 
-@dataclass(frozen=True)
-class StandingControl:
-    """A control.
+def standing_controls(
+    asked: Sequence[Contender], gains: Mapping[str, tuple[float, float]], longest: int
+) -> tuple[Contender, ...]:
+    """The controls of these rules, as the module lists them, each reset as the rule that it is for.
 
-    Args:
-        label: in the tables.
-        rule: to run.
-        gate: the rule that it is for, and is restarted with; empty if it is for all.
-    """
-
-    label: str
-    rule: StateUpdateRule
-    gate: str = ""
-
-
-def standing_controls(rules: Mapping[str, StateUpdateRule], study: WorldStudy) -> tuple[StandingControl, ...]:
-    """The controls of these rules, as the module lists them. A rule that is asked for itself is not run again.
+    A rule that is asked for itself is not run again.
 
     Args:
-        rules: by label. Of one with resets and without there is one control.
-        study: of the rules, from which their mean gains are taken.
+        asked: the rules. Of one with resets and without there is one control.
+        gains: by label, mean gain and its standard deviation over tokens and frames.
+        longest: largest length, in frames.
     """
-    first = {str(rules[name]): name for name in reversed(list(rules))}
-    names = sorted(first.values(), key=[*rules].index)
-    gains = {name: float(study.scores.gain[name][-1].mean()) for name in names}
-    found: list[StandingControl] = []
-    for name, constant in equal_gain_constants(
-        {name: replace(study.gain_summaries[name][-1], gain_mean=gains[name]) for name in names}
-    ).items():
-        found += _of_gate(name, rules, constant)
-    longest = max(study.scores.lengths)
-    found += [_stride(name, gains[name]) for name in names if 0 < gains[name] < 1 - LEAST_SPREAD]
-    found = [control for control in found if not isinstance(control.rule, Stride) or control.rule.k < longest]
-    if not any(isinstance(rule, Frozen) for rule in rules.values()):
-        found.append(StandingControl(Frozen.name, Frozen()))
-    found.append(StandingControl(PLAIN_AVERAGE, Anneal(ConstantRate(1.0), horizon=1.0)))
-    once = {control.label: control for control in reversed(found) if control.label not in rules}
-    return tuple(control for control in found if once.get(control.label) is control)
+    first = {str(who.rule): who for who in reversed(asked)}
+    chosen, labels = [who for who in asked if who is first[str(who.rule)]], {who.label for who in asked}
+    found: list[Contender] = []
+    for gate in chosen:
+        for control in gate.equal_gain(*gains[gate.label]):
+            held = _with_pose(gate, control)
+            found += [control, *(one for one in held if one.control_of not in labels), gate.token_mean()]
+    for who in chosen:
+        mean = gains[who.label][0]
+        if 0 < mean < 1 - LEAST_SPREAD and (k := max(2, round(1 / mean))) < longest:
+            found.append(Contender(_stride_label(who.label, k), Stride(k), who.reset))
+    if not any(isinstance(who.rule, Frozen) for who in asked):
+        found.append(Contender(Frozen.name, Frozen()))
+    found.append(Contender(PLAIN_AVERAGE, Anneal(ConstantRate(1.0), horizon=1.0)))
+    once = {control.label: control for control in reversed(found) if control.label not in labels}
+    return tuple(one for one in found if once.get(one.label) is one)
 
 
-def control_rules(rules: Mapping[str, StateUpdateRule], study: WorldStudy) -> dict[str, StateUpdateRule]:
-    """`standing_controls` by label."""
-    return {control.label: control.rule for control in standing_controls(rules, study)}
-
-
-def _of_gate(name: str, rules: Mapping[str, StateUpdateRule], constant: ConstantRate) -> list[StandingControl]:
-    """The constants of equal mean gain of a gate, and the gate without its differences between tokens."""
-    rule, equal = rules[name], Control.EQUAL_GAIN.of(name)
-    averaged = StandingControl(Control.TOKEN_MEAN.of(name), TokenMean(rule), name)
-    if isinstance(rule, PoseDamped):
-        return [StandingControl(equal, replace(rule, rule=constant), name), averaged]
-    held = with_pose(name)
-    more = [] if held in rules else [StandingControl(Control.EQUAL_GAIN.of(held), PoseDamped(constant), name)]
-    return [StandingControl(equal, constant, name), *more, averaged]
+def _with_pose(gate: Contender, control: Contender) -> list[Contender]:
+    """The constant of equal mean gain with its pose memory held back; none for a gate that does so itself."""
+    if isinstance(gate.rule, PoseDamped):
+        return []
+    held = with_pose(gate.label)
+    return [replace(control, label=Control.EQUAL_GAIN.of(held), rule=PoseDamped(control.rule), control_of=held)]
 
 
 def with_pose(label: str) -> str:
@@ -94,11 +75,10 @@ def with_pose(label: str) -> str:
         return f"{label}+pose"
 
 
-def _stride(name: str, gain: float) -> StandingControl:
-    """The lower frame rate at which as much is written."""
-    rule = Stride(max(2, int(np.rint(1 / gain))))
+def _stride_label(label: str, k: int) -> str:
+    """Of the lower frame rate that is for this rule: with its own reset, if it has one."""
     try:
-        reset = RuleLabel.parse(name).reset
+        reset = RuleLabel.parse(label).reset
     except ValueError:
         reset = None
-    return StandingControl(str(RuleLabel(Stride.name, (("k", str(rule.k)),), reset)), rule, name)
+    return str(RuleLabel(Stride.name, (("k", str(k)),), reset))

@@ -8,11 +8,12 @@ from jaxtyping import Float
 
 from ttt3r.evaluation.measures.depth import ABS_REL
 from ttt3r.evaluation.measures.metric import Metric
+from ttt3r.evaluation.measures.worlds import ATE_PER_VIEW, ROTATION, TRANSLATION
 from ttt3r.evaluation.metrics.intervals import Interval, mean_interval
 from ttt3r.evaluation.report.pairing import SIGNIFICANT
 from ttt3r.evaluation.report.statistics import holm, sign_flip_test
 from ttt3r.evaluation.results.knowing_nothing import MEAN_DEPTH, NO_MOTION
-from ttt3r.evaluation.worlds.scores import ATE_PER_VIEW, ROTATION, TRANSLATION, WorldScores
+from ttt3r.evaluation.worlds.scores import WorldScores
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,10 @@ from torch import Tensor
 
 import ttt3r.tree as tree
 from ttt3r.data.procedural import ClipTruth
-from ttt3r.evaluation.measures.metric import Family, Metric
-from ttt3r.evaluation.results.knowing_nothing import ANOTHER_SCENE as ANOTHER_SCENE
-from ttt3r.evaluation.results.knowing_nothing import NOTHING_SEEN as NOTHING_SEEN
-from ttt3r.evaluation.results.knowing_nothing import SCENE_AVERAGE as SCENE_AVERAGE
+from ttt3r.evaluation.results.knowing_nothing import ANOTHER_SCENE, NOTHING_SEEN, SCENE_AVERAGE
 from ttt3r.geometry import invert_rigid, transform_points
 from ttt3r.reconstructor import RecurrentNetwork, look
 from ttt3r.types import STATELESS, Frame, Memory, Outputs
-
-RECALL = Metric("recall_color", "recall colour", higher_is_better=True, family=Family.RECALL)
-"""`RecallScores.explained` of a world."""
 
 SEEN_AGAIN = 0.5
 """A view counts as seen by a later frame that shows this share of its points."""

@@ -12,7 +12,7 @@ from ttt3r.evaluation.plots.pictures import new_figure, save_figure
 from ttt3r.evaluation.plots.plots import INK, legend_below, quiet_axes
 from ttt3r.evaluation.results.knowing_nothing import KNOWS_NOTHING
 from ttt3r.evaluation.worlds.forgetting import RecallScores
-from ttt3r.evaluation.worlds.running import WorldScores
+from ttt3r.evaluation.worlds.scores import WorldScores
 
 if TYPE_CHECKING:
     import matplotlib.axes
@@ -98,7 +98,7 @@ def plot_recall(path: str | Path, asked: Sequence[RecallScores], names: Sequence
     axes.set_ylabel("explained variance of its colours")
     axes.set_title("asked for an earlier frame by its rays", fontsize=11, color=INK)
     low, high = axes.get_ylim()
-    axes.set_ylim(max(low, -2.4), min(1.0, high))  # what knows nothing lies about -2, and stays in sight
+    axes.set_ylim(max(low, -2.4), min(1.0, high))  # trivial predictors lie about -2, and stay in sight
     quiet_axes(axes)
     legend_below(figure, axes)
     save_figure(figure, path)
@@ -117,7 +117,7 @@ def plot_forgetting(path: str | Path, asked: Sequence[RecallScores], names: Sequ
     Args:
         path: the picture.
         asked: the answers; each of `RecallScores` is one row.
-        names: of the memories to draw; what knows nothing is drawn in any case.
+        names: of the memories to draw; trivial predictors are drawn in any case.
 
     Raises:
         ImportError: without the extra `eval`.

@@ -7,19 +7,21 @@ from jaxtyping import Float
 
 from ttt3r.evaluation.measures.base import Measured
 from ttt3r.evaluation.measures.metric import Metric
+from ttt3r.evaluation.measures.status import Status
+from ttt3r.evaluation.measures.worlds import RECALL, SCORES
 from ttt3r.evaluation.results.canonical import stable_hash
 from ttt3r.evaluation.results.knowing_nothing import KNOWS_NOTHING
-from ttt3r.evaluation.results.rows import ResultRow, Status, UnitResult
+from ttt3r.evaluation.results.rows import Subject, UnitResult
 from ttt3r.evaluation.results.stops import Stop
-from ttt3r.evaluation.worlds.forgetting import RECALL
-from ttt3r.evaluation.worlds.scores import SCORES, WINDOW
+from ttt3r.evaluation.worlds.scores import WINDOW
 from ttt3r.evaluation.worlds.study import WorldPlan, WorldStudy
 
-PROTOCOL = "worlds/length"
+PROTOCOL, DATASET = "worlds/length", "procedural worlds"
+"""Names of the protocol and the data in the rows."""
 
 
-def units_of(study: WorldStudy, settings: Mapping[str, str], control_of: Mapping[str, str]) -> tuple[UnitResult, ...]:
-    """One unit for each rule and world, and for each predictor that knows nothing; every world is a scene of its own.
+def units_of(study: WorldStudy, settings: Mapping[str, str]) -> tuple[UnitResult, ...]:
+    """One unit for each rule and world, and for each trivial predictor; every world is a scene of its own.
 
     Lengths are in units of the mean distance of the first frame's points, not metres. `recall_color` is the explained variance
     over all questions asked after so many frames. The protocol's hash is that of the worlds as they were filmed, their seed and
@@ -28,7 +30,6 @@ def units_of(study: WorldStudy, settings: Mapping[str, str], control_of: Mapping
     Args:
         study: of the rules.
         settings: what the results depend on, e.g. the network's fingerprint.
-        control_of: for each constant that is one, the gate whose mean gain it has.
     """
     scores = study.scores
     hashed = stable_hash((study.plan.filmed, study.plan.seed, WINDOW))
@@ -39,13 +40,11 @@ def units_of(study: WorldStudy, settings: Mapping[str, str], control_of: Mapping
     knowing_nothing = [name for name in KNOWS_NOTHING if any(name in table for table in tables.values())]
     for rule in [*scores.gain, *knowing_nothing]:
         for world in range(worlds):
+            name = f"{study.plan.name} {world:03d}"
+            subject = Subject(PROTOCOL, hashed, rule, DATASET, name, name, study.control_of.get(rule, ""))
             rows = tuple(
-                _row(
-                    hashed,
-                    (rule, control_of.get(rule, "")),
-                    f"{study.plan.name} {world:03d}",
-                    length,
-                    _measured(metric, float(table[rule][index, world]), study.stopped.get(rule)),
+                subject.row(
+                    length, length, _measured(metric, float(table[rule][index, world]), study.stopped.get(rule))
                 )
                 for metric, table in tables.items()
                 for index, length in enumerate(scores.lengths)
@@ -80,23 +79,4 @@ def _measured(metric: Metric, value: float, stop: Stop | None) -> Measured:
         return Measured(metric.name, value, stop.status, stop.note)
     return Measured(
         metric.name, value, Status.DEGENERATE, "the path is a point or a line, so no similarity can be fitted"
-    )
-
-
-def _row(hashed: str, rule: tuple[str, str], scene: str, length: int, number: Measured) -> ResultRow:
-    name, control_of = rule
-    return ResultRow(
-        protocol=PROTOCOL,
-        protocol_hash=hashed,
-        rule=name,
-        dataset="procedural worlds",
-        sequence=scene,
-        scene=scene,
-        length=length,
-        frames=length,
-        metric=number.metric,
-        value=number.value,
-        status=number.status,
-        control_of=control_of,
-        note=number.note,
     )

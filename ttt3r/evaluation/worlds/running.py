@@ -13,30 +13,19 @@ from torch import Tensor
 
 from ttt3r.data.procedural import ClipTruth
 from ttt3r.evaluation.engine.contenders import Contender, Resets, contenders_of
-from ttt3r.evaluation.engine.loop import Observer, OnSteps, RuleRun, Shown, run_pass
+from ttt3r.evaluation.engine.loop import OnSteps, RuleRun, Shown, run_pass
 from ttt3r.evaluation.measures.gains import GainAccount, GainSummary
-from ttt3r.evaluation.results.knowing_nothing import MEAN_DEPTH as MEAN_DEPTH
-from ttt3r.evaluation.results.knowing_nothing import NO_MOTION as NO_MOTION
+from ttt3r.evaluation.results.knowing_nothing import NO_MOTION
 from ttt3r.evaluation.results.stops import Stop
-from ttt3r.evaluation.worlds.scores import WINDOW as WINDOW
-from ttt3r.evaluation.worlds.scores import WorldScores as WorldScores
-from ttt3r.evaluation.worlds.scores import abs_rel, scores_of
-from ttt3r.evaluation.worlds.scores import mean_depth_image as mean_depth_image
+from ttt3r.evaluation.tasks.base import Observer
+from ttt3r.evaluation.worlds.scores import WorldScores, abs_rel, scores_of
 from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.types import Frame, Memory, Outputs, Step
 from ttt3r.update_rules.base import StateUpdateRule
 
 
 @dataclass(frozen=True)
-class WorldMoment:
-    """One frame of all worlds as one rule saw it, with the truth."""
-
-    step: Step
-    truth: ClipTruth
-
-
-@dataclass(frozen=True)
-class WorldFrame(Shown[WorldMoment]):
+class WorldFrame(Shown[Step]):
     """One frame of all worlds, which stand side by side in the batch."""
 
     truth: ClipTruth
@@ -47,30 +36,30 @@ class WorldFrame(Shown[WorldMoment]):
         """The images."""
         return Frame(image=self.truth.image[self.index])
 
-    def seen_by(self, step: Step) -> WorldMoment:
-        """The same beside the result of a rule."""
-        return WorldMoment(step, self.truth)
+    def seen_by(self, step: Step) -> Step:
+        """The result of a rule; its record knows the truth."""
+        return step
 
 
-class WorldRecord(Observer[WorldMoment]):
+class WorldRecord(Observer[Step]):
     """What is kept of one rule's pass: numbers of every frame, and the gain summary after it."""
 
-    def __init__(self) -> None:
+    def __init__(self, truth: ClipTruth) -> None:
+        self._truth = truth
         self.cameras: list[Tensor] = []
         self.depth: list[Tensor] = []
         self.gains: list[Tensor] = []
         self._account = GainAccount()
         self.summaries: list[GainSummary] = []
 
-    def observe(self, seen: WorldMoment) -> None:
+    def observe(self, seen: Step) -> None:
         """Take one frame."""
-        step = seen.step
-        camera = step.reconstruction.camera_to_world
+        camera = seen.reconstruction.camera_to_world
         assert camera is not None  # it was asked for
         self.cameras.append(camera.cpu())
-        self.depth.append(abs_rel(step.reconstruction.depth, seen.truth.points_camera[step.index][..., 2]).cpu())
-        self.gains.append(step.gain.float().mean(dim=(1, 2)).cpu())
-        self._account = self._account.including(step)
+        self.depth.append(abs_rel(seen.reconstruction.depth, self._truth.points_camera[seen.index][..., 2]).cpu())
+        self.gains.append(seen.gain.float().mean(dim=(1, 2)).cpu())
+        self._account = self._account.including(seen)
         self.summaries.append(self._account.summary)
 
 
@@ -121,7 +110,7 @@ def run_worlds(
         raise ValueError(f"the worlds are {len(truth)} frames long, {longest} are to be judged; make longer clips")
     if min(lengths) < 2:
         raise ValueError(f"a camera path needs at least 2 frames, got the lengths {list(lengths)}")
-    runs = {who.label: RuleRun(who.rule, who.reset, WorldRecord()) for who in contenders}
+    runs = {who.label: RuleRun(who.rule, who.reset, WorldRecord(truth)) for who in contenders}
     stream = (WorldFrame(truth, index) for index in range(longest))
     run_pass(network, runs, stream, Outputs.CAMERA | Outputs.POINTS_CAMERA, chunk, on_frame).demand_a_result()
     kept, true = {name: run.kept for name, run in runs.items()}, truth.camera_to_world[:longest].cpu()

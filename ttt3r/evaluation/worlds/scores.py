@@ -12,23 +12,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ttt3r.data.procedural import ClipTruth
-from ttt3r.evaluation.measures.depth import ABS_REL
-from ttt3r.evaluation.measures.metric import Family, Metric
-from ttt3r.evaluation.metrics.trajectory.errors import DegenerateTrajectory, trajectory_errors
-from ttt3r.evaluation.metrics.trajectory.similarity import NotFinite
+from ttt3r.evaluation.metrics.trajectory.errors import trajectory_errors
+from ttt3r.evaluation.metrics.trajectory.similarity import DegenerateTrajectory, NotFinite
 from ttt3r.evaluation.results.knowing_nothing import MEAN_DEPTH, NO_MOTION
-from ttt3r.evaluation.tasks.gains import GAIN_MEAN
 from ttt3r.geometry import rotation_degrees
 
 WINDOW = 8
 """Errors at a length are means over so many last frames: what a user sees who looks at the stream at that frame."""
-
-ROTATION = Metric("rotation_degrees", "rotation", "deg", False, Family.TRAJECTORY, ratio=True, digits=2)
-TRANSLATION = Metric("translation_per_first_view", "translation / first view", "", False, Family.TRAJECTORY, ratio=True)
-ATE_PER_VIEW = Metric("ate_per_first_view", "ATE / first view", "", False, Family.TRAJECTORY, ratio=True, digits=4)
-DEPTH = ABS_REL.variant("median")
-SCORES = (ROTATION, TRANSLATION, ATE_PER_VIEW, DEPTH, GAIN_MEAN)
-"""The fields of `WorldScores`. Lengths are in the unit of `ClipTruth`, the mean distance of the first view's points."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +89,7 @@ def scores_of(
 
     Args:
         lengths: of the prefixes.
-        cameras: predicted, by name; those of predictors that know nothing, too.
+        cameras: predicted, by name; those of trivial predictors, too.
         true: the true ones.
         depth: `abs_rel` of each frame, by rule.
         gains: mean of each frame, by rule.

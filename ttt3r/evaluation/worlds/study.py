@@ -1,28 +1,32 @@
 """The experiment on procedural worlds: rules on held-out houses, scores and answers joined over groups and passes.
 
-study = run_study(network, {"cut3r": FullOverwrite(), "ttt3r": TTT3R()}, WorldPlan(worlds=8, lengths=(8, 64)))
-study = study.with_rules(run_study(network, control_rules(rules, study), plan))  # of `worlds.controls`
+study = run_study(network, {"cut3r": FullOverwrite(), "ttt3r": TTT3R()}, WorldPlan(worlds=8, lengths=(8, 64)), controls=True)
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
 from ttt3r.data.procedural import ClipTruth, WorldConfig, sample_clips
 from ttt3r.data.procedural.presets import HELD_OUT_SEED, TRAINING_LENGTH, WORLDS
-from ttt3r.evaluation.engine.contenders import contenders_of
+from ttt3r.evaluation.engine.contenders import Contender, Resets, contenders_of
 from ttt3r.evaluation.measures.gains import GainSummary
 from ttt3r.evaluation.results.stops import Stop
+from ttt3r.evaluation.worlds.controls import standing_controls
 from ttt3r.evaluation.worlds.forgetting import RecallScores, ask_recall, questions_after, with_controls
-from ttt3r.evaluation.worlds.running import WorldScores, mean_depth_image, run_worlds
+from ttt3r.evaluation.worlds.running import run_worlds
+from ttt3r.evaluation.worlds.scores import WorldScores, mean_depth_image
 from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.threads import side_by_side
 from ttt3r.types import Step
-from ttt3r.update_rules import ResetPolicy, StateUpdateRule
+from ttt3r.update_rules import StateUpdateRule
 
 GROUP = 8
 """Most worlds side by side in a pass: enough to keep a core busy, without much memory."""
+
+OnFrames = Callable[[int], None]
+"""Called with the number of frames that were just done."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,7 @@ class WorldStudy:
         gain_summaries: gains by rule, for each length; of the first group of worlds where there are several.
         stopped: why a rule did not come to the end in some world, if so.
         plan: of the worlds.
+        control_of: the gate of each constant of equal mean gain.
     """
 
     scores: WorldScores
@@ -101,6 +106,7 @@ class WorldStudy:
     gain_summaries: Mapping[str, tuple[GainSummary, ...]]
     stopped: Mapping[str, Stop] = field(default_factory=dict)
     plan: WorldPlan = WorldPlan()
+    control_of: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def joined(cls, parts: Sequence["WorldStudy"]) -> "WorldStudy":
@@ -108,7 +114,7 @@ class WorldStudy:
         asked = tuple(RecallScores.joined(same) for same in zip(*(part.asked for part in parts), strict=True))
         stopped = {name: stop for part in parts for name, stop in part.stopped.items()}
         scores = WorldScores.joined([part.scores for part in parts])
-        return cls(scores, asked, parts[0].gain_summaries, stopped, parts[0].plan)
+        return replace(parts[0], scores=scores, asked=asked, stopped=stopped)
 
     def with_rules(self, other: "WorldStudy") -> "WorldStudy":
         """The same worlds with the rules of another pass.
@@ -121,8 +127,14 @@ class WorldStudy:
             raise ValueError(f"the rules were run on other worlds ({apart}); run them with one WorldPlan")
         pairs = zip(self.asked, other.asked, strict=True)
         asked = tuple(own.with_memories(more) for own, more in pairs)
-        summaries, stopped = {**self.gain_summaries, **other.gain_summaries}, {**self.stopped, **other.stopped}
-        return WorldStudy(self.scores.with_rules(other.scores), asked, summaries, stopped, self.plan)
+        return WorldStudy(
+            self.scores.with_rules(other.scores),
+            asked,
+            {**self.gain_summaries, **other.gain_summaries},
+            {**self.stopped, **other.stopped},
+            self.plan,
+            {**self.control_of, **other.control_of},
+        )
 
 
 def run_study(
@@ -130,9 +142,10 @@ def run_study(
     rules: Mapping[str, StateUpdateRule],
     plan: WorldPlan,
     *,
-    resets: Mapping[str, int | ResetPolicy | None] | None = None,
+    resets: Resets = None,
+    controls: bool = False,
     chunk: int = 1,
-    on_frame: Callable[[int], None] = lambda frames: None,
+    on_frame: OnFrames = lambda frames: None,
 ) -> WorldStudy:
     """All rules over all worlds, groups of worlds side by side; after each length, every memory is asked.
 
@@ -142,18 +155,35 @@ def run_study(
         network: e.g. `nano`.
         rules: by name.
         plan: of the worlds.
-        resets: by rule, when its memory restarts.
+        resets: when memories restart.
+        controls: run the worlds a second time, with the `standing_controls` of these rules.
         chunk: as in `rollout_rules`.
         on_frame: called with the number of frames that were just done, for progress bars; on a CPU by several threads.
     """
+    asked = contenders_of(rules, resets)
+    study = _run(network, asked, plan, chunk, on_frame)
+    if not controls:
+        return study
+    spread = {name: summaries[-1].gain_std for name, summaries in study.gain_summaries.items()}
+    gains = {name: (float(gain[-1].mean()), spread[name]) for name, gain in study.scores.gain.items()}
+    standing = standing_controls(asked, gains, max(plan.lengths))
+    return study.with_rules(_run(network, standing, plan, chunk, on_frame))
+
+
+def _run(
+    network: RecurrentNetwork, contenders: Sequence[Contender], plan: WorldPlan, chunk: int, on_frame: OnFrames
+) -> WorldStudy:
+    """One pass."""
     device = network.initial_memory(1).state.device
     known = sample_clips(plan.filmed, batch=64, frames=TRAINING_LENGTH, seed=0, device=device)
-    mean_depth = mean_depth_image(ClipTruth.of(known))
-    contenders, longest = contenders_of(rules, resets or {}), max(plan.lengths)
+    mean_depth, labels = mean_depth_image(ClipTruth.of(known)), [who.label for who in contenders]
+    control_of = {who.label: who.control_of for who in contenders if who.control_of}
 
     def run(group: tuple[int, int], check: Callable[[], None]) -> WorldStudy:
         first, batch = group
-        clip = sample_clips(plan.filmed, batch=batch, frames=longest, seed=plan.seed, first=first, device=device)
+        clip = sample_clips(
+            plan.filmed, batch=batch, frames=max(plan.lengths), seed=plan.seed, first=first, device=device
+        )
         truth, asked = ClipTruth.of(clip), []
 
         def ask(frames: int, steps: Mapping[str, Step]) -> None:
@@ -161,11 +191,11 @@ def run_study(
             on_frame(batch)
             if frames in plan.lengths and steps:
                 everyone = with_controls(network, {name: step.memory for name, step in steps.items()})
-                asked.append(ask_recall(network, everyone, truth, frames, questions_after(frames)).including(rules))
+                asked.append(ask_recall(network, everyone, truth, frames, questions_after(frames)).including(labels))
 
         with torch.no_grad():
             done = run_worlds(network, contenders, truth, plan.lengths, chunk, ask)
         scores = done.scores.with_mean_depth(mean_depth, truth)
-        return WorldStudy(scores, tuple(asked), done.gain_summaries, done.stopped, plan)
+        return WorldStudy(scores, tuple(asked), done.gain_summaries, done.stopped, plan, control_of)
 
     return WorldStudy.joined(side_by_side(run, plan.groups, alone=device.type != "cpu"))

@@ -8,10 +8,10 @@ import numpy as np
 
 from ttt3r.evaluation.metrics.intervals import Interval, mean_interval
 from ttt3r.evaluation.report.tables import Cell, Column, Table
-from ttt3r.evaluation.results.knowing_nothing import MEAN_DEPTH, NO_MOTION
+from ttt3r.evaluation.results.knowing_nothing import MEAN_DEPTH, NO_MOTION, SCENE_AVERAGE
 from ttt3r.evaluation.worlds.controls import PLAIN_AVERAGE
 from ttt3r.evaluation.worlds.differences import Difference, differences, measured
-from ttt3r.evaluation.worlds.forgetting import SCENE_AVERAGE, RecallScores
+from ttt3r.evaluation.worlds.forgetting import RecallScores
 from ttt3r.evaluation.worlds.plots import BINS, bin_name, table_of_recall
 from ttt3r.evaluation.worlds.scores import WINDOW, WorldScores
 from ttt3r.evaluation.worlds.study import WorldStudy
@@ -35,7 +35,7 @@ def tables_of(study: WorldStudy, trained: int | None = None) -> tuple[Table, ...
 
 
 def summary_table(study: WorldStudy) -> Table:
-    """Rotations at up to four lengths, and what memories recall: a line for each rule, and for what knows nothing."""
+    """Rotations at up to four lengths, and what memories recall: a line for each rule, and for trivial predictors."""
     scores = study.scores
     lengths = list(scores.lengths if len(scores.lengths) <= 4 else (*scores.lengths[:3], scores.lengths[-1]))
     bins = BINS[:3] if study.asked else ()

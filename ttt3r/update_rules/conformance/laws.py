@@ -1,6 +1,6 @@
 """The laws that every rule keeps, one function each. A law looks at a trial and raises `Violation` where it is broken.
 
-Found something by hand that a rule should never do? Write it down here.
+A fault of a rule that no law finds gets a law here.
 """
 
 from collections.abc import Callable
@@ -20,9 +20,9 @@ from ttt3r.update_rules.conformance.trial import (
     contents_of,
     difference,
     forms,
-    louder,
     require_finite,
     spread,
+    with_larger_logits,
 )
 from ttt3r.update_rules.evidence import UndeclaredNeedsError
 
@@ -38,7 +38,7 @@ def needs_are_declared(trial: Trial) -> None:
             f"no evidence beyond needs = {trial.rule.needs}", "the rule asked for more", str(error)
         ) from error
     except Exception:
-        return  # the business of another law: one mistake should not be reported under each
+        return  # another law checks this: one mistake should not be reported under each
 
 
 def answers_fit_the_memory(trial: Trial) -> None:
@@ -162,7 +162,7 @@ def huge_logits_stay_finite(trial: Trial) -> None:
     """Logits of +-10,000 give finite states and gains."""
     cure = "use torch.sigmoid, softmax or logsumexp instead of exp"
     for factor in (1e4, -1e4):
-        require_finite(trial, louder(trial.frames, factor), f"for logits times {factor:g}", cure)
+        require_finite(trial, with_larger_logits(trial.frames, factor), f"for logits times {factor:g}", cure)
 
 
 def identical_candidates_stay_finite(trial: Trial) -> None:

@@ -1,4 +1,4 @@
-"""The law of a rule's settings, the only one that meets no stream."""
+"""The law of a rule's settings, the only one that needs no stream."""
 
 import dataclasses
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Synthetic streams for the law suite: what a rule would meet behind a real network, made from random numbers.
+"""Synthetic streams for the law suite: what a rule would get behind a real network, made from random numbers.
 
 Candidates are normalised tokens that wander from frame to frame, mean logits lie around -0.8 (a gate of 0.3), the camera
 moves a little, points lie a few metres away. No network is needed, and every sequence of the batch is another one.
@@ -16,6 +16,7 @@ from ttt3r.types import AttentionLayer, Features, Needs, Proposal, Reconstructio
 from ttt3r.update_rules.evidence import Evidence
 
 PATCH = 16
+"""Side of a patch of the synthetic images, pixels."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A rule on trial: the synthetic stream that it meets, and the comparisons that the laws are made of."""
+"""A rule under test: the synthetic stream that it runs on, and the comparisons that the laws are made of."""
 
 import contextlib
 import dataclasses
@@ -18,6 +18,7 @@ from ttt3r.update_rules.base import StateUpdateRule, Update
 from ttt3r.update_rules.conformance.streams import SyntheticFrame, SyntheticStream
 
 TOLERANCE = 1e-5
+"""Largest difference that counts as rounding, relative and absolute."""
 
 T = TypeVar("T")
 
@@ -31,7 +32,7 @@ class Violation(Exception):
 
 @dataclass(frozen=True)
 class Trial:
-    """A rule and a stream for it to meet."""
+    """A rule and the stream that it runs on."""
 
     rule: StateUpdateRule
     frames: SyntheticStream
@@ -93,7 +94,7 @@ class Trial:
             memory = replace(memory, state=update.state, rule=update.rule_state, age=memory.age + 1)
 
     def answers_until(self, error: type[Exception]) -> Iterator[tuple[Memory, Update]]:
-        """The same up to the first such error, for laws whose business it is not."""
+        """The same up to the first such error, for laws that do not check it."""
         with contextlib.suppress(error):
             yield from self.answers()
 
@@ -126,7 +127,7 @@ def forms(rule_state: RuleState) -> dict[str, str]:
     return {name: tree.form(tensor) for name, tensor in tree.named_tensors(rule_state)}
 
 
-def louder(frames: SyntheticStream, factor: float) -> SyntheticStream:
+def with_larger_logits(frames: SyntheticStream, factor: float) -> SyntheticStream:
     """The same stream with all logits times a factor."""
 
     def scaled(layers: tuple[AttentionLayer, ...]) -> tuple[AttentionLayer, ...]:

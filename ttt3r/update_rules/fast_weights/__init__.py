@@ -1,6 +1,6 @@
 """Fast-weight memories: the second family of rules, matrices that learn to answer keys with values. `FAST_WEIGHTS` lists them.
 
-The bridge between language models and memories for 3D: linear attention, the delta rule and what followed are update rules
+They link language models and memories for 3D: linear attention, the delta rule and what followed are update rules
 too, on a matrix instead of state tokens. Nothing here needs a network; `recall` puts each rule to the same test.
 """
 

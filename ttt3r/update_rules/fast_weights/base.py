@@ -2,7 +2,7 @@
 
     write:  S_t = S_{t-1} - step . grad L(S_{t-1}; k_t, v_t)         read:  S_t^T q
 
-The same form as a rule on state tokens: settings in a frozen object, the memory handed in and handed out. What differs is the
+The same form as a rule on state tokens: settings in a frozen object, the memory passed in and returned. What differs is the
 memory (a matrix S of key by value channels instead of tokens that a decoder rewrites) and the loss that is stepped on.
 """
 
@@ -55,7 +55,7 @@ class FastWeightRule(ABC, Generic[Weights]):
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> Weights:
-        """The memory before any pair, for so many sequences and channels."""
+        """The memory before any pair, for these numbers of sequences and channels."""
 
     @abstractmethod
     def update(

@@ -17,6 +17,7 @@ from ttt3r.update_rules.fast_weights.base import (
 )
 
 EPS = 1e-6
+"""Added to lengths and mean squares before a division."""
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # K. Jordan et al., Muon, https://kellerjordan.github.io/posts/muon
 
 

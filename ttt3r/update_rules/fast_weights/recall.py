@@ -88,7 +88,7 @@ class Recall:
 def recall(
     rule: FastWeightRule[Weights], task: RecallTask, *, batch: int = 32, chunk: int = 1, seed: int = 0
 ) -> Recall:
-    """Let a rule solve the task, for so many random sequences.
+    """Let a rule solve the task, for a batch of random sequences.
 
     Example:
         >>> from ttt3r.update_rules.fast_weights import Mesa

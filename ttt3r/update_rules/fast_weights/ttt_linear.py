@@ -10,6 +10,7 @@ from torch import Tensor
 from ttt3r.update_rules.fast_weights.base import FastWeightRule, FastWeights, outer, require_positive, seeded
 
 EPS = 1e-6
+"""Added to the variance in the layer norm."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class LearnedRule(nn.Module, GatedUpdateRule):
 
     The gate sees the memory and the frame as they meet in the decoder, both of width `channel`, each token normalised
     without learned weights. Its last layer starts at zero with a bias of logit(start): before training, every learned rule
-    is exactly the constant rate `start`, and training can only leave from there.
+    is exactly the constant rate `start`, and training starts from there.
 
     **Size.** A rule made without arguments is sized by the first memory that it meets, in `init`: when a `Reconstructor`
     is made of it, a rollout begins, or `check_rule` tries it. From then on it fits that width only. Make the Reconstructor

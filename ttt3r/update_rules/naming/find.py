@@ -12,13 +12,13 @@ from types import ModuleType
 
 from ttt3r.update_rules.base import StateUpdateRule
 
-GROUP = "ttt3r.rules"
+ENTRY_POINTS = "ttt3r.rules"
 """Entry-point group under which other packages offer rules."""
 
 
 def installed() -> dict[str, EntryPoint]:
     """Rules that other installed packages offer, by name. None of them is imported."""
-    return {point.name: point for point in entry_points(group=GROUP)}
+    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
 
 
 def find(name: str, known: Mapping[str, type[StateUpdateRule]]) -> type[StateUpdateRule]:
@@ -83,8 +83,16 @@ def _module(name: str) -> ModuleType | None:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
-        raise ImportError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
+        raise ImportError(f"{path} cannot be loaded: {type(error).__name__}: {error}{_beside(path, error)}") from error
     return module
+
+
+def _beside(path: Path, error: Exception) -> str:
+    """The cure where a user's file imports another one beside it: the import path is the user's, and nothing is put on it."""
+    missing = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if not missing or not ((path.parent / missing).is_dir() or (path.parent / f"{missing}.py").is_file()):
+        return ""
+    return f"; {missing} lies beside it, and is found with PYTHONPATH=. in front of the command"
 
 
 def _require_rule_class(found: object, name: str) -> type[StateUpdateRule]:

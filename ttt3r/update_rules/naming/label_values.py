@@ -24,7 +24,7 @@ Value = str | tuple[Label, ...] | None
 """Of a setting: text, nothing, or the labels of the rules within."""
 
 
-def settings_of(
+def changed_settings(
     rule: StateUpdateRule, label_of: Callable[[StateUpdateRule], Label]
 ) -> tuple[tuple[str, Value[Label]], ...]:
     """The settings of a rule that are not at their defaults."""

@@ -16,14 +16,14 @@ from ttt3r.untrusted import require_names
 from ttt3r.update_rules.base import StateUpdateRule
 from ttt3r.update_rules.naming.label_pose import POSES, is_rate, without_pose
 from ttt3r.update_rules.naming.label_text import is_group, masked, quoted, rules_in, settings_in, unquoted
-from ttt3r.update_rules.naming.label_values import Value, made, settings_of
+from ttt3r.update_rules.naming.label_values import Value, changed_settings, made
 from ttt3r.update_rules.naming.registry import find_rule, name_of
 from ttt3r.update_rules.resets import Every, Never, ResetPolicy, WhenFar
 from ttt3r.update_rules.wrappers.pose import PoseDamped
 from ttt3r.update_rules.wrappers.token_mean import TokenMean
 
 _RESET = re.compile(r"@(\d+|never|far(?::[a-z]+=[\d.e+-]+)*)$|\+reset=(\d+|never)$")  # the second form in older results
-_RESETS = "@ stands every how many frames the memory restarts (ttt3r@100), never, or far:distance=2.5"
+_RESETS = "@ stands every how many frames the memory is reset (ttt3r@100), never, or far:distance=2.5"
 
 
 class Control(enum.Enum):
@@ -61,7 +61,7 @@ class Control(enum.Enum):
 
 @dataclass(frozen=True)
 class RuleLabel:
-    """What a rule is: its name and the settings that it was given, when its memory restarts, and what it controls for.
+    """What a rule is: its name and the settings that it was given, when its memory is reset, and what it controls for.
 
     Args:
         name: as `find_rule` takes it.
@@ -95,10 +95,8 @@ class RuleLabel:
         found = _RESET.search(masked(rest))
         reset = None
         if found is not None:
-            reset, rest = (
-                policy_of(rest[found.start() :].removeprefix("+reset=").removeprefix("@")),
-                rest[: found.start()],
-            )
+            policy, rest = rest[found.start() :], rest[: found.start()]
+            reset = policy_of(policy.removeprefix("+reset=").removeprefix("@"))
         rest, pose = without_pose(rest.rstrip())
         name, *words = settings_in(rest)
         if "@" in name:
@@ -162,7 +160,7 @@ class RuleLabel:
 
         What text cannot hold (a function, learned weights that lie in no file) is named, and not made again.
         """
-        return cls(name_of(type(rule)), settings_of(rule, cls.of), reset)._short()
+        return cls(name_of(type(rule)), changed_settings(rule, cls.of), reset)._short()
 
     def make(self) -> StateUpdateRule:
         """The rule; its reset policy is not part of it.
@@ -191,10 +189,9 @@ class RuleLabel:
             group = isinstance(value, tuple)
             text = f"({','.join(label._text(True) for label in value)})" if group else quoted(value, within)
             words.append(f"{setting}={text}")
-        text = self.control.of(":".join(words))
-        if self.pose is not None:
-            text += f"+pose={self.pose}" if self.pose else "+pose"
-        return text + (f"@{policy_text(self.reset)}" if self.reset is not None else "")
+        held = "" if self.pose is None else f"+pose={self.pose}" if self.pose else "+pose"
+        reset = "" if self.reset is None else f"@{policy_text(self.reset)}"
+        return self.control.of(":".join(words)) + held + reset
 
 
 def _make(label: RuleLabel | str) -> StateUpdateRule:

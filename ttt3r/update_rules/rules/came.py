@@ -36,7 +36,7 @@ class ConfidenceGuided(StateUpdateRule[StepMoments]):
 
     D, m and rate are in units of the state (its tokens are normalised: about 1 per channel), V in their square. A channel on
     which the frames agree (V small against rate^2) goes the whole mean step; one on which they contradict each other goes
-    rate / sqrt(V) of it: an inverse-innovation gain, a neighbour of FILT3R with the noise learned. m and V are carried; the
+    rate / sqrt(V) of it: an inverse-innovation gain, related to FILT3R with the noise estimated. m and V are carried; the
     step from the initial state does not enter them.
 
     The optimiser CAME keeps V factored into rows and columns to save memory, divides by an Adafactor moment before the mean

@@ -1,4 +1,4 @@
-"""TTT3R, turned down: every learning rate times one number."""
+"""TTT3R, scaled: every learning rate times one number."""
 
 from dataclasses import dataclass
 from typing import ClassVar

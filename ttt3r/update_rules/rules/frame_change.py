@@ -14,6 +14,7 @@ from ttt3r.update_rules.evidence import Evidence
 from ttt3r.update_rules.vectors import length, wide
 
 REGIONS = 16
+"""Number of runs of patches over which features are averaged."""
 
 
 @dataclass(frozen=True)

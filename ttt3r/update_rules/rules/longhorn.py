@@ -24,8 +24,8 @@ class ImplicitStep(GatedUpdateRule):
     (there w / (1 + w k^T k); a token is its own key here, of length 1). For scale 1 the gain lies in (0, 1/2). Nothing is
     carried.
 
-    Two neighbours: with the exponential instead of the sigmoid as weight, w / (1 + w) is the sigmoid, and this is TTT3R; with
-    a carried variance as weight it is a Kalman filter (FILT3R). That is why there is no further rule `kalman` here.
+    Two related rules: with the exponential instead of the sigmoid as weight, w / (1 + w) is the sigmoid, and this is TTT3R;
+    with a carried variance as weight it is a Kalman filter (FILT3R). That is why there is no further rule `kalman` here.
 
     Reference: B. Liu et al., *Longhorn: State Space Models are Amortized Online Learners*, 2024,
     https://arxiv.org/abs/2407.14207 (on matrices: `ttt3r.update_rules.fast_weights.Longhorn`). The reading in token space is

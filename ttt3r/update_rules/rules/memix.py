@@ -1,4 +1,4 @@
-"""MeMix: at every frame a part of the memory is left as it is, whatever the rule around which it is wrapped."""
+"""MeMix: at every frame a part of the memory is left as it is, whatever the inner rule says."""
 
 import math
 from dataclasses import dataclass, replace

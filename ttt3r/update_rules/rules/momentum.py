@@ -27,7 +27,7 @@ class Momentum(StateUpdateRule[Velocity]):
         m_t = b m_{t-1} + (1 - b) D_t,     S_t = S_{t-1} + r m_t,     D_t = candidate_t - S_{t-1}
 
     m is the running mean of the steps D with forgetting factor b, r the rate. It carries m, which begins at 0 (so the first
-    steps are short) and restarts with the memory; the step from the initial state does not enter it. If the candidates stood
+    steps are short) and is reset with the memory; the step from the initial state does not enter it. If the candidates stood
     still, the memory would swing towards them as a damped spring: both roots lie inside the unit circle for any b below 1 and
     r from 0 to 1. The rule names no gain, since m may point another way than D; the gain is measured, and may be negative
     or above 1.
@@ -59,7 +59,7 @@ class Momentum(StateUpdateRule[Velocity]):
             raise ValueError(f"rate must lie in [0, 1] and smoothing in [0, 1), got {self}")
 
     def init(self, initial_state: Float[Tensor, "batch state channel"]) -> Velocity:
-        """At rest."""
+        """Zero momentum."""
         return Velocity(torch.zeros_like(wide(initial_state)))
 
     def see_first(

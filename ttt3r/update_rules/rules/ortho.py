@@ -1,4 +1,4 @@
-"""Drift apart from news: of each step, the part along the token's habitual direction is taken at another rate."""
+"""Drift and news at two rates: of each step, the part along the token's habitual direction is taken at another rate."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Match(DriftTrust):
 
 @dataclass(frozen=True)
 class Threshold(DriftTrust):
-    """Wholly above a threshold, else not at all. Only the value 0.5 is known; on which side it lets go is our reading."""
+    """Wholly above a threshold, else not at all. Only the value 0.5 is known; on which side it applies is our reading."""
 
     at: float = 0.5
 

@@ -13,6 +13,7 @@ from ttt3r.update_rules.evidence import Evidence
 from ttt3r.update_rules.vectors import motion, wide
 
 LUMA = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in the grey image (ITU-R BT.601)."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What moves is learned slowly: tokens that look where the scene disagrees with a second look at it from memory alone."""
+"""Tokens learn slowly if they look where the scene disagrees with what the memory alone predicts."""
 
 import math
 from abc import ABC, abstractmethod
@@ -24,7 +24,7 @@ class QueryRays(ABC):
     def rays(
         self, camera_to_world: Float[Tensor, "batch 4 4"], size: tuple[int, int]
     ) -> Float[Tensor, "batch height width ray=6"]:
-        """The ray map of a camera with a made-up focal length, sqrt(height^2 + width^2) pixels, and a centred axis."""
+        """The ray map of a camera with an assumed focal length, sqrt(height^2 + width^2) pixels, and a centred axis."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class PatchPooling(Pooling):
         """Means over squares.
 
         Raises:
-            ValueError: if the image is not made of so many square patches.
+            ValueError: if the image is not made of that number of square patches.
         """
         height, width = values.shape[1:]
         side = math.isqrt(height * width // patches)
@@ -116,7 +116,7 @@ class Regime(ABC):
     @property
     @abstractmethod
     def slots(self) -> int:
-        """How many of the camera's turns it wants to be kept, at least 1."""
+        """How many of the camera's turns are to be kept, at least 1."""
 
     @abstractmethod
     def slot(self, age: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
@@ -189,7 +189,7 @@ class Routed(Regime):
         return age >= self.last
 
     def gated(self, age: Int[Tensor, " batch"], turns: Float[Tensor, "batch slot"]) -> Bool[Tensor, " batch"]:
-        """Whether the decision has fallen for the gate."""
+        """Whether the decision was for the gate."""
         return self.decided(age) & (turns.quantile(0.5, dim=1) < math.radians(self.degrees))
 
 
@@ -219,7 +219,7 @@ def start_path(like: Float[Tensor, "batch _ _"], regime: Regime) -> CameraPath:
 def record_turn(
     path: CameraPath, camera: Float[Tensor, "batch 4 4"], age: Int[Tensor, " batch"], regime: Regime
 ) -> Float[Tensor, "batch slot"]:
-    """The turns with that from the last camera to this one, where the regime wants it."""
+    """The turns with that from the last camera to this one, where the regime needs it."""
     slots = torch.arange(regime.slots, device=age.device)
     return torch.where(slots == regime.slot(age)[:, None], motion(camera, path.camera_to_world)[1][:, None], path.turns)
 
@@ -273,8 +273,8 @@ class RayMap3R(GatedUpdateRule[Watched]):
     Reference: *RayMap3R*, ECCV 2026, https://arxiv.org/abs/2603.20588, read off a fork of its code (MIT; none of it is
     here), hence UNVERIFIED against the official one. Left out, since they are filters of the output: smoothed cameras and the
     alignment at resets; only the view that is asked for lies on the smoothed path, as there (`smoothing` 0: the predicted
-    camera). Ours on purpose: a restart forgets everything, patches are squares (`StripPooling` is theirs), the focal length
-    is made up (theirs estimates it first and falls back to this), and a frame that is not written leaves no trace.
+    camera). Ours on purpose: a reset clears everything, patches are squares (`StripPooling` is theirs), the focal length is
+    assumed (theirs estimates it first and falls back to this), and a frame that is not written leaves no trace.
 
     Args:
         regime: how B is chosen: `Routed()`, or `Always()` from the start.

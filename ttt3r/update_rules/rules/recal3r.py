@@ -1,4 +1,4 @@
-"""ReCal3R: a cautious learning rate where a token is reliable, a small safe one where it is not."""
+"""ReCal3R: a reduced learning rate where a token is reliable, a small constant one where it is not."""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -14,13 +14,13 @@ from ttt3r.update_rules.evidence import Evidence, Keys
 
 @dataclass(frozen=True)
 class RetainMatched(GatedUpdateRule):
-    """TTT3R's gate turned round, around a constant mean: what is recognised is kept, what is not is written.
+    """TTT3R's gate with the opposite sign, around a constant mean: what is recognised is kept, what is not is written.
 
         S_t = S_{t-1} + G (candidate_t - S_{t-1})
         G_s = clip(r - k (a_s - mean_s a_s), 0, 1),     a_s = sigmoid(mean_{l,h,i} z^{l,h}_{s,i})
 
     a is TTT3R's gate (see `TTT3R`), r the mean rate, k how far agreement lowers a token's rate. k = 0 is the constant
-    r; k < 0 leans the way of TTT3R. Of every frame the memory as a whole takes r (but for clipping), so that the constant r is
+    r; k < 0 has the sign of TTT3R. Of every frame the memory as a whole takes r (but for clipping), so that the constant r is
     its control by definition. It carries nothing.
 
     Reference: none; found here, on the bundled network, on other worlds than those on which docs/rules/what-rules-do.md

@@ -27,7 +27,7 @@ class DynamicScore(RuleState):
 
 @dataclass(frozen=True)
 class Suppress(GatedUpdateRule[DynamicScore]):
-    """Patches that the last frame's image attended to least are heard less in this one. The blend is CUT3R's (gain 1).
+    """Patches that the last frame's image attended to least get less attention in this one. The blend is CUT3R's (gain 1).
 
         d_i = (max_j a_j - a_i) / (max_j a_j - min_j a_j),     a_i = attention that patch i received in the last frame
         state <- image:  z_si - strength d_i                   image <- image:  z_ij - strength (1 - d_i) d_j

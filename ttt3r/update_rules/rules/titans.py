@@ -69,7 +69,7 @@ class MomentumAndDecay(StateUpdateRule[Surprise]):
             raise ValueError(f"rate and decay must lie in [0, 1] and momentum in [0, 1), got {self}")
 
     def init(self, initial_state: Float[Tensor, "batch state channel"]) -> Surprise:
-        """At rest."""
+        """Zero momentum."""
         return Surprise(torch.zeros_like(wide(initial_state)))
 
     def see_first(

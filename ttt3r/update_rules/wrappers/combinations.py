@@ -147,7 +147,7 @@ class Chain(Combination):
 class Schedule(Combination):
     """One rule after the other, by the age of the memory: rule k decides from age starts[k - 1] on, the first from age 0.
 
-    The rules that wait watch every frame, so that what they carry is up to date when their turn comes.
+    The other rules see every frame too, so that what they carry is up to date when they take over.
 
     Args:
         rules: the rules in order.

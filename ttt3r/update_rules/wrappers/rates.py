@@ -99,7 +99,7 @@ class EveryNth(Wrapper):
 
     Args:
         rule: the rule that writes.
-        n: one frame in so many is written, at least 1.
+        n: one frame in n is written, at least 1.
 
     Raises:
         ValueError: if n is less than 1.

@@ -8,13 +8,10 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
-from ttt3r.evaluation.metrics.depth.alignment import DepthAlignment as DepthAlignment
-from ttt3r.evaluation.metrics.depth.alignment import L1Scale as L1Scale
-from ttt3r.evaluation.metrics.depth.alignment import L1ScaleShift as L1ScaleShift
-from ttt3r.evaluation.metrics.depth.alignment import LeastSquaresScale as LeastSquaresScale
-from ttt3r.evaluation.metrics.depth.alignment import LeastSquaresScaleShift as LeastSquaresScaleShift
-from ttt3r.evaluation.metrics.depth.alignment import MedianScale as MedianScale
-from ttt3r.evaluation.metrics.depth.alignment import MetricDepth as MetricDepth
+from ttt3r.evaluation.metrics.depth.alignment import (
+    DepthAlignment,
+    MetricDepth,
+)
 
 SMALLEST = 1e-5
 """Depths below it count as this for the logarithm and for the ratios, metres."""

@@ -10,11 +10,12 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ttt3r.evaluation.metrics.trajectory.relative import frame_pairs, relative_errors
-from ttt3r.evaluation.metrics.trajectory.relative import rotation_angle as rotation_angle
-from ttt3r.evaluation.metrics.trajectory.similarity import DegenerateTrajectory as DegenerateTrajectory
-from ttt3r.evaluation.metrics.trajectory.similarity import Sim3Alignment, TrajectoryAlignment, demand_finite
-from ttt3r.evaluation.metrics.trajectory.similarity import Similarity as Similarity
-from ttt3r.evaluation.metrics.trajectory.similarity import umeyama as umeyama
+from ttt3r.evaluation.metrics.trajectory.similarity import (
+    Sim3Alignment,
+    Similarity,
+    TrajectoryAlignment,
+    demand_finite,
+)
 
 
 @dataclass(frozen=True)

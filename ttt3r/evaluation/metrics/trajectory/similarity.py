@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 EPSILON = np.finfo(np.float64).eps
+"""Rounding of float64, 2.2e-16."""
 
 
 class DegenerateTrajectory(ValueError):  # noqa: N818 (a noun of the domain)

@@ -5,16 +5,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ttt3r.evaluation.engine.contenders import Contender
-from ttt3r.evaluation.engine.prefixes import Judged
-from ttt3r.evaluation.engine.sources import SequenceEntry
 from ttt3r.evaluation.protocols.base import Protocol
+from ttt3r.evaluation.protocols.sources import SequenceEntry
 from ttt3r.evaluation.results.canonical import canonical_text, stable_hash
-from ttt3r.evaluation.results.rows import Origin, ResultRow, Status
+from ttt3r.evaluation.results.rows import Origin, Subject
 from ttt3r.files import escaped
 from ttt3r.update_rules.naming.labels import Control
-
-AGAIN = frozenset({Status.OUT_OF_MEMORY, Status.UNREADABLE, Status.FAILED})
-"""Outcomes that depend on the machine, the files or a mistake; a resumed evaluation tries such units once more."""
 
 _LONGEST = 80
 """Bytes of a name within a file name; a file system takes 255 for two of them, the key and the ending."""
@@ -30,7 +26,7 @@ class Unit:
         entry: the sequence.
         network: fingerprint of the network.
         control: whether the unit is the constant of the same mean gain as the rule's on this sequence. Its rate is known
-            only after the gate's run, so the key speaks of the gate.
+            only after the gate's run, so the key names the gate.
         code: fingerprint of this package and the arithmetic.
         data: fingerprint of the sequence's files.
         rule: fingerprint of the rule with its weights and sources.
@@ -84,23 +80,11 @@ class Unit:
         """Of the rule, in the rows."""
         return Control.EQUAL_GAIN.of(self.contender.label) if self.control else self.contender.label
 
-    def row(self, judged: Judged) -> ResultRow:
-        """A number as a row."""
-        return ResultRow(
-            protocol=self.protocol.name,
-            protocol_hash=self.protocol.hash,
-            rule=self.label,
-            dataset=self.protocol.dataset,
-            sequence=escaped(self.entry.name),
-            scene=escaped(self.entry.scene),
-            length=judged.length,
-            frames=judged.frames,
-            metric=judged.number.metric,
-            value=judged.number.value,
-            status=judged.number.status,
-            control_of=self.gate,
-            note=escaped(judged.number.note),
-        )
+    @property
+    def subject(self) -> Subject:
+        """What its numbers are of."""
+        protocol, sequence, scene = self.protocol, escaped(self.entry.name), escaped(self.entry.scene)
+        return Subject(protocol.name, protocol.hash, self.label, protocol.dataset, sequence, scene, self.gate)
 
     def as_control(self) -> "Unit":
         """The unit of its control."""
