@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NETWORK ?= nano
 # As in README.md, whose table this makes.
-DEMO_RULES := cut3r,ttt3r,ttt3r@8,constant:rate=0.6,constant:rate=0.3,frozen
+DEMO_RULES := cut3r,ttt3r,ttt3r+pose,constant:rate=0.3,constant:rate=0.3+pose,stride:k=3,frozen
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint docs docs-test tutorials figures wheel-test clean .venv
@@ -36,9 +36,9 @@ demo: $(VENV)/.installed ## reconstruct a sequence, then the table of README.md:
 	$(BIN)/ttt3r data demo demo/sequence
 	@echo "== 2/3 Cameras and points from its images -> demo/run"
 	$(BIN)/ttt3r run demo/sequence/rgb --network $(NETWORK) --rule ttt3r --out demo/run --overwrite
-	@echo "== 3/3 Rules on 32 held-out worlds, 8 to 64 frames -> demo/worlds (a minute or two)"
+	@echo "== 3/3 Rules on 32 held-out worlds, 8 to 64 frames -> demo/worlds (about a minute)"
 	$(BIN)/ttt3r compare worlds --network $(NETWORK) --rules $(DEMO_RULES) --out demo/worlds --overwrite
-	@echo "== Done. Open demo/worlds/report/report.html, or look at demo/worlds/errors.png and recall.png."
+	@echo "== Done. Open demo/worlds/report/report.html, or look at demo/worlds/differences.png and errors.png."
 
 lint: $(VENV)/.installed ## ruff (rules and format) and pyright
 	@echo "== Lint: ruff, then pyright"

@@ -17,8 +17,8 @@ import torch
 from jaxtyping import Float
 
 import ttt3r
-from ttt3r.data.procedural import sample_clips
-from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD
+from ttt3r.data.procedural import WorldConfig, sample_clips
+from ttt3r.data.procedural.presets import HELD_OUT_SEED, find_world
 from ttt3r.evaluation import GainAccount, mean_interval
 from ttt3r.evaluation.measures.gains import FrameGain
 from ttt3r.evaluation.metrics.intervals import Interval
@@ -119,10 +119,10 @@ def ladder(study: WorldStudy, rules: Mapping[str, StateUpdateRule]) -> list[str]
 
 
 def gains_over_time(
-    network: ttt3r.CUT3R, rules: Mapping[str, StateUpdateRule], frames: int
+    network: ttt3r.CUT3R, rules: Mapping[str, StateUpdateRule], world: WorldConfig, frames: int
 ) -> dict[str, list[FrameGain]]:
     """The gain of every frame, over eight worlds together."""
-    clip = sample_clips(NANO_WORLD, batch=8, frames=frames, seed=HELD_OUT_SEED)
+    clip = sample_clips(world, batch=8, frames=frames, seed=HELD_OUT_SEED)
     accounts, curve = dict.fromkeys(rules, GainAccount()), {name: [] for name in rules}
     stream = (Frame(image=image) for image in clip.image)
     for steps in ttt3r.rollout_rules(network, rules, stream, outputs=ttt3r.Outputs.CAMERA):
@@ -169,20 +169,22 @@ def main() -> None:
     """Print the table, draw the picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", default="nano")
+    parser.add_argument("--world", default="tour", help="by name, as in `ttt3r compare worlds`")
     parser.add_argument("--worlds", type=int, default=32)
     parser.add_argument("--frames", type=int, default=64)
     parser.add_argument("--pictures", action="store_true", help="draw the gains only")
     settings = parser.parse_args()
+    world = find_world(settings.world)
     network, rules = ttt3r.load_network(settings.network), contenders()
     gates = {name: rule for name, rule in rules.items() if not name.startswith("constant:")}
     with torch.no_grad():
-        draw(gains_over_time(network, gates | {"constant": RULES["constant"]()}, settings.frames))
+        draw(gains_over_time(network, gates | {"constant": RULES["constant"]()}, world, settings.frames))
     if settings.pictures:
         return
-    plan = WorldPlan(settings.worlds, (settings.frames,))
-    study = run_study(network, rules, plan, controls=True)
+    study = run_study(network, rules, WorldPlan(settings.worlds, (settings.frames,), world), controls=True)
     paired = against_controls(study, gates)
-    print(f"*{settings.worlds} held-out worlds, {settings.frames} frames; mean ± 95 % interval over worlds.*\n")
+    which = f"{settings.worlds} held-out worlds ({settings.world}), {settings.frames} frames"
+    print(f"*{which}; mean ± 95 % interval over worlds.*\n")
     print("\n".join(ladder(study, rules)))
     print(
         "\n*The same worlds, world by world: how much better a gate does than the constant of its own mean gain, or than "

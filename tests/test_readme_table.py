@@ -15,7 +15,7 @@ def arguments(command):
     """What the arguments of a command decide, without where the results go."""
     words = [word for word in shlex.split(command) if word != "ttt3r"]
     settings = build_parser().parse_args(words).compare
-    named = settings.network, settings.rules, settings.worlds, settings.controls, settings.reset_every
+    named = settings.network, settings.rules, settings.worlds, settings.world, settings.speed, settings.controls
     lengths = settings.lengths or ",".join(map(str, WorldPlan.lengths))
     return settings.path, *map(str, named), lengths
 
@@ -27,7 +27,7 @@ def saved_command():
 def test_the_readme_shows_the_saved_table():
     lines = SAVED.read_text().splitlines()
     table = [line for line in lines if line.startswith("|")]
-    assert len(table) == 2 + 6 + 2  # heads; rules; what knows nothing
+    assert len(table) == 2 + 7 + 2  # heads; rules; what knows nothing
     assert "\n".join(table) in (ROOT / "README.md").read_text()
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from rich.console import Console
 from ttt3r.cli.options import Option, Settings
 from ttt3r.compilation import Compiled
 from ttt3r.data import CropToPatches, ResizePolicy, Sampling, StretchToPatches
+from ttt3r.data.procedural import TRAINING_LENGTH
+from ttt3r.files import read_text
 from ttt3r.network import CUT3R, load_network
 from ttt3r.network.checkpoint import CONFIG, NANO, WEIGHTS
 from ttt3r.network.published import resolve
@@ -21,6 +24,8 @@ from ttt3r.update_rules import Control, ResetPolicy, RuleLabel, StateUpdateRule,
 
 RESIZE: dict[str, type[ResizePolicy]] = {"crop": CropToPatches, "stretch": StretchToPatches}
 """Values of `--resize`."""
+RECIPE = "recipe.txt"
+"""What a training writes beside its network: see `ttt3r.training`."""
 OUTPUTS = {
     "cameras": Outputs.CAMERA,
     "points": Outputs.CAMERA | Outputs.POINTS_CAMERA,
@@ -197,6 +202,21 @@ def fingerprint(source: str) -> str:
     if len(digests) == 1:
         return digests[0].hexdigest()  # what sha256sum prints
     return hashlib.sha256(b"".join(digest.digest() for digest in digests)).hexdigest()
+
+
+def longest_clip(source: str) -> int | None:
+    """Frames of the longest clip that a network was trained on, as the recipe beside it says; `None` if none says so."""
+    if source == "nano":
+        return TRAINING_LENGTH
+    path = resolve(source)
+    for folder in (path, path.parent):
+        try:
+            text = read_text(folder / RECIPE)
+        except (OSError, ValueError):
+            continue
+        if clips := re.findall(r"\bframes'?: [\[(]\d+, (\d+)[\])]", text):
+            return max(map(int, clips))
+    return None
 
 
 def parse_lengths(text: str) -> tuple[int, ...]:

@@ -19,7 +19,7 @@ CLIPS, WORLDS, PAPER, PALINDROME = "comparison.csv", "worlds.csv", "paper.csv", 
 TABLES = (CLIPS, WORLDS, PAPER, PALINDROME)
 """All of them."""
 
-OF_WORLDS = ("recall.csv", "tables.md", "summary.md", "errors.png", "recall.png", "forgetting.png")
+OF_WORLDS = ("recall.csv", "tables.md", "summary.md", "errors.png", "differences.png", "recall.png", "forgetting.png")
 """Files beside the table of a comparison on worlds."""
 
 OF_PALINDROMES = ("palindrome.md", "palindrome.png", "palindrome.html")

@@ -13,14 +13,15 @@ from ttt3r.cli.compare_settings import CompareSettings
 from ttt3r.cli.comparison_folder import REPORT, clear
 from ttt3r.cli.comparison_folder import WORLDS as CSV
 from ttt3r.cli.run import frame_progress
-from ttt3r.data.procedural.presets import TRAINING_LENGTH
+from ttt3r.data.procedural import find_world
 from ttt3r.evaluation.measures.worlds import RECALL
 from ttt3r.evaluation.report.tables import Table
 from ttt3r.evaluation.report.writing import ReportSettings, write_report
+from ttt3r.evaluation.worlds.difference_plot import plot_differences
 from ttt3r.evaluation.worlds.plots import plot_errors_by_length, plot_forgetting, plot_recall
 from ttt3r.evaluation.worlds.rows import units_of
 from ttt3r.evaluation.worlds.study import WorldPlan, WorldStudy, run_study
-from ttt3r.evaluation.worlds.tables import tables_of, write_tables
+from ttt3r.evaluation.worlds.tables import paired_tables, tables_of, write_tables
 from ttt3r.files import write_text
 from ttt3r.network.config import RayForm
 from ttt3r.types import LengthUnit
@@ -31,7 +32,7 @@ SUMMARY = "summary.md"
 
 def compare_worlds(settings: CompareSettings, lengths: Sequence[int], console: Console) -> int:
     """Score the rules, ask their memories for earlier frames, print and write tables and pictures."""
-    plan = WorldPlan(settings.worlds, tuple(sorted(set(lengths))))
+    plan = WorldPlan(settings.worlds, tuple(sorted(set(lengths))), find_world(settings.world), speed=settings.speed)
     rules = choosing.parse_rules(settings.rules)
     network = choosing.load(settings, console)
     if network.config.unit is not LengthUnit.FIRST_VIEW or network.config.ray_form is not RayForm.DIRECTION:
@@ -53,7 +54,8 @@ def compare_worlds(settings: CompareSettings, lengths: Sequence[int], console: C
             chunk=settings.chunk,
             on_frame=partial(progress.advance, task),
         )
-    tables = tables_of(study)
+    trained = choosing.longest_clip(settings.network)
+    tables = tables_of(study, trained)
     for table in tables:
         table.show(console, 100)
     for name, stop in study.stopped.items():
@@ -63,9 +65,10 @@ def compare_worlds(settings: CompareSettings, lengths: Sequence[int], console: C
         write_tables(study, settings.out / CSV, settings.out / "recall.csv")
         write_text(settings.out / "tables.md", "\n".join(table.markdown() for table in tables))
         write_text(settings.out / SUMMARY, _summary(tables[0], settings, plan))
-        made = [CSV, "recall.csv", "tables.md", SUMMARY, *_draw(study, settings.out, [*rules], console)]
-        facts = {"network": choosing.fingerprint(settings.network), "worlds": str(settings.worlds)}
-        about = ReportSettings("Rules on procedural worlds, by length", RECALL.name)
+        made = [CSV, "recall.csv", "tables.md", SUMMARY, *_draw(study, settings.out, ([*rules], trained), console)]
+        facts = {"network": choosing.fingerprint(settings.network)}
+        pairs = tuple(paired_tables(study.scores)) if len(study.scores.gain) > 1 else ()
+        about = ReportSettings(f"Rules on procedural worlds ({plan.name}), by length", RECALL.name, tables=pairs)
         write_report(units_of(study, facts), settings.out / REPORT, about)
         console.print(f"[bold]{settings.out}[/]: {', '.join([*made, f'{REPORT}/report.html'])}", highlight=False)
     return 1 if study.stopped else 0
@@ -74,17 +77,23 @@ def compare_worlds(settings: CompareSettings, lengths: Sequence[int], console: C
 def _summary(table: Table, settings: CompareSettings, plan: WorldPlan) -> str:
     """The first table, with the command that makes it."""
     words = f"ttt3r compare worlds --network {settings.network} --rules {shlex.quote(settings.rules)} --worlds {plan.worlds} "
+    words += f"--world {settings.world} {f'--speed {settings.speed:g} ' * (settings.speed != 1)}"
     words += f"--lengths {','.join(map(str, plan.lengths))}{' --controls' * settings.controls}"
     return f"<!-- {words} -->\n\n{table.markdown()}"
 
 
-def _draw(study: WorldStudy, out: Path, asked_for: list[str], console: Console) -> list[str]:
+def _draw(study: WorldStudy, out: Path, shown: tuple[list[str], int | None], console: Console) -> list[str]:
     """Pictures of the rules that were asked for, where matplotlib is installed; what was made."""
+    asked_for, trained = shown
+    made = ["errors.png", "recall.png", "forgetting.png"]
     try:
-        plot_errors_by_length(out / "errors.png", study.scores, TRAINING_LENGTH, asked_for)
+        plot_errors_by_length(out / "errors.png", study.scores, trained, asked_for)
+        if len(asked_for) > 1:
+            plot_differences(out / "differences.png", study.scores, trained, asked_for)
+            made.insert(1, "differences.png")
         plot_recall(out / "recall.png", study.asked, asked_for)
         plot_forgetting(out / "forgetting.png", study.asked, asked_for)
     except ImportError as error:
         console.print(f"no pictures: {error}", highlight=False, markup=False)
         return []
-    return ["errors.png", "recall.png", "forgetting.png"]
+    return made

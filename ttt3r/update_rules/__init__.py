@@ -66,6 +66,7 @@ from ttt3r.update_rules.rules.raymap3r import StripPooling as StripPooling
 from ttt3r.update_rules.rules.recal3r import ReCal3R as ReCal3R
 from ttt3r.update_rules.rules.retain import RetainMatched as RetainMatched
 from ttt3r.update_rules.rules.ssr import SSR as SSR
+from ttt3r.update_rules.rules.stride import Stride as Stride
 from ttt3r.update_rules.rules.suppress import Suppress as Suppress
 from ttt3r.update_rules.rules.titans import MomentumAndDecay as MomentumAndDecay
 from ttt3r.update_rules.rules.ttsa3r import TTSA3R as TTSA3R
@@ -77,6 +78,7 @@ from ttt3r.update_rules.wrappers.combinations import Product as Product
 from ttt3r.update_rules.wrappers.combinations import Schedule as Schedule
 from ttt3r.update_rules.wrappers.gain_record import GainRecord as GainRecord
 from ttt3r.update_rules.wrappers.gain_record import Recorded as Recorded
+from ttt3r.update_rules.wrappers.pose import PoseDamped as PoseDamped
 from ttt3r.update_rules.wrappers.rates import Anneal as Anneal
 from ttt3r.update_rules.wrappers.rates import EveryNth as EveryNth
 from ttt3r.update_rules.wrappers.rates import Scale as Scale
@@ -147,6 +149,7 @@ __all__ = [
     "PAS3R",
     "PatchPooling",
     "PoseAdaptive",
+    "PoseDamped",
     "Product",
     "RULES",
     "RayMap3R",
@@ -165,6 +168,7 @@ __all__ = [
     "StaticView",
     "Steep",
     "StepClip",
+    "Stride",
     "StripPooling",
     "Suppress",
     "TTSA3R",

@@ -226,14 +226,16 @@ def test_a_study_in_groups_is_that_of_one_group_and_its_controls_have_the_gates_
         parts.asked[1].explained("cut3r"), whole.asked[1].explained("cut3r"), rtol=1e-3, atol=1e-4
     )
     controls = run_study(network, rules, plan, controls=True)
-    assert list(controls.scores.gain) == [*rules, "control of ttt3r", "token mean of ttt3r", "1/t"]
-    assert controls.control_of == {"control of ttt3r": "ttt3r"}
+    gate = ["control of ttt3r", "control of ttt3r+pose", "token mean of ttt3r"]
+    assert list(controls.scores.gain) == [*rules, *gate, "stride:k=2", "frozen", "1/t"]
+    assert controls.control_of == {"control of ttt3r": "ttt3r", "control of ttt3r+pose": "ttt3r+pose"}
     mean = parts.scores.gain["ttt3r"][-1].mean()
-    np.testing.assert_allclose(controls.scores.gain["control of ttt3r"], mean, rtol=1e-6)
+    for control in gate[:2]:
+        np.testing.assert_allclose(controls.scores.gain[control], mean, rtol=1e-6)
     # The controls restart as their gate does; the plain average does not.
     resets = run_study(network, rules, plan, resets={"ttt3r": 2}, controls=True)
     ages = {name: summaries[-1].memory_age for name, summaries in resets.gain_summaries.items()}
-    assert max(ages["control of ttt3r"], ages["token mean of ttt3r"]) < ages["1/t"] == pytest.approx(2)
+    assert max(ages[name] for name in (*gate, "stride:k=2")) < ages["1/t"] == pytest.approx(2)
     units = units_of(whole, {})
     assert len(units) == (2 + len(KNOWS_NOTHING)) * 4
     rows = {(row.rule, row.metric, row.length, row.sequence): row.value for unit in units for row in unit.rows}
@@ -256,7 +258,7 @@ def test_numbers_of_worlds_say_which_worlds_they_are_of_and_in_which_unit(networ
     assert {
         row.protocol_hash for unit in units_of(run_study(network, rules, plans[0]), {}) for row in unit.rows
     } == hashes[0]
-    with pytest.raises(ValueError, match=r"other worlds \(seeds .* and 1\)"):
+    with pytest.raises(ValueError, match=r"other worlds \(world and world, seeds .* and 1\)"):
         studies[0].with_rules(studies[1])
     labels = {metric.name: metric.label for metric in units[0][0].metrics}
     assert labels["ate_per_first_view"] == "ATE / first view"
@@ -316,7 +318,7 @@ def test_the_command_writes_tables_and_pictures(tmp_path, capsys):
         rows = list(csv.DictReader(file))
     assert {row["rule"] for row in rows} >= {"cut3r", "ttt3r@3", "control of ttt3r", "1/t", NO_MOTION, MEAN_DEPTH}
     assert len([row for row in rows if row["rule"] == "ttt3r"]) == 2 * 3
-    for name in ("errors", "recall", "forgetting"):
+    for name in ("errors", "differences", "recall", "forgetting"):
         assert (tmp_path / "out" / f"{name}.png").stat().st_size > 10_000
     with open(tmp_path / "out" / "recall.csv") as file:
         assert {row["memory"] for row in csv.DictReader(file)} >= {ANOTHER_SCENE, NOTHING_SEEN, SCENE_AVERAGE, "1/t"}
@@ -330,7 +332,7 @@ def test_the_command_writes_tables_and_pictures(tmp_path, capsys):
     assert "ATE m" not in page
     first, *rest = (tmp_path / "out/summary.md").read_text().splitlines()
     assert (
-        first
-        == "<!-- ttt3r compare worlds --network tiny-random --rules cut3r,ttt3r,ttt3r@3 --worlds 3 --lengths 4,6 --controls -->"
+        first == "<!-- ttt3r compare worlds --network tiny-random --rules cut3r,ttt3r,ttt3r@3 --worlds 3 --world video "
+        "--lengths 4,6 --controls -->"
     )
     assert any(line.startswith("| no motion |") for line in rest)

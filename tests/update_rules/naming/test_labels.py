@@ -28,6 +28,7 @@ from ttt3r.update_rules import (
     MeMix,
     NormRestored,
     Ortho,
+    PoseDamped,
     Product,
     RayMap3R,
     Recorded,
@@ -50,7 +51,7 @@ ODD = [
     "'quoted'", '"twice"', "(old)/gate", "a (1).safetensors", "a(b", "a)b", "null", "true", "1e3", "a: b", "{a}", "[a]",
     "#a", "~",
     " edges ", "gate+reset=8", "control of ttt3r", "a=b", "é,ü", "line\nbreak", "tab\there,", "--flag", "@", ",", ":",
-    "'", "$HOME",
+    "'", "$HOME", "gate+pose", "gate+pose=0.5", "a+pose=x/b",
 ]  # fmt: skip
 RESETS = [None, Never(), Every(1), Every(100), WhenFar(2.5), WhenFar(1e-7, 3)]
 
@@ -92,7 +93,10 @@ def every_rule():
             Recorded(rule),
             AttentionRecorded(rule),
             TokenMean(rule),
+            PoseDamped(rule),
+            PoseDamped(rule, 0.25),
         ]
+    made += [PoseDamped(PoseDamped(TTT3R()), 0.5), Scale(PoseDamped(TTT3R(), 1e-7)), PoseDamped(Chain((TTT3R(),)), 1.0)]
     made += [
         Product((inner[1], ConstantRate(0.5))),
         Chain((Product((inner[1],)), Scale(inner[2]))),
@@ -212,6 +216,15 @@ def test_labels_of_older_results_are_read():
         ("learned_token:weights=(a)/b", "stands '/b'; put a value"),
         ('learned_token:weights="C:\\w"', "put it in single quotes"),
         ("scale:rule=(ttt3r", "is not closed"),
+        ("ttt3r+pos", "after + stands pose, behind the settings and before @: ttt3r+pose"),
+        ("ttt3r+", "after + stands pose"),
+        ("ttt3r+pose+pose", "after + stands pose"),
+        ("ttt3r+pose=", "a number from 0 to 1, got ''"),
+        ("ttt3r+pose=much", "a number from 0 to 1, got 'much'"),
+        ("ttt3r+pose=nan", "a number from 0 to 1, got 'nan'"),
+        ("constant:rate=0.3+pose=much", "a number from 0 to 1, got 'much'"),
+        ("ttt3r+pose:gradient=true", "after + stands pose"),
+        ("ttt3r@8+pose", "settings come before it, and +pose too"),
     ],
 )
 def test_what_is_no_label_is_refused_with_the_cure(text, message):
@@ -243,6 +256,45 @@ def test_rules_within_rules_by_their_names():
     assert RuleLabel.parse("memix:rule=(constant:rate=0.2):chunks=4").make() == MeMix(ConstantRate(0.2), 4)
     assert RuleLabel.parse("memix:rule=ConstantRate:rule.rate=0.2").make() == MeMix(ConstantRate(0.2))
     assert RuleLabel.parse("token mean of ttt3r").make() == TokenMean(TTT3R())
+
+
+@pytest.mark.parametrize(
+    ("text", "rule", "printed"),
+    [
+        ("ttt3r+pose", PoseDamped(TTT3R()), "ttt3r+pose"),
+        ("ttt3r+pose@8", PoseDamped(TTT3R()), "ttt3r+pose@8"),
+        ("ttt3r+pose+reset=8", PoseDamped(TTT3R()), "ttt3r+pose@8"),
+        ("constant:rate=0.10+pose", PoseDamped(ConstantRate(0.1)), "constant:rate=0.10+pose"),
+        (" ttt3r:gradient=true +pose=0.5 @never", PoseDamped(TTT3R(True), 0.5), "ttt3r:gradient=true+pose=0.5@never"),
+        ("ttt3r+pose='0.5'", PoseDamped(TTT3R(), 0.5), "ttt3r+pose=0.5"),
+        ("ttt3r+pose=null", PoseDamped(TTT3R()), "ttt3r+pose"),
+        ("ttt3r+pose=1e-3", PoseDamped(TTT3R(), 0.001), "ttt3r+pose=1e-3"),
+        ("damp_pose:rule=(ttt3r):rate=0.5@8", PoseDamped(TTT3R(), 0.5), "ttt3r+pose=0.5@8"),
+        ("damp_pose:rule=(ttt3r+pose)", PoseDamped(PoseDamped(TTT3R())), "damp_pose:rule=(ttt3r+pose)"),
+        (
+            "scale:rule=(ttt3r+pose=1):factor=2.0+pose",
+            PoseDamped(Scale(PoseDamped(TTT3R(), 1.0), 2.0)),
+            "scale:rule=(ttt3r+pose=1):factor=2.0+pose",
+        ),
+        ("token mean of ttt3r+pose", TokenMean(PoseDamped(TTT3R())), "token mean of ttt3r+pose"),
+    ],
+)
+def test_the_pose_memory_is_written_behind_the_rule(text, rule, printed):
+    label = RuleLabel.parse(text)
+    assert repr(label.make()) == repr(rule)
+    assert str(label) == printed
+    assert RuleLabel.parse(printed) == label
+    assert RuleLabel.parse_list(f"cut3r,{text},ttt3r") == (RuleLabel("cut3r"), label, RuleLabel("ttt3r"))
+    assert family_of(text.strip()) == label.name
+
+
+def test_settings_of_a_rule_with_its_pose_memory_held_back_are_those_of_the_rule():
+    assert str(RuleLabel.parse("constant+pose").with_setting("rate", "0.1")) == "constant:rate=0.1+pose"
+    with pytest.raises(ValueError, match=r"must lie in \[0, 1\], got 1.5"):
+        RuleLabel.parse("ttt3r+pose=1.5").make()
+    label = RuleLabel("learned_token", (("weights", "a+pose"),), pose="0.5")
+    assert str(label) == "learned_token:weights='a+pose'+pose=0.5"
+    assert RuleLabel.parse(str(label)) == label
 
 
 def test_resets_as_text():

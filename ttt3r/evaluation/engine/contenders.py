@@ -11,6 +11,7 @@ from ttt3r.update_rules.base import StateUpdateRule
 from ttt3r.update_rules.naming.labels import Control, RuleLabel
 from ttt3r.update_rules.resets import ResetPolicy, as_policy
 from ttt3r.update_rules.rules.constant import ConstantRate
+from ttt3r.update_rules.wrappers.pose import PoseDamped
 from ttt3r.update_rules.wrappers.token_mean import TokenMean
 
 Resets = int | ResetPolicy | Mapping[str, int | ResetPolicy | None] | None
@@ -43,8 +44,9 @@ class Contender:
         return protocol.reset if self.reset is None else self.reset
 
     def control(self, constant: ConstantRate) -> "Contender":
-        """The constant of this gate's mean gain: called after the gate, and restarted as it is."""
-        return replace(self, label=Control.EQUAL_GAIN.of(self.label), rule=constant, control_of=self.label)
+        """The constant of this gate's mean gain: called after it, restarted as it is, its pose memory held back as there."""
+        rule = replace(self.rule, rule=constant) if isinstance(self.rule, PoseDamped) else constant
+        return replace(self, label=Control.EQUAL_GAIN.of(self.label), rule=rule, control_of=self.label)
 
     def token_mean(self) -> "Contender":
         """The gate averaged over its tokens: called after it, and restarted as it is."""

@@ -17,7 +17,7 @@ DARK = ("#4DA6E0", "#FF8A3D", "#2FC79B", "#E59BC4", "#F0B540", "#8CCBF2", "#C08B
 GREY, DARK_GREY = "#777777", "#A0A8B4"
 """Of trivial predictors."""
 
-FIXED = {"cut3r": 0, "ttt3r": 1, "constant": 2, "frozen": 3, "ttsa3r": 4, "filt3r": 5}
+FIXED = {"cut3r": 0, "ttt3r": 1, "constant": 2, "frozen": 3, "ttsa3r": 4, "filt3r": 5, "stride": 6}
 OTHERS = (6, 7, 4, 5)
 """Places in `COLORS` of the rules that stand in most pictures; all other rules share the last four."""
 

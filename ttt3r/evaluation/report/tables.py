@@ -187,8 +187,9 @@ class Table:
 
     def show(self, console: "rich.console.Console", width: int = 0) -> None:
         """Print it to the terminal, as wide as that is or narrower."""
-        for part in self.rich(min(width or console.width, console.width)):
-            console.print(part)
+        width = min(width or console.width, console.width)
+        for part in self.rich(width):
+            console.print(part, width=width)
 
     def _parts(self, width: int) -> "Iterator[Table]":
         """The table in pieces that fit; a column needs two blanks beside it, and words may be folded."""

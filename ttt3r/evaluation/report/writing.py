@@ -39,6 +39,7 @@ class ReportSettings:
         against: published numbers to show beside ours, see `against_paper`.
         seed: of everything that is drawn at random.
         notes: lines that the page shows, e.g. what was left out.
+        tables: further ones, made elsewhere, to stand behind those of the report.
     """
 
     title: str = "Update rules compared"
@@ -48,6 +49,7 @@ class ReportSettings:
     against: bool = False
     seed: int = 0
     notes: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,11 @@ def make_report(units: Iterable[UnitResult], settings: ReportSettings = ReportSe
         comparisons=comparisons,
         failures=failed,
         verdicts=verdicts(evidence),
-        tables=(*_tables(means, comparisons, costs, baseline), *_against(against, settings.against)),
+        tables=(
+            *_tables(means, comparisons, costs, baseline),
+            *_against(against, settings.against),
+            *settings.tables,
+        ),
         facts=(failure_table(failed), remark_table(results.rows, units), setting_table(units, results)),
     )
 

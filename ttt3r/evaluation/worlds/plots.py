@@ -22,14 +22,14 @@ BINS = ((0, 0), (1, 3), (4, 7), (8, 15), (16, 31), (32, 63), (64, 10**9))
 
 
 def plot_errors_by_length(
-    path: str | Path, scores: WorldScores, training_length: int, names: Sequence[str] | None = None
+    path: str | Path, scores: WorldScores, training_length: int | None, names: Sequence[str] | None = None
 ) -> None:
     """Draw rotation, translation and aligned trajectory errors against length, one curve for each rule with its 95 % band.
 
     Args:
         path: the picture.
         scores: of the worlds.
-        training_length: marked by a line; what lies right of it is extrapolation.
+        training_length: marked by a line; what lies right of it is extrapolation. `None` if it is not known.
         names: of the rules to draw, by default all.
 
     Raises:
@@ -42,16 +42,22 @@ def plot_errors_by_length(
     styles = rule_styles(_drawn(scores.rotation_degrees, names))
     for axes, table, title in zip(panels, tables, titles, strict=True):
         for name in _drawn(table, names):
-            _curve(axes, scores.lengths, [mean_interval(row) for row in table[name]], name, styles[name])
-        axes.axvline(training_length, color=INK, linewidth=0.8, linestyle=":")
-        axes.set_xscale("log", base=2)
-        axes.set_xticks(scores.lengths, [str(length) for length in scores.lengths])
+            draw_curve(axes, scores.lengths, [mean_interval(row) for row in table[name]], name, styles[name])
+        draw_lengths(axes, scores.lengths, training_length)
         axes.set_ylim(bottom=0)
-        axes.set_xlabel("frames (dotted: longest in training)")
         axes.set_title(title, fontsize=11, color=INK)
-        quiet_axes(axes)
     legend_below(figure, panels[0])
     save_figure(figure, path)
+
+
+def draw_lengths(axes: "matplotlib.axes.Axes", lengths: Sequence[int], training_length: int | None) -> None:
+    """Frames along the axis, with a line at the longest clip of the training."""
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(lengths, [str(length) for length in lengths])
+    if training_length is not None:
+        axes.axvline(training_length, color=INK, linewidth=0.8, linestyle=":")
+    axes.set_xlabel("frames" if training_length is None else "frames (dotted: longest in training)")
+    quiet_axes(axes)
 
 
 def recall_intervals(asked: Sequence[RecallScores], name: str) -> list[Interval]:
@@ -85,7 +91,7 @@ def plot_recall(path: str | Path, asked: Sequence[RecallScores], names: Sequence
     drawn = _drawn(asked[0].color_error, names)
     styles = rule_styles(drawn)
     for name in drawn:
-        _curve(axes, places, recall_intervals(asked, name), name, styles[name])
+        draw_curve(axes, places, recall_intervals(asked, name), name, styles[name])
     axes.axhline(0, color=INK, linewidth=0.8)
     axes.set_xticks(places, [bin_name(*ends) for ends in BINS])
     axes.set_xlabel("frames since the view was last seen")
@@ -146,9 +152,10 @@ def _drawn(known: Iterable[str], names: Sequence[str] | None) -> list[str]:
     return [name for name in known if names is None or name in names or name in KNOWS_NOTHING]
 
 
-def _curve(
+def draw_curve(
     axes: "matplotlib.axes.Axes", places: Sequence[int], points: Sequence[Interval], name: str, style: RuleStyle
 ) -> None:
+    """A curve with its band."""
     mean = np.array([point.mean for point in points])
     half = np.array([point.half for point in points])
     axes.fill_between(places, mean - half, mean + half, color=style.color, alpha=0.13, linewidth=0)

@@ -9,17 +9,18 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from ttt3r.data.procedural import ClipTruth, WorldConfig, sample_clips
-from ttt3r.data.procedural.presets import HELD_OUT_SEED, NANO_WORLD, TRAINING_LENGTH
+from ttt3r.data.procedural.presets import HELD_OUT_SEED, TRAINING_LENGTH, WORLDS
 from ttt3r.evaluation.engine.contenders import Contender, Resets, contenders_of
 from ttt3r.evaluation.measures.gains import GainSummary
 from ttt3r.evaluation.results.stops import Stop
+from ttt3r.evaluation.worlds.controls import standing_controls
 from ttt3r.evaluation.worlds.forgetting import RecallScores, ask_recall, questions_after, with_controls
 from ttt3r.evaluation.worlds.running import run_worlds
 from ttt3r.evaluation.worlds.scores import WorldScores, mean_depth_image
 from ttt3r.reconstructor import RecurrentNetwork
 from ttt3r.threads import side_by_side
 from ttt3r.types import Step
-from ttt3r.update_rules import Anneal, ConstantRate, StateUpdateRule
+from ttt3r.update_rules import StateUpdateRule
 
 GROUP = 8
 """Most worlds side by side in a pass: enough to keep a core busy, without much memory."""
@@ -35,17 +36,19 @@ class WorldPlan:
     Args:
         worlds: how many, at least 2 (intervals, and another scene as a control).
         lengths: of the prefixes that are judged, in frames.
-        world: where they come from.
+        world: where they come from; one of `WORLDS` is known by its name.
         seed: of the worlds; from `HELD_OUT_SEED` on they were never trained on.
+        speed: the world is filmed at so many times its own speed.
 
     Raises:
-        ValueError: for fewer than 2 worlds, or no lengths.
+        ValueError: for fewer than 2 worlds, no lengths, or a speed at which the world cannot be filmed.
     """
 
     worlds: int = 32
     lengths: tuple[int, ...] = tuple(TRAINING_LENGTH * 2**power for power in range(4))
-    world: WorldConfig = NANO_WORLD
+    world: WorldConfig = WORLDS["video"]
     seed: int = HELD_OUT_SEED
+    speed: float = 1.0
 
     def __post_init__(self) -> None:
         if self.worlds < 2:
@@ -54,6 +57,28 @@ class WorldPlan:
             )
         if not self.lengths or min(self.lengths) < 2:
             raise ValueError(f"lengths must be at least 2 frames each, got {self.lengths}")
+        if not 0 < self.speed < float("inf"):
+            raise ValueError(f"speed is a factor above 0, such as 0.5 for half as fast, got {self.speed}")
+        try:
+            _ = self.filmed
+        except ValueError as error:
+            raise ValueError(f"speed {self.speed:g} is too far from 1 for this world: {error}") from None
+
+    @property
+    def filmed(self) -> WorldConfig:
+        """The world at the speed at which it is filmed."""
+        return self.world if self.speed == 1 else self.world.at_speed(self.speed)
+
+    @property
+    def name(self) -> str:
+        """Of the world, with its speed if that is not its own; one without a name is called `world`.
+
+        Examples:
+            >>> WorldPlan().name, WorldPlan(speed=0.5).name
+            ('video', 'video at 0.5x')
+        """
+        name = next((name for name, known in WORLDS.items() if known == self.world), "world")
+        return name if self.speed == 1 else f"{name} at {self.speed:g}x"
 
     @property
     def groups(self) -> tuple[tuple[int, int], ...]:
@@ -97,9 +122,9 @@ class WorldStudy:
         Raises:
             ValueError: if those were run on other worlds.
         """
-        if (self.plan.world, self.plan.seed) != (other.plan.world, other.plan.seed):
-            seeds = f"seeds {self.plan.seed} and {other.plan.seed}"
-            raise ValueError(f"the rules were run on other worlds ({seeds}); run them with one WorldPlan")
+        if (self.plan.filmed, self.plan.seed) != (other.plan.filmed, other.plan.seed):
+            apart = f"{self.plan.name} and {other.plan.name}, seeds {self.plan.seed} and {other.plan.seed}"
+            raise ValueError(f"the rules were run on other worlds ({apart}); run them with one WorldPlan")
         pairs = zip(self.asked, other.asked, strict=True)
         asked = tuple(own.with_memories(more) for own, more in pairs)
         return WorldStudy(
@@ -131,14 +156,18 @@ def run_study(
         rules: by name.
         plan: of the worlds.
         resets: when memories restart.
-        controls: run the worlds a second time. For every gate there is the constant of equal mean gain and the gate averaged
-            over its tokens, restarted as it is; and the plain average, `1/t`.
+        controls: run the worlds a second time, with the `standing_controls` of these rules.
         chunk: as in `rollout_rules`.
         on_frame: called with the number of frames that were just done, for progress bars; on a CPU by several threads.
     """
     asked = contenders_of(rules, resets)
     study = _run(network, asked, plan, chunk, on_frame)
-    return study.with_rules(_run(network, _controls(asked, study), plan, chunk, on_frame)) if controls else study
+    if not controls:
+        return study
+    spread = {name: summaries[-1].gain_std for name, summaries in study.gain_summaries.items()}
+    gains = {name: (float(gain[-1].mean()), spread[name]) for name, gain in study.scores.gain.items()}
+    standing = standing_controls(asked, gains, max(plan.lengths))
+    return study.with_rules(_run(network, standing, plan, chunk, on_frame))
 
 
 def _run(
@@ -146,14 +175,14 @@ def _run(
 ) -> WorldStudy:
     """One pass."""
     device = network.initial_memory(1).state.device
-    known = sample_clips(plan.world, batch=64, frames=TRAINING_LENGTH, seed=0, device=device)
+    known = sample_clips(plan.filmed, batch=64, frames=TRAINING_LENGTH, seed=0, device=device)
     mean_depth, labels = mean_depth_image(ClipTruth.of(known)), [who.label for who in contenders]
     control_of = {who.label: who.control_of for who in contenders if who.control_of}
 
     def run(group: tuple[int, int], check: Callable[[], None]) -> WorldStudy:
         first, batch = group
         clip = sample_clips(
-            plan.world, batch=batch, frames=max(plan.lengths), seed=plan.seed, first=first, device=device
+            plan.filmed, batch=batch, frames=max(plan.lengths), seed=plan.seed, first=first, device=device
         )
         truth, asked = ClipTruth.of(clip), []
 
@@ -170,14 +199,3 @@ def _run(
         return WorldStudy(scores, tuple(asked), done.gain_summaries, done.stopped, plan, control_of)
 
     return WorldStudy.joined(side_by_side(run, plan.groups, alone=device.type != "cpu"))
-
-
-def _controls(contenders: Sequence[Contender], study: WorldStudy) -> tuple[Contender, ...]:
-    """For every gate, with resets and without, its controls; and the plain average."""
-    gates = {str(who.rule): who for who in reversed(contenders)}
-    found = []
-    for gate in [who for who in contenders if who is gates[str(who.rule)]]:
-        mean, summary = study.scores.gain[gate.label][-1].mean(), study.gain_summaries[gate.label][-1]
-        if constants := gate.equal_gain(float(mean), summary.gain_std):
-            found += [*constants, gate.token_mean()]
-    return (*found, Contender("1/t", Anneal(ConstantRate(1.0), horizon=1.0)))

@@ -1,20 +1,16 @@
 """The tables of the experiment on procedural worlds: for the terminal, for Markdown, and every single number as CSV."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
 
-from ttt3r.data.procedural.presets import TRAINING_LENGTH
-from ttt3r.evaluation.measures.depth import ABS_REL
-from ttt3r.evaluation.measures.metric import Metric
-from ttt3r.evaluation.measures.worlds import ATE_PER_VIEW, ROTATION, TRANSLATION
 from ttt3r.evaluation.metrics.intervals import Interval, mean_interval
-from ttt3r.evaluation.report.pairing import SIGNIFICANT
-from ttt3r.evaluation.report.statistics import holm, sign_flip_test
 from ttt3r.evaluation.report.tables import Cell, Column, Table
 from ttt3r.evaluation.results.knowing_nothing import MEAN_DEPTH, NO_MOTION, SCENE_AVERAGE
+from ttt3r.evaluation.worlds.controls import PLAIN_AVERAGE
+from ttt3r.evaluation.worlds.differences import Difference, differences, measured
 from ttt3r.evaluation.worlds.forgetting import RecallScores
 from ttt3r.evaluation.worlds.plots import BINS, bin_name, table_of_recall
 from ttt3r.evaluation.worlds.scores import WINDOW, WorldScores
@@ -23,11 +19,16 @@ from ttt3r.files import write_sheet
 from ttt3r.update_rules.naming.labels import Control
 
 
-def tables_of(study: WorldStudy) -> tuple[Table, ...]:
-    """At a glance; errors by length; differences with the first rule at the largest length; recall; gains."""
-    tables = [summary_table(study), _errors(study.scores)]
+def tables_of(study: WorldStudy, trained: int | None = None) -> tuple[Table, ...]:
+    """At a glance; errors by length; differences with the first rule by length; recall; gains.
+
+    Args:
+        study: of the rules.
+        trained: frames of the longest clip that the network was trained on, where that is known.
+    """
+    tables = [summary_table(study), _errors(study, trained)]
     if len(study.scores.gain) > 1:
-        tables.append(_paired(study.scores))
+        tables += paired_tables(study.scores)
     if study.asked:
         tables.append(_recalled(study))
     return (*tables, _gains(study))
@@ -39,27 +40,34 @@ def summary_table(study: WorldStudy) -> Table:
     lengths = list(scores.lengths if len(scores.lengths) <= 4 else (*scores.lengths[:3], scores.lengths[-1]))
     bins = BINS[:3] if study.asked else ()
     recalled = table_of_recall(study.asked) if study.asked else {}
-    turned = scores.rotation_degrees
+    turned, better = scores.rotation_degrees, differences(scores, scores.rotation_degrees)
     rows = []
     further = (Control.TOKEN_MEAN,)  # in the tables below
-    rules = [name for name in scores.gain if name != "1/t" and Control.split(name)[0] not in further]
+    rules = [name for name in scores.gain if name != PLAIN_AVERAGE and Control.split(name)[0] not in further]
     for rule in [*rules, NO_MOTION, SCENE_AVERAGE]:
-        rotation = [mean_interval(turned[rule][scores.lengths.index(n)]) if rule in turned else None for n in lengths]
-        recall = [recalled[rule][place] if rule in recalled else None for place in range(len(bins))]
-        cells = [*(_short(one, 0) for one in rotation), *(_short(one, 2) for one in recall)]
+        cells = []
+        for place in map(scores.lengths.index, lengths):
+            cell = _short(mean_interval(turned[rule][place]) if rule in turned else None, 1)
+            cells.append(replace(cell, sure=rule in better and better[rule][place].better))
+        cells += [_short(recalled[rule][place] if rule in recalled else None, 2) for place in range(len(bins))]
         rows.append((Cell(rule), *cells))
     headings = [f"rotation deg after {lengths[0]}", *(str(length) for length in lengths[1:])]
     headings += ["recall of what is in view", *(f"{bin_name(*ends)} frames after" for ends in bins[1:])][: len(bins)]
-    worlds = next(iter(scores.gain.values())).shape[1]
     return Table(
         name="summary",
-        title=f"At a glance: {worlds} held-out houses, mean and 95 % interval",
+        title=f"At a glance: {_worlds(study)}, mean and 95 % interval",
         columns=(Column("rule", numeric=False), *map(Column, headings)),
         rows=tuple(rows),
         keys=1,
-        caption="Rotation: error in degrees, not aligned, over the last frames before each length. Recall: explained variance "
-        "of the colours of earlier views; 1 is perfect, 0 the view's mean colour.",
+        caption="Rotation: error in degrees, not aligned, over the last frames before each length; bold: surely better than "
+        f"{next(iter(scores.gain))}, world by world. Recall: explained variance of the colours of earlier views; 1 is perfect, "
+        "0 the view's mean colour.",
     )
+
+
+def _worlds(study: WorldStudy) -> str:
+    count = next(iter(study.scores.gain.values())).shape[1]
+    return f"{count} held-out worlds ({study.plan.name})"
 
 
 def _short(value: Interval | None, digits: int) -> Cell:
@@ -68,68 +76,48 @@ def _short(value: Interval | None, digits: int) -> Cell:
     return Cell(f"{value.mean:.{digits}f}±{value.half:.{digits}f}")
 
 
-def _errors(scores: WorldScores) -> Table:
-    worlds = next(iter(scores.gain.values())).shape[1]
-    columns = (Column("frames"), Column("rule", numeric=False))
-    measured = _measured(scores)
+def _errors(study: WorldStudy, trained: int | None) -> Table:
+    scores, columns = study.scores, (Column("frames"), Column("rule", numeric=False))
+    errors = measured(scores)
     rows = []
     for row, length in enumerate(scores.lengths):
         for rule in [*scores.gain, NO_MOTION, MEAN_DEPTH]:
-            cells = [_cell(mean_interval(table[rule][row])) if rule in table else Cell("-") for _, table in measured]
+            cells = [_cell(mean_interval(table[rule][row])) if rule in table else Cell("-") for _, table in errors]
             if any(cell.value != "-" for cell in cells):
                 rows.append((Cell(str(length)), Cell(rule), *cells))
     return Table(
         name="errors",
-        title=f"{worlds} held-out worlds: mean and 95 % interval",
-        columns=(*columns, *(Column(metric.label) for metric, _ in measured)),
+        title=f"{_worlds(study)}: mean and 95 % interval",
+        columns=(*columns, *(Column(metric.label) for metric, _ in errors)),
         rows=tuple(rows),
         keys=2,
         caption=f"Means over the last {WINDOW} frames before each length (ATE: over all, after Sim(3)); lengths in units of "
-        f"the first view's mean distance; trained on at most {TRAINING_LENGTH} frames.",
+        f"the first view's mean distance{'' if trained is None else f'; trained on at most {trained} frames'}.",
     )
 
 
-def _paired(scores: WorldScores) -> Table:
-    """Every rule against the first, world by world, at the largest length."""
-    first, *others = scores.gain
-    others += [NO_MOTION, MEAN_DEPTH]
-    columns = []
-    for _, table in _measured(scores):
-        rules = [rule for rule in others if rule in table]
-        cells = _sure_cells([table[rule][-1] - table[first][-1] for rule in rules])
-        columns.append(dict(zip(rules, cells, strict=True)))
-    rows = [(Cell(rule), *(column.get(rule, Cell("-")) for column in columns)) for rule in others]
-    rows = [row for row in rows if any(cell.value != "-" for cell in row[1:])]
-    return Table(
-        name="paired",
-        title=f"Against {first} at {scores.lengths[-1]} frames, world by world",
-        columns=(Column("rule", numeric=False), *(Column(metric.label) for metric, _ in _measured(scores))),
-        rows=tuple(rows),
-        keys=1,
-        caption="Mean difference and 95 % interval; below 0 is better. Bold: sure, that is, the interval leaves 0 out and the "
-        "sign-flip test gives p of at most 0.05 after Holm's correction over the column.",
-    )
-
-
-def _measured(scores: WorldScores) -> tuple[tuple[Metric, Mapping[str, Float[np.ndarray, "length world"]]], ...]:
-    """The errors, of which less is better."""
-    return (
-        (ROTATION, scores.rotation_degrees),
-        (TRANSLATION, scores.translation),
-        (ATE_PER_VIEW, scores.ate),
-        (ABS_REL, scores.depth_abs_rel),
-    )
-
-
-def _sure_cells(differences: Sequence[Float[np.ndarray, " world"]]) -> list[Cell]:
-    """Mean differences with their intervals, bold where they are sure as one family."""
-    finite = [values[np.isfinite(values)] for values in differences]
-    tested = [sign_flip_test(v, [str(i) for i in range(len(v))]).p if len(v) else float("nan") for v in finite]
-    found = [mean_interval(values) for values in finite]
-    corrected = holm(tested)
+def paired_tables(scores: WorldScores) -> list[Table]:
+    """Every rule against the first, world by world, at every length: a table for each error."""
+    first = next(iter(scores.gain))
     return [
-        Cell(str(one), sure=one.excludes_zero and p <= SIGNIFICANT) for one, p in zip(found, corrected, strict=True)
+        Table(
+            name=f"paired_{metric.name}",
+            title=f"Against {first}, world by world: {metric.label}, after so many frames",
+            columns=(Column("rule", numeric=False), *(Column(str(length)) for length in scores.lengths)),
+            rows=tuple((Cell(rule), *map(_paired_cell, row)) for rule, row in differences(scores, table).items()),
+            keys=1,
+            caption="Mean difference and 95 % interval; below 0 is better. Bold: sure, by the interval and by the sign-flip "
+            "test after Holm's correction over the column.",
+        )
+        for metric, table in measured(scores)
     ]
+
+
+def _paired_cell(found: Difference) -> Cell:
+    if np.isnan(found.interval.mean):
+        return Cell("-")
+    digits = 2 if abs(found.interval.mean) + found.interval.half >= 1 else 3
+    return Cell(f"{found.interval.mean:+.{digits}f}±{found.interval.half:.{digits}f}", sure=found.sure)
 
 
 def _recalled(study: WorldStudy) -> Table:

@@ -129,5 +129,10 @@ def quoted(value: str | None, within: bool = False) -> str:
     if not value.isprintable():
         return json.dumps(value)
     # Also what no parser here needs: a label that is the same wherever it stands is easier to find again.
-    odd = value in ("", NOTHING) or value != value.strip() or value[0] in "'\"(" or re.search(r"[,:@]|\+reset=", value)
+    odd = (
+        value in ("", NOTHING)
+        or value != value.strip()
+        or value[0] in "'\"("
+        or re.search(r"[,:@]|\+(reset=|pose)", value)
+    )
     return "'" + value.replace("'", "''") + "'" if odd or (within and re.search(r"[()]", value)) else value

@@ -156,7 +156,7 @@ def _read(kind: type[StateUpdateRule], words: Sequence[tuple[str, str]], label: 
     try:
         found = parser.instantiate(parser.parse_args([f"--rule.{setting}={value}" for setting, value in words])).rule
     except ArgumentError as error:
-        raise ValueError(f"{label!r}: {error}; {cure}") from None
+        raise ValueError(f"{label!r}: {' '.join(str(error).split())}; {cure}") from None
     return {name: found[name] for name in tops}
 
 

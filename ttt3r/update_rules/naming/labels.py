@@ -1,7 +1,8 @@
 """A rule as text and back: the one place that reads and writes labels such as `constant:rate=0.1` and `control of ttt3r@100`.
 
-    label    [control of | token mean of] name{:setting=value}[@reset]
+    label    [control of | token mean of] name{:setting=value}[+pose[=rate]][@reset]
     value    plain text, '...', "...", null, or (label,label,...) for rules within a rule
+    +pose    the pose memory is held back as the state is, or by a rate of its own (`PoseDamped` around the rule)
     reset    a number of frames, never, or far:distance=2.5:minimum=8
 
 Read without running anything: names are looked up in the registry only when a rule is made.
@@ -13,10 +14,12 @@ from dataclasses import dataclass, replace
 
 from ttt3r.untrusted import require_names
 from ttt3r.update_rules.base import StateUpdateRule
+from ttt3r.update_rules.naming.label_pose import POSES, is_rate, without_pose
 from ttt3r.update_rules.naming.label_text import is_group, masked, quoted, rules_in, settings_in, unquoted
 from ttt3r.update_rules.naming.label_values import Value, changed_settings, made
 from ttt3r.update_rules.naming.registry import find_rule, name_of
 from ttt3r.update_rules.resets import Every, Never, ResetPolicy, WhenFar
+from ttt3r.update_rules.wrappers.pose import PoseDamped
 from ttt3r.update_rules.wrappers.token_mean import TokenMean
 
 _RESET = re.compile(r"@(\d+|never|far(?::[a-z]+=[\d.e+-]+)*)$|\+reset=(\d+|never)$")  # the second form in older results
@@ -65,6 +68,7 @@ class RuleLabel:
         settings: those that were given, in their order; values as text, `None`, or the labels of rules.
         reset: a policy of its own; `None` for that of all.
         control: of which kind this is a control.
+        pose: how the pose memory is held back (`PoseDamped`): the rate, or "" for the mean gain; `None` if it is not.
 
     Examples:
         >>> label = RuleLabel.parse("constant:rate=0.1@100")
@@ -78,6 +82,7 @@ class RuleLabel:
     settings: tuple[tuple[str, Value["RuleLabel"]], ...] = ()
     reset: ResetPolicy | None = None
     control: Control = Control.NONE
+    pose: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> "RuleLabel":
@@ -90,20 +95,37 @@ class RuleLabel:
         found = _RESET.search(masked(rest))
         reset = None
         if found is not None:
-            reset, rest = (
-                policy_of(rest[found.start() :].removeprefix("+reset=").removeprefix("@")),
-                rest[: found.start()],
-            )
+            policy, rest = rest[found.start() :], rest[: found.start()]
+            reset = policy_of(policy.removeprefix("+reset=").removeprefix("@"))
+        rest, pose = without_pose(rest.rstrip())
         name, *words = settings_in(rest)
         if "@" in name:
-            raise ValueError(f"{text!r}: after {_RESETS}; settings come before it (constant:rate=0.1@100)")
+            raise ValueError(
+                f"{text!r}: after {_RESETS}; settings come before it, and +pose too (ortho:drift=0.5+pose@8)"
+            )
+        if "+" in name:
+            raise ValueError(f"{text!r}: {POSES}")
         if "=" in name:
             raise ValueError(
                 f"{text!r} is a setting and no rule; the settings of a rule are joined by colons, as in constant:rate=0.1"
             )
         if not name.strip():
             raise ValueError(f"{text!r} names no rule; write name or name:setting=value, such as constant:rate=0.1")
-        return cls(name.strip(), tuple(cls._setting(name, word) for word in words), reset, control)
+        settings = tuple(cls._setting(name, word) for word in words)
+        return cls(name.strip(), settings, reset, control, pose)._short()
+
+    def _short(self) -> "RuleLabel":
+        """The same with `+pose` instead of the long form, `damp_pose:rule=(ttt3r)`, where the short one says it all."""
+        given = dict(self.settings)
+        inner, rate = given.get("rule"), given.get("rate")
+        plain = len(given) == len(self.settings) and given.keys() <= {"rule", "rate"}
+        if self.name != PoseDamped.name or self.pose is not None or not plain:
+            return self
+        if not isinstance(inner, tuple) or len(inner) != 1 or isinstance(rate, tuple) or not is_rate(rate or "1"):
+            return self
+        if replace(inner[0], settings=()) != RuleLabel(inner[0].name):  # with a part for which +pose leaves no place
+            return self
+        return replace(inner[0], reset=self.reset, control=self.control, pose=rate or "")
 
     @classmethod
     def _setting(cls, name: str, word: str) -> "tuple[str, Value[RuleLabel]]":
@@ -138,7 +160,7 @@ class RuleLabel:
 
         What text cannot hold (a function, learned weights that lie in no file) is named, and not made again.
         """
-        return cls(name_of(type(rule)), changed_settings(rule, cls.of), reset)
+        return cls(name_of(type(rule)), changed_settings(rule, cls.of), reset)._short()
 
     def make(self) -> StateUpdateRule:
         """The rule; its reset policy is not part of it.
@@ -151,7 +173,8 @@ class RuleLabel:
             return TokenMean(replace(self, control=Control.NONE).make())
         if self.control is Control.EQUAL_GAIN:
             raise ValueError(f"{str(self)!r}: the rate is known after a run of the gate; ask for it with --controls")
-        return made(find_rule(self.name), self.name, str(self), self.settings, _make)
+        rule = made(find_rule(self.name), self.name, str(self), self.settings, _make)
+        return rule if self.pose is None else PoseDamped(rule, float(self.pose) if self.pose else None)
 
     def with_setting(self, setting: str, value: Value["RuleLabel"]) -> "RuleLabel":
         """The same with one more setting."""
@@ -166,7 +189,9 @@ class RuleLabel:
             group = isinstance(value, tuple)
             text = f"({','.join(label._text(True) for label in value)})" if group else quoted(value, within)
             words.append(f"{setting}={text}")
-        return self.control.of(":".join(words)) + (f"@{policy_text(self.reset)}" if self.reset is not None else "")
+        held = "" if self.pose is None else f"+pose={self.pose}" if self.pose else "+pose"
+        reset = "" if self.reset is None else f"@{policy_text(self.reset)}"
+        return self.control.of(":".join(words)) + held + reset
 
 
 def _make(label: RuleLabel | str) -> StateUpdateRule:

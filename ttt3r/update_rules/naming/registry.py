@@ -22,6 +22,7 @@ from ttt3r.update_rules.rules.raymap3r import RayMap3R
 from ttt3r.update_rules.rules.recal3r import ReCal3R
 from ttt3r.update_rules.rules.retain import RetainMatched
 from ttt3r.update_rules.rules.ssr import SSR
+from ttt3r.update_rules.rules.stride import Stride
 from ttt3r.update_rules.rules.suppress import Suppress
 from ttt3r.update_rules.rules.titans import MomentumAndDecay
 from ttt3r.update_rules.rules.ttsa3r import TTSA3R
@@ -29,6 +30,7 @@ from ttt3r.update_rules.rules.ttt3r import TTT3R
 from ttt3r.update_rules.wrappers.attention_record import AttentionRecorded
 from ttt3r.update_rules.wrappers.combinations import Chain, Product, Schedule
 from ttt3r.update_rules.wrappers.gain_record import Recorded
+from ttt3r.update_rules.wrappers.pose import PoseDamped
 from ttt3r.update_rules.wrappers.rates import Anneal, EveryNth, Scale
 from ttt3r.update_rules.wrappers.token_mean import TokenMean
 
@@ -43,6 +45,7 @@ RULES: dict[str, type[StateUpdateRule]] = {
         ReCal3R,
         ConstantRate,
         Frozen,
+        Stride,
         Damped,
         Brake,
         Ortho,
@@ -68,7 +71,7 @@ RULES: dict[str, type[StateUpdateRule]] = {
 
 WRAPPERS: dict[str, type[StateUpdateRule]] = {
     kind.name: kind
-    for kind in (Scale, Anneal, EveryNth, Recorded, AttentionRecorded, TokenMean, Product, Chain, Schedule)
+    for kind in (Scale, Anneal, EveryNth, PoseDamped, Recorded, AttentionRecorded, TokenMean, Product, Chain, Schedule)
 }
 """What goes around other rules, by name; made with the rules that it goes around: `scale:rule=(ttt3r):factor=0.5`."""
 
