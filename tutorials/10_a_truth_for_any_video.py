@@ -78,10 +78,8 @@ plt.show()
 # %%
 for name in ("cut3r", "frozen"):
     one = found[0].errors[name]
-    print(
-        f"{name}: mean gain {one.gain:.2f}, turns by {one.path.turn_degrees:.0f} degrees; "
-        f"notes: {', '.join(one.notes) or 'none'}"
-    )
+    notes = ", ".join(one.notes) or "none"
+    print(f"{name}: mean gain {one.gain:.2f}, turns by {one.path.turn_degrees:.0f} degrees; notes: {notes}")
 frozen = found[0].errors["frozen"].rotation_degrees
 print("frozen differs on the first frame alone:", bool(frozen[0] > 0 and not frozen[1:].any()))
 

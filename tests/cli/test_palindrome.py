@@ -43,7 +43,7 @@ def test_tables_and_files(typed, here):
         "log depth",
         "path",
         "spread",
-        "turn deg",
+        "turn",
         "gain",
         "4-6",
         "0.12",
