@@ -13,7 +13,7 @@ from ttt3r.network import CUT3R, load_network
 from ttt3r.reconstructor import Reconstructor
 from ttt3r.rollout import rollout
 from ttt3r.training.clips import Share, batch_at
-from ttt3r.training.drawing import PoseDamped, RuleMix, RuleSet, WorldMix
+from ttt3r.training.drawing import RuleMix, RuleSet, WorldMix
 from ttt3r.training.fitting import Machine, train
 from ttt3r.training.keeping import RULE
 from ttt3r.training.losses import LossWeights, frame_loss
@@ -21,7 +21,7 @@ from ttt3r.training.module import TrainingModule
 from ttt3r.training.questions import Shown, read_out
 from ttt3r.training.recipe import Recipe, Stage
 from ttt3r.types import Outputs
-from ttt3r.update_rules import ConstantRate, Frozen, FullOverwrite, RuleLabel
+from ttt3r.update_rules import ConstantRate, Frozen, FullOverwrite, LearnedToken, PoseDamped, RuleLabel
 
 RULES = RuleMix((("cut3r", 2.0), ("constant:rate=0.3", 1.0), ("ttt3r", 1.0)), pose_damped=0.5)
 
@@ -125,6 +125,7 @@ def test_a_rule_that_learns_is_trained_in_a_mixture_too(tmp_path):
     weights = load_file(tmp_path / RULE)
     assert weights["gate.mlp.output.weight"].abs().sum() > 0  # it begins at 0
     made = RuleLabel.parse(f"learned_token:weights={tmp_path / RULE}").make()
+    assert isinstance(made, LearnedToken)
     assert torch.equal(made.state_dict()["gate.mlp.output.weight"], weights["gate.mlp.output.weight"])
 
 
@@ -158,7 +159,7 @@ def test_a_share_of_the_frames_counts_as_if_all_had_been_read(network, truth):
         shown = Shown(truth, [False] * 5, [False] * 5, read)
         steps = rollout(model, shown.frames(), outputs=shown.outputs(), chunk=5, detach_every=5)
         terms = [frame_loss(step.reconstruction, truth, step.index, weights) for step in steps]
-        return sum(one.total(weights, 5 / sum(read)) for one in terms)
+        return torch.stack([one.total(weights, 5 / sum(read)) for one in terms]).sum()
 
     with torch.no_grad():
         single = [loss([index == chosen for index in range(5)]) for chosen in range(5)]
@@ -173,7 +174,8 @@ def test_what_is_asked_for_is_always_read():
         assert read[7]
         assert sum(read) == 2 + 2
     assert sum(read_out([False] * 3, 0.01, torch.Generator())) == 1
-    counts = sum(torch.tensor(read_out(asks, 0.25, torch.Generator().manual_seed(seed))) for seed in range(800))
+    drawn = [read_out(asks, 0.25, torch.Generator().manual_seed(seed)) for seed in range(800)]
+    counts = torch.tensor(drawn).sum(dim=0)
     assert (counts[[0, 1, 3, 4, 5, 6, 8, 9]] / 800 - 0.25).abs().max() < 0.06
 
 

@@ -81,9 +81,9 @@ def test_a_training_goes_on_with_its_own_rule_only(trained, tmp_path, monkeypatc
     (tmp_path / "her_lab.py").write_text(source)
     monkeypatch.syspath_prepend(tmp_path)
     mine = parse_rules("her_lab.Mine")["her_lab.Mine"]
-    text = fitting._rule_text(mine)
+    text = fitting._rule_text(mine, recipe(2))
     (tmp_path / "her_lab.py").write_text(source + "# edited\n")
-    assert fitting._rule_text(mine) != text
+    assert fitting._rule_text(mine, recipe(2)) != text
     sys.modules.pop("her_lab")
     (out / "recipe.txt").unlink()
     with pytest.raises(ValueError, match=r"holds last\.ckpt of a training and no recipe\.txt"):

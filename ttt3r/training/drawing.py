@@ -1,6 +1,6 @@
 """What a stage draws: the world of each clip, and the rule of each step. The same at every resumption, in every process."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -8,10 +8,9 @@ from torch import Tensor
 
 from ttt3r.data.procedural import WorldConfig, find_world
 from ttt3r.types import STATELESS, Needs, RuleState
-from ttt3r.update_rules import RuleLabel, StateUpdateRule
+from ttt3r.update_rules import PoseDamped, RuleLabel, StateUpdateRule
 from ttt3r.update_rules.base import Update
 from ttt3r.update_rules.evidence import Evidence
-from ttt3r.update_rules.wrappers.base import Wrapper
 
 
 @dataclass(frozen=True)
@@ -72,22 +71,6 @@ class RuleMix:
         weights = torch.tensor([weight for _, weight in self.weights], dtype=torch.float64)
         label, _ = self.weights[int(torch.multinomial(weights, 1, generator=generator))]
         return label, float(torch.rand((), generator=generator)) < self.pose_damped
-
-
-@dataclass(frozen=True)
-class PoseDamped(Wrapper):
-    """The inner rule, with the pose memory held back by the mean of its gain over the tokens."""
-
-    def update(
-        self,
-        state: Float[Tensor, "batch state channel"],
-        candidate: Float[Tensor, "batch state channel"],
-        evidence: Evidence,
-        rule_state: RuleState,
-    ) -> Update:
-        """The inner update; one that names no gain stays as it is."""
-        inner = self.rule.update(state, candidate, evidence, rule_state)
-        return inner if inner.gain is None else replace(inner, pose_gain=inner.gain.mean(dim=(1, 2)) * inner.pose_gain)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import math
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -218,9 +219,9 @@ def test_what_cannot_be_cut_is_refused(network, images):
         list(palindrome(network, rules("cut3r"), video(frames), Segments(length=9)))
     with pytest.raises(ValueError, match="7 frames, too few for 4 segments"):
         list(palindrome(network, rules("cut3r"), video(frames), Segments(count=4)))
-    for wrong in ({"length": 1}, {"count": 0}, {"chunk": 0}):
+    for wrong in (partial(Segments, length=1), partial(Segments, count=0), partial(Segments, chunk=0)):
         with pytest.raises(ValueError, match="at least"):
-            Segments(**wrong)
+            wrong()
     with pytest.raises(ValueError, match="no rules to run"):
         list(palindrome(network, {}, video(frames)))
 
@@ -228,7 +229,9 @@ def test_what_cannot_be_cut_is_refused(network, images):
 class Live(FramesInMemory):
     """A camera: nobody knows when it ends."""
 
-    length = None
+    @property
+    def length(self):
+        return None
 
     def stamp(self, frames=None):
         return None
@@ -314,6 +317,6 @@ def test_a_full_disk_is_named_with_the_cure(monkeypatch):
             def close(self):
                 pass
 
-        spool._file = Full()
+        monkeypatch.setattr(spool, "_file", Full())
         with pytest.raises(OSError, match=r"No space left on device\); set TMPDIR"):
             spool.append(torch.ones(1))

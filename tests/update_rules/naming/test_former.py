@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ttt3r.training.fitting import _is_same_rule, _rule_text
+from ttt3r.training.nano import nano_recipe
 from ttt3r.update_rules import (
     RULES,
     AttentionRecorded,
@@ -139,11 +140,12 @@ def test_rules_of_ones_own_and_texts_of_any_kind():
 def test_a_training_goes_on_with_the_rule_of_an_older_recipe():
     rule = LearnedToken(channel=48)
     before = "LearnedToken( channel=48, hidden=64, start=0.3, seed=0 (gate): _Gate( (mlp): MLP( (a): Linear(b=1) ) ) )"
-    assert _rule_text(rule) == "learned_token:channel=48"
-    assert _is_same_rule(rule, before, _rule_text(rule))
-    assert _is_same_rule(rule, _rule_text(rule), _rule_text(rule))
-    assert not _is_same_rule(rule, before.replace("0.3", "0.4"), _rule_text(rule))
-    assert not _is_same_rule(rule, "learned_token:channel=48:start=0.4", _rule_text(rule))
-    assert _is_same_rule(rule, f"{before} (source 0a1b)", f"{_rule_text(rule)} (source 0a1b)")
-    assert not _is_same_rule(rule, f"{before} (source 0a1b)", f"{_rule_text(rule)} (source 0a1c)")
-    assert RuleLabel.parse(_rule_text(rule)).name == "learned_token"
+    written = _rule_text(rule, nano_recipe())
+    assert written == "learned_token:channel=48"
+    assert _is_same_rule(rule, before, written)
+    assert _is_same_rule(rule, written, written)
+    assert not _is_same_rule(rule, before.replace("0.3", "0.4"), written)
+    assert not _is_same_rule(rule, "learned_token:channel=48:start=0.4", written)
+    assert _is_same_rule(rule, f"{before} (source 0a1b)", f"{written} (source 0a1b)")
+    assert not _is_same_rule(rule, f"{before} (source 0a1b)", f"{written} (source 0a1c)")
+    assert RuleLabel.parse(written).name == "learned_token"
