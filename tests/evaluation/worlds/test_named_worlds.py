@@ -14,6 +14,7 @@ from ttt3r.evaluation.engine.contenders import Contender, contenders_of
 from ttt3r.evaluation.measures.gains import GainSummary
 from ttt3r.evaluation.results.knowing_nothing import MEAN_DEPTH, NO_MOTION
 from ttt3r.evaluation.worlds.controls import standing_controls, with_pose
+from ttt3r.evaluation.worlds.difference_plot import plot_differences
 from ttt3r.evaluation.worlds.differences import differences
 from ttt3r.evaluation.worlds.rows import units_of
 from ttt3r.evaluation.worlds.scores import WorldScores
@@ -240,6 +241,15 @@ def test_the_length_of_the_training_is_that_of_the_networks_own_recipe(tmp_path)
     study = study_of({"cut3r": (1.0, 0.0)})
     assert "trained on at most 24 frames" in tables_of(study, 24)[1].caption
     assert "trained" not in tables_of(study)[1].caption
+
+
+def test_differences_of_a_rule_without_numbers_can_be_shown(tmp_path):
+    study = study_of({"cut3r": (1.0, 0.0), "a": (0.5, 0.1)})
+    for table in (study.scores.rotation_degrees, study.scores.depth_abs_rel):
+        table["a"][:] = np.nan
+    assert [cell.text for cell in paired_tables(study.scores)[0].rows[0][1:]] == ["-"] * 3
+    plot_differences(tmp_path / "differences.png", study.scores, None, ["cut3r", "a"])
+    assert (tmp_path / "differences.png").stat().st_size > 10_000
 
 
 def test_the_command_says_which_world_and_shows_every_length(tmp_path, capsys):

@@ -54,6 +54,8 @@ def draw_lengths(axes: "matplotlib.axes.Axes", lengths: Sequence[int], training_
     """Frames along the axis, with a line at the longest clip of the training."""
     axes.set_xscale("log", base=2)
     axes.set_xticks(lengths, [str(length) for length in lengths])
+    marked = [*lengths, *([] if training_length is None else [training_length])]
+    axes.set_xlim(min(marked) / 1.1, max(marked) * 1.1)  # a logarithmic axis finds none where no rule has a number
     if training_length is not None:
         axes.axvline(training_length, color=INK, linewidth=0.8, linestyle=":")
     axes.set_xlabel("frames" if training_length is None else "frames (dotted: longest in training)")
