@@ -57,7 +57,7 @@ def test_a_rigid_motion_of_the_whole_changes_nothing():
     places, angles = walk(6)
     shown = cameras(places + np.random.default_rng(1).normal(0, 0.1, places.shape), angles + np.arange(13))
     motion = np.eye(4)
-    motion[:3, :3], motion[:3, 3] = Rotation.random(rng=3).as_matrix(), (4, -2, 9)
+    motion[:3, :3], motion[:3, 3] = Rotation.random(rng=np.random.default_rng(3)).as_matrix(), (4, -2, 9)
     one, other = (palindrome_errors(part, np.zeros(6), 2.0) for part in (shown, motion @ shown))
     for name in ("translation", "translation_per_path", "rotation_degrees"):
         np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-6)
@@ -128,7 +128,7 @@ def test_the_way_there_against_the_truth():
     rng = np.random.default_rng(2)
     truth = cameras(rng.normal(size=(6, 3)), rng.uniform(-40, 40, 6))
     motion = np.eye(4)
-    motion[:3, :3], motion[:3, 3] = Rotation.random(rng=3).as_matrix(), (4, -2, 9)
+    motion[:3, :3], motion[:3, 3] = Rotation.random(rng=np.random.default_rng(3)).as_matrix(), (4, -2, 9)
     same = true_errors(motion @ truth, truth)
     np.testing.assert_allclose(same.translation, 0, atol=1e-9)
     assert same.rotation == pytest.approx(0, abs=1e-5)
