@@ -131,6 +131,7 @@ FILLED = {
     "run": "photos --out out",
     "view": "photos",
     "compare": "worlds",
+    "palindrome": "photos --out out",
     "evaluate": "worlds --out out",
     "reproduce": "photos --out out",
     "train": "--out out",
