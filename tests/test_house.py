@@ -17,10 +17,11 @@ FLOORS = {
     1: {"_version", "types", "tree", "saved_tree", "geometry", "files", "untrusted", "intake", "threads"},
     2: {"network", "update_rules", "data", "export"},
     3: {"reconstructor", "guard", "grouping", "compilation", "resuming"},
-    4: {"rollout"},
-    5: {"evaluation", "training", "viewer", "runner"},
-    6: {"cli"},
-    7: {"__main__"},
+    4: {"chaining"},
+    5: {"rollout"},
+    6: {"evaluation", "training", "viewer", "runner"},
+    7: {"cli"},
+    8: {"__main__"},
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 

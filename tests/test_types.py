@@ -124,8 +124,8 @@ def test_memories_of_older_releases_are_read_also_where_a_class_has_moved(memory
 
 
 def test_a_newer_format_is_refused_with_the_cure(memory, tmp_path):
-    save_as(tmp_path / "m", memory, describe(memory) | {"format": 3})
-    with pytest.raises(ValueError, match="of format 3, which a newer release wrote; update ttt3r"):
+    save_as(tmp_path / "m", memory, describe(memory) | {"format": 4})
+    with pytest.raises(ValueError, match="of format 4, which a newer release wrote; update ttt3r"):
         Memory.load(tmp_path / "m")
 
 

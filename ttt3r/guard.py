@@ -1,7 +1,7 @@
 """Checks that stop a stream: results that cannot be used, frames that do not fit into memory. Nothing before is lost."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -9,7 +9,7 @@ from torch import Tensor
 
 import ttt3r.tree as tree
 from ttt3r.intake import extremes, wrong_range
-from ttt3r.types import STATELESS, Frame, Memory, Step
+from ttt3r.types import Frame, Memory, Step
 from ttt3r.update_rules.base import StateUpdateRule
 
 BOUNDS_TOLERANCE = 1e-5
@@ -97,7 +97,7 @@ def _facts(step: Step, rule: StateUpdateRule) -> Float[Tensor, " four"]:
     """
     with torch.no_grad():
         # What a rule carries may hold infinities by design (a smallest value before the first frame).
-        kept = replace(step.memory, rule=STATELESS)
+        kept = step.memory.core
         results = [tensor for _, tensor in tree.named_tensors((step.reconstruction, kept))]
         finite = torch.stack([torch.isfinite(result).all() for result in results if result.is_floating_point()]).all()
         gain = step.gain.float()

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 import ttt3r.tree as tree
 from ttt3r.intake import check_image, fitted
 from ttt3r.types import (
-    STATELESS,
     AttentionBias,
     Features,
     Frame,
@@ -30,6 +29,7 @@ from ttt3r.types import (
 from ttt3r.update_rules.absorption import Turn, absorb
 from ttt3r.update_rules.base import StateUpdateRule, modules
 from ttt3r.update_rules.evidence import Evidence
+from ttt3r.update_rules.resets import Never, ResetPolicy, carried_on
 
 __all__ = [
     "Reading",
@@ -117,10 +117,10 @@ class Recurrence:
     reading: Reading
 
 
-def begin(network: RecurrentNetwork, rule: StateUpdateRule, batch: int) -> Memory:
-    """The memory of a rule before any frame."""
+def begin(network: RecurrentNetwork, rule: StateUpdateRule, batch: int, policy: ResetPolicy = Never()) -> Memory:
+    """The memory of a rule and a reset policy before any frame."""
     memory = network.initial_memory(batch)
-    return replace(memory, rule=rule.init(memory.state))
+    return replace(memory, rule=rule.init(memory.state), policy=policy.init(memory))
 
 
 def recur(
@@ -142,7 +142,7 @@ def recur(
         turn: what the frame is to them, where that is known without the device, and the same for all rules.
     """
     needs, biases = _joined_needs(rules, tokens, memories)
-    joined = tree.concatenate([replace(memory, rule=STATELESS) for memory in memories])
+    joined = tree.concatenate([memory.core for memory in memories])
     proposal = network.propose(tree.concatenate([tokens] * len(rules)), joined, needs, biases)
     results, batch = [], tokens.batch
     for index, (rule, memory, write) in enumerate(zip(rules, memories, writes, strict=True)):
@@ -221,7 +221,7 @@ def _joined_needs(
 
 def look(network: RecurrentNetwork, frame: Frame, memory: Memory, outputs: Outputs) -> Reconstruction:
     """What a memory answers to a frame; nothing is written."""
-    core = replace(memory, rule=STATELESS)
+    core = memory.core
     proposal = network.propose(network.encode(frame), core, Needs.NOTHING, ())
     return network.readout(proposal.features, outputs).only(outputs)
 
@@ -276,7 +276,8 @@ class Reconstructor(nn.Module):
             ValueError: if frame and memory hold different numbers of sequences, or the image lies outside [-1, 1].
         """
         frame = fitted(frame, memory.state)
-        memory = restart(memory, self.network, self.rule, frame)
+        # No policy is asked here, so what one carried would go stale.
+        memory = restart(carried_on(Never(), memory), self.network, self.rule, frame)
         result = self.recur(self.encode(frame), memory, frame.write_mask)
         placed = result.reading(outputs).moved(memory.chunk_to_world)
         index = int(memory.seen.max())
@@ -304,7 +305,9 @@ class Reconstructor(nn.Module):
         return look(self.network, Frame(ray_map=ray_map), memory, outputs).moved(memory.chunk_to_world)
 
 
-def restart(memory: Memory, network: RecurrentNetwork, rule: StateUpdateRule, frame: Frame) -> Memory:
+def restart(
+    memory: Memory, network: RecurrentNetwork, rule: StateUpdateRule, frame: Frame, policy: ResetPolicy = Never()
+) -> Memory:
     """The memory with which a frame begins: fresh in the sequences that it resets. ValueError for another batch size."""
     if frame.batch != memory.batch:
         raise ValueError(
@@ -313,7 +316,7 @@ def restart(memory: Memory, network: RecurrentNetwork, rule: StateUpdateRule, fr
     mask = frame.reset_mask
     if frame.reset is False or (frame.reset is not True and not mask.any()):
         return memory
-    fresh = replace(begin(network, rule, memory.batch), seen=memory.seen)
+    fresh = replace(begin(network, rule, memory.batch, policy), seen=memory.seen)
     if frame.reset is True or mask.all():  # nothing of the old memory is kept, so the frame may have another size
         return fresh
     return tree.select(mask.to(memory.state.device), fresh, memory)

@@ -5,14 +5,13 @@ A generator in constant memory; without gradients unless `detach_every` asks for
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
-from jaxtyping import Bool
-from torch import Tensor
 
 import ttt3r.tree as tree
+from ttt3r.chaining import Contender, end_chunks
 from ttt3r.data import CropToPatches, FrameSource, open_source
 from ttt3r.grouping import Frames, groups, wanted_of
 from ttt3r.guard import check_memory, check_steps, is_shortage, look_at, shortage
@@ -22,7 +21,7 @@ from ttt3r.reconstructor import Reconstructor, Recurrence, RecurrentNetwork, beg
 from ttt3r.types import Frame, Memory, Needs, Outputs, Step, Tokens
 from ttt3r.update_rules.absorption import Turn, turns
 from ttt3r.update_rules.base import StateUpdateRule
-from ttt3r.update_rules.resets import Never, ResetPolicy, as_policy
+from ttt3r.update_rules.resets import ResetPolicy, as_policy, carried_on
 
 __all__ = ["rollout", "rollout_rules"]
 
@@ -96,18 +95,13 @@ def rollout_rules(
     """
     contenders = _contenders(rules, reset_every)
     _check_settings(contenders, chunk, detach_every)
-    held: dict[str, Memory] | None = dict(memories) if memories is not None else None
-    if held is not None and set(held) != set(rules):
-        raise ValueError(f"memories are given for {sorted(held)}, rules for {sorted(rules)}; they must be the same")
-    for name, memory in (held or {}).items():
-        with torch.no_grad():
-            check_memory(memory, begin(network, rules[name], memory.batch), rules[name])
+    held = None if memories is None else _resumed(network, contenders, memories)
     done, lowest, begun = 0, math.inf, None if held else False
     index = 0 if held is None else int(next(iter(held.values())).seen.max())
     for group in groups(_stream(network, frames), chunk, detach_every):
         gradients = torch.is_grad_enabled() and detach_every is not None
         with torch.set_grad_enabled(gradients):  # left before every yield: a generator must not leak its mode
-            held = held or {name: begin(network, c.rule, group[0].batch) for name, c in contenders.items()}
+            held = held or {name: begin(network, c.rule, group[0].batch, c.policy) for name, c in contenders.items()}
             state = next(iter(held.values())).state
             group = [fitted(frame, state) for frame in group]
             turned, begun = turns(group, begun)
@@ -130,17 +124,9 @@ def rollout_rules(
             held = tree.detach(held)
 
 
-@dataclass(frozen=True)
-class _Contender:
-    """A rule with the reset policy that goes with it."""
-
-    rule: StateUpdateRule
-    policy: ResetPolicy
-
-
 def _advance(
     network: RecurrentNetwork,
-    contenders: Mapping[str, _Contender],
+    contenders: Mapping[str, Contender],
     group: Sequence[tuple[Frame, Turn | None]],
     held: dict[str, Memory],
     outputs: Sequence[Outputs],
@@ -151,11 +137,11 @@ def _advance(
     before: list[dict[str, Memory]] = []
     after: list[dict[str, Memory]] = []
     for (frame, turn), tokens in zip(group, _encode(network, [frame for frame, _ in group]), strict=True):
-        held = {name: restart(held[name], network, contender.rule, frame) for name, contender in contenders.items()}
+        held = {name: restart(held[name], network, c.rule, frame, c.policy) for name, c in contenders.items()}
         before.append(held)
         recurred = recur(network, rules, tokens, list(held.values()), [frame.write_mask] * len(rules), turn)
         past.append(dict(zip(contenders, recurred, strict=True)))
-        held = _end_chunks(network, contenders, frame, tokens, past[-1])
+        held = end_chunks(network, contenders, (frame, tokens), held, past[-1])
         after.append(held)
     return [
         {
@@ -172,50 +158,26 @@ def _advance(
     ]
 
 
+def _resumed(
+    network: RecurrentNetwork, contenders: Mapping[str, Contender], memories: Mapping[str, Memory]
+) -> dict[str, Memory]:
+    """Memories to go on from, checked. One that another reset policy, or none, has carried begins a state for this one."""
+    if set(memories) != set(contenders):
+        raise ValueError(
+            f"memories are given for {sorted(memories)}, rules for {sorted(contenders)}; they must be the same"
+        )
+    with torch.no_grad():
+        for name, memory in memories.items():
+            rule = contenders[name].rule
+            check_memory(memory, begin(network, rule, memory.batch), rule)
+        return {name: carried_on(contenders[name].policy, memory) for name, memory in memories.items()}
+
+
 def _encode(network: RecurrentNetwork, group: Sequence[Frame]) -> list[Tokens]:
     """Tokens of each frame, made in one call along the batch."""
     batch = group[0].batch
     plain = [replace(frame, write=True, reset=False) for frame in group]
     return tree.split(network.encode(tree.concatenate(plain)), batch)
-
-
-def _end_chunks(
-    network: RecurrentNetwork,
-    contenders: Mapping[str, _Contender],
-    frame: Frame,
-    tokens: Tokens,
-    results: Mapping[str, Recurrence],
-) -> dict[str, Memory]:
-    """Where a policy ends a chunk: reset the memory there, feed the boundary frame again, chain the cameras.
-
-    With B_0 = I and C_k the boundary frame's camera in chunk k, the next chunk lies at B_{k+1} = B_k C_k. No scale is
-    aligned. Only the rows whose chunk ends change; their second pass over the frame gives no output of its own.
-    """
-    memories = {name: result.memory for name, result in results.items()}
-    ending: dict[str, Bool[Tensor, " batch"]] = {}
-    for name, contender in contenders.items():
-        if isinstance(contender.policy, Never):
-            continue
-        camera = results[name].reading(Outputs.CAMERA).camera_to_world
-        assert camera is not None  # it was asked for
-        memory = memories[name]
-        # A chunk ends at a frame that was absorbed: a question, or a masked frame, cannot begin the next one.
-        ends = contender.policy.ends_chunk(memory, camera) & frame.write_mask
-        if not bool(ends.any()):
-            continue
-        fresh = replace(
-            begin(network, contender.rule, memory.batch),
-            seen=memory.seen,
-            chunk_to_world=memory.chunk_to_world @ camera,
-        )
-        memories[name], ending[name] = tree.select(ends, fresh, memory), ends
-    if ending:
-        rules = [contenders[name].rule for name in ending]
-        fresh = [memories[name] for name in ending]
-        again = recur(network, rules, tokens, fresh, list(ending.values()), Turn(first=True, later=False))
-        for name, result in zip(ending, again, strict=True):
-            memories[name] = replace(result.memory, seen=memories[name].seen)
-    return memories
 
 
 def _stream(network: RecurrentNetwork, frames: Frames | FrameSource | str | Path) -> Frames:
@@ -229,17 +191,17 @@ def _stream(network: RecurrentNetwork, frames: Frames | FrameSource | str | Path
 
 def _contenders(
     rules: Mapping[str, StateUpdateRule], reset_every: int | ResetPolicy | Mapping[str, int | ResetPolicy | None] | None
-) -> dict[str, _Contender]:
+) -> dict[str, Contender]:
     if not rules:
         raise ValueError("no rules to run; give at least one, e.g. {'ttt3r': TTT3R()}")
     if not isinstance(reset_every, Mapping):
-        return {name: _Contender(rule, as_policy(reset_every)) for name, rule in rules.items()}
+        return {name: Contender(rule, as_policy(reset_every)) for name, rule in rules.items()}
     if unknown := set(reset_every) - set(rules):
         raise ValueError(f"reset policies for {sorted(unknown)}, but the rules are {sorted(rules)}")
-    return {name: _Contender(rule, as_policy(reset_every.get(name))) for name, rule in rules.items()}
+    return {name: Contender(rule, as_policy(reset_every.get(name))) for name, rule in rules.items()}
 
 
-def _check_settings(contenders: Mapping[str, _Contender], chunk: int, detach_every: int | None) -> None:
+def _check_settings(contenders: Mapping[str, Contender], chunk: int, detach_every: int | None) -> None:
     if chunk < 1 or (detach_every is not None and detach_every < 1):
         raise ValueError(f"chunk and detach_every must be at least 1, got {chunk} and {detach_every}")
     looking = [name for name, contender in contenders.items() if Needs.READOUT in contender.rule.needs]

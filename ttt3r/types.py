@@ -28,6 +28,7 @@ import enum
 import json
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -214,7 +215,7 @@ class RuleState:
     """Base of what a rule carries from frame to frame; the base itself is the state of a rule that carries nothing.
 
     A rule with a state makes a frozen dataclass of it whose fields are batch-first tensors, tuples of such or further
-    `RuleState`s. The loop selects, resets, saves and loads it; the rule never does.
+    `RuleState`s. The loop selects, resets, saves and loads it; the rule never does. Reset policies carry such states too.
     """
 
     def __init_subclass__(cls) -> None:
@@ -238,6 +239,7 @@ class Memory:
         seen: frames of the stream so far, written or not. The frame at which a chunk ends is counted once.
         chunk_to_world: camera of the frame at which the running chunk began, in the world of the whole stream; the
             identity until a reset policy ends a chunk (see `ttt3r.update_rules.resets`).
+        policy: what the reset policy carries.
     """
 
     state: Float[Tensor, "batch state channel"]
@@ -246,6 +248,7 @@ class Memory:
     age: Int[Tensor, " batch"]
     seen: Int[Tensor, " batch"]
     chunk_to_world: Float[Tensor, "batch 4 4"]
+    policy: RuleState = STATELESS
 
     @classmethod
     def start(
@@ -266,6 +269,11 @@ class Memory:
         return self.state.shape[0]
 
     @property
+    def core(self) -> "Memory":
+        """All but what rule and reset policy carry: what the network sees. Memories of several rules then fit together."""
+        return replace(self, rule=STATELESS, policy=STATELESS)
+
+    @property
     def restarted(self) -> bool:
         """Whether a reset policy ended a chunk in any sequence, so that the memory lives in a frame of its own."""
         start = self.chunk_to_world
@@ -276,7 +284,14 @@ class Memory:
         tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tree.named_tensors(self)}
         # One entry: safetensors writes several in any order, and the same memory would be another file.
         with replacing(Path(path)) as partial:
-            save_file(tensors, partial, metadata={"memory": json.dumps({"format": _FORMAT, **describe(self)})})
+            save_file(tensors, partial, metadata={"memory": json.dumps(self._described())})
+
+    def _described(self) -> dict[str, Any]:
+        """The structure as it is written. Without the state of a policy it is that of releases before there were any."""
+        described = describe(self)
+        if self.policy == STATELESS:
+            del described["fields"]["policy"]
+        return {"format": _FORMAT if "policy" in described["fields"] else 2, **described}
 
     @classmethod
     def load(cls, path: str | Path, device: torch.device | str = "cpu") -> "Memory":
@@ -295,7 +310,7 @@ class Memory:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
             described = parse_json(description)
             written = described.get("format", 1) if isinstance(described, dict) else 1
-            if written not in (1, _FORMAT):
+            if written not in range(1, _FORMAT + 1):
                 raise ValueError(f"it is of format {shown(written)}, which a newer release wrote; update ttt3r")
             memory = rebuild(described, tensors, (cls, RuleState, *_descendants(RuleState)))
             if not isinstance(memory, cls):
@@ -319,7 +334,7 @@ class Memory:
 
 
 _MOST_DESCRIPTION = 2**20  # characters
-_FORMAT = 2  # of saved memories; format 1, which does not say so, named classes with their modules
+_FORMAT = 3  # of saved memories; 1, which does not say so, named classes with their modules; 2 had no state of a policy
 
 
 def _descendants(kind: type) -> list[type]:

@@ -2,6 +2,7 @@
 
 from ttt3r.update_rules import fast_weights as fast_weights
 from ttt3r.update_rules.absorption import absorb as absorb
+from ttt3r.update_rules.accumulated import AfterUpdates as AfterUpdates
 from ttt3r.update_rules.base import Gain as Gain
 from ttt3r.update_rules.base import GatedUpdateRule as GatedUpdateRule
 from ttt3r.update_rules.base import StateUpdateRule as StateUpdateRule
@@ -15,6 +16,7 @@ from ttt3r.update_rules.conformance.check import BrokenLaw as BrokenLaw
 from ttt3r.update_rules.conformance.check import LawReport as LawReport
 from ttt3r.update_rules.conformance.check import check_rule as check_rule
 from ttt3r.update_rules.conformance.streams import Sizes as Sizes
+from ttt3r.update_rules.drought import WhenUnsure as WhenUnsure
 from ttt3r.update_rules.evidence import AttentionEvidence as AttentionEvidence
 from ttt3r.update_rules.evidence import Evidence as Evidence
 from ttt3r.update_rules.evidence import Keys as Keys
@@ -31,9 +33,11 @@ from ttt3r.update_rules.naming.labels import RuleLabel as RuleLabel
 from ttt3r.update_rules.naming.registry import RULES as RULES
 from ttt3r.update_rules.naming.registry import find_rule as find_rule
 from ttt3r.update_rules.naming.registry import rule_names as rule_names
+from ttt3r.update_rules.resets import Decision as Decision
 from ttt3r.update_rules.resets import Every as Every
 from ttt3r.update_rules.resets import Never as Never
 from ttt3r.update_rules.resets import ResetPolicy as ResetPolicy
+from ttt3r.update_rules.resets import StepEvidence as StepEvidence
 from ttt3r.update_rules.resets import WhenFar as WhenFar
 from ttt3r.update_rules.resets import as_policy as as_policy
 from ttt3r.update_rules.rules.brake import Brake as Brake
@@ -99,7 +103,11 @@ __all__ = [
     "RuleFacts",
     "as_policy",
     "rule_facts",
+    "AfterUpdates",
+    "Decision",
     "GainRecord",
+    "StepEvidence",
+    "WhenUnsure",
     "Always",
     "Anneal",
     "AttentionEvidence",

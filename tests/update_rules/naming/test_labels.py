@@ -42,7 +42,10 @@ from ttt3r.update_rules import (
     TokenMean,
     find_rule,
 )
-from ttt3r.update_rules.naming.labels import family_of, label_now, policy_of, policy_text
+from ttt3r.update_rules.accumulated import AfterUpdates
+from ttt3r.update_rules.drought import WhenUnsure
+from ttt3r.update_rules.naming.label_resets import policy_of, policy_text
+from ttt3r.update_rules.naming.labels import family_of, label_now
 from ttt3r.update_rules.naming.registry import WRAPPERS, name_of
 from ttt3r.update_rules.resets import Every, Never, ResetPolicy, WhenFar
 
@@ -53,7 +56,8 @@ ODD = [
     " edges ", "gate+reset=8", "control of ttt3r", "a=b", "é,ü", "line\nbreak", "tab\there,", "--flag", "@", ",", ":",
     "'", "$HOME", "gate+pose", "gate+pose=0.5", "a+pose=x/b",
 ]  # fmt: skip
-RESETS = [None, Never(), Every(1), Every(100), WhenFar(2.5), WhenFar(1e-7, 3)]
+RESETS = [None, Never(), Every(1), Every(100), WhenFar(2.5), WhenFar(1e-7, 3), WhenUnsure(), AfterUpdates(20.0)]
+RESETS += [WhenUnsure(0.45, 1e-5, 2, 4, 0, 16, 30), AfterUpdates(1e10, 1)]
 
 
 @dataclass(frozen=True)
@@ -208,7 +212,20 @@ def test_labels_of_older_results_are_read():
         ("ttt3r@0", "after @ stands every how many frames"),
         ("ttt3r@8:gradient=true", "settings come before it"),
         ("ttt3r@far:near=2", "after @ stands"),
-        ("ttt3r@far", "after @ stands"),
+        ("ttt3r@far", "far needs distance; write far:distance=value"),
+        ("ttt3r@far:distance=2+pose", "distance is '2+pose', which is no number"),
+        ("ttt3r@far:distance=1e999", "distance must be finite"),
+        ("ttt3r@unsur", "got 'unsur'; did you mean @unsure?"),
+        ("ttt3r@Unsure", "did you mean @unsure?"),
+        ("constant:rate=0.1@unsurr:share=0.4", "did you mean @unsure?"),
+        ("ttt3r@unsure:shar=0.5", "unsure has no setting 'shar'; did you mean share?"),
+        ("ttt3r@unsure:x=0.5", "unsure has no setting 'x'; its settings are share, floor, frames"),
+        ("ttt3r@unsure:share=1.5", "share must lie in 0 to 1, got 1.5"),
+        ("ttt3r@unsure:longest=2.5", "longest is '2.5', which is no whole number"),
+        ("ttt3r@unsure:share=0.5:share=0.4", "give share once"),
+        ("ttt3r@updates", "updates needs total; write updates:total=value"),
+        ("ttt3r@updates:total=-1", "total must be more than 0"),
+        ("ttt3r@never:n=1", "never has no setting 'n'"),
         ("rate=0.1", "is a setting and no rule"),
         ("constant:0.1", "constant has no setting '0.1'"),
         ("learned_token:weights='a,b", "is not closed; put a value"),
@@ -295,6 +312,15 @@ def test_settings_of_a_rule_with_its_pose_memory_held_back_are_those_of_the_rule
     label = RuleLabel("learned_token", (("weights", "a+pose"),), pose="0.5")
     assert str(label) == "learned_token:weights='a+pose'+pose=0.5"
     assert RuleLabel.parse(str(label)) == label
+
+
+def test_a_reset_is_written_short():
+    label = RuleLabel.parse("constant:rate=0.1@unsure:share=0.5:longest=200")
+    assert label.reset == WhenUnsure(longest=200)
+    assert str(label) == "constant:rate=0.1@unsure:longest=200"
+    assert str(RuleLabel.parse("ttt3r+pose@updates:total=20")) == "ttt3r+pose@updates:total=20.0"
+    assert RuleLabel.parse("learned_token:weights=runs@home").settings == (("weights", "runs@home"),)
+    assert RuleLabel.parse("learned_token:weights=me@lab:home").reset is None
 
 
 def test_resets_as_text():

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from ttt3r.evaluation.engine.contenders import Contender
 from ttt3r.update_rules import ResetPolicy, RuleLabel, find_rule
+from ttt3r.update_rules.naming.label_resets import policy_of
 from ttt3r.update_rules.naming.label_text import values_in
-from ttt3r.update_rules.naming.labels import policy_of
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def contenders(labels: Sequence[RuleLabel], axes: Sequence[Axis]) -> tuple[Conte
 def _policy(value: str) -> ResetPolicy:
     try:
         return policy_of(value)
-    except ValueError:
+    except ValueError as error:
         raise ValueError(
-            f"reset={value} is neither a number of frames nor never, e.g. --grid reset=50,100,never"
+            f"reset={value} is neither a number of frames nor never nor a policy, e.g. --grid reset=50,never,unsure; {error}"
         ) from None

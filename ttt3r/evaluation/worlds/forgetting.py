@@ -17,7 +17,7 @@ from ttt3r.data.procedural import ClipTruth
 from ttt3r.evaluation.results.knowing_nothing import ANOTHER_SCENE, NOTHING_SEEN, SCENE_AVERAGE
 from ttt3r.geometry import invert_rigid, transform_points
 from ttt3r.reconstructor import RecurrentNetwork, look
-from ttt3r.types import STATELESS, Frame, Memory, Outputs
+from ttt3r.types import Frame, Memory, Outputs
 
 SEEN_AGAIN = 0.5
 """A view counts as seen by a later frame that shows this share of its points."""
@@ -105,7 +105,7 @@ def ask_recall(
     variance: list[Tensor] = []
     points: dict[str, list[Tensor]] = {name: [] for name in names}
     average = truth.image[:asked_after].mean(dim=(0, 3, 4))[:, None, None, :]  # one colour for each world
-    everyone = tree.concatenate([replace(memory, rule=STATELESS) for memory in memories.values()])
+    everyone = tree.concatenate([memory.core for memory in memories.values()])
     places = {name: _Place.of(memory, truth) for name, memory in memories.items()}
     with torch.no_grad():
         for index in frames:

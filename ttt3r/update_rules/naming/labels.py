@@ -3,27 +3,23 @@
     label    [control of | token mean of] name{:setting=value}[+pose[=rate]][@reset]
     value    plain text, '...', "...", null, or (label,label,...) for rules within a rule
     +pose    the pose memory is held back as the state is, or by a rate of its own (`PoseDamped` around the rule)
-    reset    a number of frames, never, or far:distance=2.5:minimum=8
+    reset    a number of frames, never, or a policy with its settings: far:distance=2.5, unsure:share=0.5, updates:total=20
 
 Read without running anything: names are looked up in the registry only when a rule is made.
 """
 
 import enum
-import re
 from dataclasses import dataclass, replace
 
-from ttt3r.untrusted import require_names
 from ttt3r.update_rules.base import StateUpdateRule
 from ttt3r.update_rules.naming.label_pose import POSES, is_rate, without_pose
+from ttt3r.update_rules.naming.label_resets import RESETS, policy_text, without_reset
 from ttt3r.update_rules.naming.label_text import is_group, masked, quoted, rules_in, settings_in, unquoted
 from ttt3r.update_rules.naming.label_values import Value, changed_settings, made
 from ttt3r.update_rules.naming.registry import find_rule, name_of
-from ttt3r.update_rules.resets import Every, Never, ResetPolicy, WhenFar
+from ttt3r.update_rules.resets import ResetPolicy
 from ttt3r.update_rules.wrappers.pose import PoseDamped
 from ttt3r.update_rules.wrappers.token_mean import TokenMean
-
-_RESET = re.compile(r"@(\d+|never|far(?::[a-z]+=[\d.e+-]+)*)$|\+reset=(\d+|never)$")  # the second form in older results
-_RESETS = "@ stands every how many frames the memory is reset (ttt3r@100), never, or far:distance=2.5"
 
 
 class Control(enum.Enum):
@@ -92,16 +88,12 @@ class RuleLabel:
             ValueError: for text that is no label; names the cure.
         """
         control, rest = Control.split(text.strip())
-        found = _RESET.search(masked(rest))
-        reset = None
-        if found is not None:
-            policy, rest = rest[found.start() :], rest[: found.start()]
-            reset = policy_of(policy.removeprefix("+reset=").removeprefix("@"))
+        rest, reset = without_reset(rest, masked(rest))
         rest, pose = without_pose(rest.rstrip())
         name, *words = settings_in(rest)
         if "@" in name:
             raise ValueError(
-                f"{text!r}: after {_RESETS}; settings come before it, and +pose too (ortho:drift=0.5+pose@8)"
+                f"{text!r}: after {RESETS}; settings come before it, and +pose too (ortho:drift=0.5+pose@8)"
             )
         if "+" in name:
             raise ValueError(f"{text!r}: {POSES}")
@@ -222,37 +214,3 @@ def label_now(label: str) -> str:
         return str(RuleLabel.parse(label)) if "+reset=" in label else label
     except ValueError:
         return label
-
-
-def policy_of(text: str) -> ResetPolicy:
-    """The reset policy that stands after the `@` of a label.
-
-    Raises:
-        ValueError: for anything else.
-    """
-    name, *words = text.split(":")
-    if text == "never":
-        return Never()
-    try:
-        if name == "far":
-            given = dict(word.split("=", 1) for word in words)
-            require_names(WhenFar, {"minimum": WhenFar.minimum, **given})
-            return WhenFar(float(given["distance"]), int(given.get("minimum", WhenFar.minimum)))
-        return Every(int(text))
-    except ValueError as error:
-        raise ValueError(f"after {_RESETS}, got {text!r} ({error})") from None
-
-
-def policy_text(policy: ResetPolicy) -> str:
-    """How a reset policy is written after the `@` of a label.
-
-    Raises:
-        ValueError: for a policy of one's own, for which there is no text.
-    """
-    if isinstance(policy, Every):
-        return str(policy.n)
-    if isinstance(policy, Never):
-        return "never"
-    if isinstance(policy, WhenFar):
-        return f"far:distance={policy.distance!r}:minimum={policy.minimum}"
-    raise ValueError(f"{policy!r} has no place in a label; name a rule with it by a label of your own")
