@@ -15,6 +15,8 @@ from ttt3r.update_rules.conformance.check import LAWS as LAWS
 from ttt3r.update_rules.conformance.check import BrokenLaw as BrokenLaw
 from ttt3r.update_rules.conformance.check import LawReport as LawReport
 from ttt3r.update_rules.conformance.check import check_rule as check_rule
+from ttt3r.update_rules.conformance.policies import POLICY_LAWS as POLICY_LAWS
+from ttt3r.update_rules.conformance.policies import check_policy as check_policy
 from ttt3r.update_rules.conformance.streams import Sizes as Sizes
 from ttt3r.update_rules.drought import WhenUnsure as WhenUnsure
 from ttt3r.update_rules.evidence import AttentionEvidence as AttentionEvidence
@@ -189,6 +191,8 @@ __all__ = [
     "WhenFar",
     "absorb",
     "blend",
+    "POLICY_LAWS",
+    "check_policy",
     "check_rule",
     "effective_gain",
     "fast_weights",

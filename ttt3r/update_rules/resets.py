@@ -122,6 +122,10 @@ def ask(policy: ResetPolicy, evidence: StepEvidence, write: Bool[Tensor, " batch
         raise ValueError(
             f"{name} carried on another form of state than it was given; return what init() makes, with its shapes and dtypes"
         )
+    if wrong := [part for part, tensor in tree.named_tensors(kept) if tensor.shape[:1] != write.shape]:
+        raise ValueError(
+            f"{name} carries {wrong[0]!r} without a row for each of {len(write)} sequences; make it so in init()"
+        )
     return Decision(ends & write, tree.select(write, tree.detach(decision.state), kept))
 
 

@@ -1,6 +1,7 @@
 """The law suite: does a rule do what the loop, the rollout and a fair comparison rely on? For users, graders and tests."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -31,19 +32,20 @@ class LawReport:
 
 
 class BrokenLaw(AssertionError):  # noqa: N818 (the law is what is broken)
-    """A rule breaks laws. The message has one line for each: what was expected, what happened, the likely cure.
+    """A rule or reset policy breaks laws. The message has one line for each: what was expected, what happened, the likely cure.
 
     Args:
         rule: the rule, as it prints.
         broken: what went wrong, by the name of the law.
         untried: how many laws were not tried because one of the first ones is broken.
+        laws: how many there are.
     """
 
-    def __init__(self, rule: str, broken: dict[str, str], untried: int = 0) -> None:
+    def __init__(self, rule: str, broken: dict[str, str], untried: int = 0, laws: int = len(LAWS)) -> None:
         lines = [f"  {name}: {what}" for name, what in broken.items()]
         if untried:
             lines.append(f"  ({untried} further laws were not tried; repair these first)")
-        super().__init__("\n".join([f"{rule} breaks {len(broken)} of {len(LAWS)} laws:", *lines]))
+        super().__init__("\n".join([f"{rule} breaks {len(broken)} of {laws} laws:", *lines]))
         self.laws = tuple(broken)
 
 
@@ -92,7 +94,7 @@ def check_rule(
     return LawReport(repr(made), tuple((law.__name__, meaning(law)) for law in LAWS))
 
 
-def meaning(law: Law) -> str:
+def meaning(law: Callable[..., None]) -> str:
     """One line that says what a law asks."""
     return next(iter((law.__doc__ or "").strip().splitlines()), law.__name__)
 
