@@ -34,7 +34,8 @@ def test_every_file_that_it_names_is_there():
     links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)#][^)]*)\)", TEXT) if "://" not in link]
     assert [link for link in links if not (PAGE.parent / link).is_file()] == []
     paths = re.findall(r"(?<![\w/.])(?:ttt3r|docs|benchmarks|tests|tutorials)/[\w/.-]+", TEXT)
-    assert paths and [path for path in paths if not (ROOT / path).exists()] == []
+    assert paths
+    assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
 def test_every_rule_that_it_names_is_one():
