@@ -223,12 +223,13 @@ def test_options_out_of_range_are_named():
 
 
 SLOW = """
-import sys, time
+import os, sys, time
 from ttt3r.network.cut3r import CUT3R
 from ttt3r.cli import main
-encode = CUT3R.encode
-CUT3R.encode = lambda self, frame: (time.sleep(0.2), encode(self, frame))[1]
-sys.exit(main(sys.argv[1:]))
+encode, last = CUT3R.encode, sys.argv[1]
+# Once that file is there, every frame takes seconds: whoever waits for it has the time to kill, on a busy machine too.
+CUT3R.encode = lambda self, frame: (time.sleep(5 if os.path.exists(last) else 0.01), encode(self, frame))[1]
+sys.exit(main(sys.argv[2:]))
 """
 
 
@@ -240,11 +241,11 @@ def kill_at(frame, kill, arguments, out):
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
-    process = subprocess.Popen(
-        [sys.executable, "-c", SLOW, *arguments], env=environment, stderr=subprocess.PIPE, text=True
-    )
+    last = out / f"depth/frame_{frame:06d}.npz"
+    words = [sys.executable, "-c", SLOW, str(last), *arguments]
+    process = subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
-    while not (out / f"depth/frame_{frame:06d}.npz").exists():
+    while not last.exists():
         assert process.poll() is None, "it ended too early"
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -110,11 +110,11 @@ from ttt3r.update_rules import FullOverwrite
 windows, alone = module.TrainingModule._windows, sys.argv[2] == "1"
 
 
-def spoiled(self, truth, asks, known):
+def spoiled(self, shown):
     bad = alone or os.environ.get("LOCAL_RANK") == "1"
     if bad and self.global_step == 1:
-        truth.image[-1] = torch.nan  # the guard finds it in the last window
-    for loss, step in windows(self, truth, asks, known):
+        shown.truth.image[-1] = torch.nan  # the guard finds it in the last window
+    for loss, step in windows(self, shown):
         if bad and self.global_step == 2:
             loss.register_hook(lambda gradient: gradient * torch.nan)
         yield loss, step

@@ -20,7 +20,9 @@ class Stride(GatedUpdateRule):
 
     The mean gain is 1 / k, and the memory is that of CUT3R on a video of a lower frame rate; every frame is still read, against
     the memory of the last one that was written. A rule whose mean gain is 1 / k and whose cameras are no better than these has
-    gained by writing less often, and not by what it keeps. No publication; the same as `every_nth:rule=(cut3r):n=3`.
+    gained by writing less often, and not by what it keeps. The same as `every_nth:rule=(cut3r):n=3`.
+
+    Reference: a control of this project; no publication.
 
     Args:
         k: one frame in so many is written, at least 1; 1 is `FullOverwrite`.
