@@ -11,7 +11,7 @@ from ttt3r import Frame, Memory, Outputs, Reconstructor, rollout, rollout_rules,
 from ttt3r.network import CUT3R, CUT3RConfig
 from ttt3r.types import STATELESS, Reconstruction
 from ttt3r.update_rules import RULES, AfterUpdates, Every, ResetPolicy, StepEvidence, UndeclaredNeedsError, WhenUnsure
-from ttt3r.update_rules.drought import Confidences
+from ttt3r.update_rules.policies.drought import Confidences
 from ttt3r.update_rules.resets import Decision
 
 HEIGHT, WIDTH = 32, 48

@@ -2,7 +2,6 @@
 
 from ttt3r.update_rules import fast_weights as fast_weights
 from ttt3r.update_rules.absorption import absorb as absorb
-from ttt3r.update_rules.accumulated import AfterUpdates as AfterUpdates
 from ttt3r.update_rules.base import Gain as Gain
 from ttt3r.update_rules.base import GatedUpdateRule as GatedUpdateRule
 from ttt3r.update_rules.base import StateUpdateRule as StateUpdateRule
@@ -18,7 +17,6 @@ from ttt3r.update_rules.conformance.check import check_rule as check_rule
 from ttt3r.update_rules.conformance.policies import POLICY_LAWS as POLICY_LAWS
 from ttt3r.update_rules.conformance.policies import check_policy as check_policy
 from ttt3r.update_rules.conformance.streams import Sizes as Sizes
-from ttt3r.update_rules.drought import WhenUnsure as WhenUnsure
 from ttt3r.update_rules.evidence import AttentionEvidence as AttentionEvidence
 from ttt3r.update_rules.evidence import Evidence as Evidence
 from ttt3r.update_rules.evidence import Keys as Keys
@@ -35,6 +33,8 @@ from ttt3r.update_rules.naming.labels import RuleLabel as RuleLabel
 from ttt3r.update_rules.naming.registry import RULES as RULES
 from ttt3r.update_rules.naming.registry import find_rule as find_rule
 from ttt3r.update_rules.naming.registry import rule_names as rule_names
+from ttt3r.update_rules.policies.accumulated import AfterUpdates as AfterUpdates
+from ttt3r.update_rules.policies.drought import WhenUnsure as WhenUnsure
 from ttt3r.update_rules.resets import Decision as Decision
 from ttt3r.update_rules.resets import Every as Every
 from ttt3r.update_rules.resets import Never as Never

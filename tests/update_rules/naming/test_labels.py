@@ -42,11 +42,11 @@ from ttt3r.update_rules import (
     TokenMean,
     find_rule,
 )
-from ttt3r.update_rules.accumulated import AfterUpdates
-from ttt3r.update_rules.drought import WhenUnsure
 from ttt3r.update_rules.naming.label_resets import policy_of, policy_text
 from ttt3r.update_rules.naming.labels import family_of, label_now
 from ttt3r.update_rules.naming.registry import WRAPPERS, name_of
+from ttt3r.update_rules.policies.accumulated import AfterUpdates
+from ttt3r.update_rules.policies.drought import WhenUnsure
 from ttt3r.update_rules.resets import Every, Never, ResetPolicy, WhenFar
 
 ODD = [

@@ -186,6 +186,7 @@ POLICY_LAWS: tuple[PolicyLaw, ...] = (
     unwritten_frames_leave_no_trace,
     a_chunk_begins_anew,
 )
+"""All laws of a reset policy, in the order in which `check_policy` tries them."""
 
 
 def check_policy(

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
 
 from ttt3r.untrusted import shown
-from ttt3r.update_rules.accumulated import AfterUpdates
-from ttt3r.update_rules.drought import WhenUnsure
+from ttt3r.update_rules.policies.accumulated import AfterUpdates
+from ttt3r.update_rules.policies.drought import WhenUnsure
 from ttt3r.update_rules.resets import Every, Never, ResetPolicy, WhenFar
 
 POLICIES: Mapping[str, type[ResetPolicy]] = {
