@@ -223,9 +223,11 @@ def test_options_out_of_range_are_named():
 
 
 SLOW = """
-import os, sys, time
+import os, signal, sys, time
 from ttt3r.network.cut3r import CUT3R
 from ttt3r.cli import main
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whatever the tests were started from
+signal.signal(signal.SIGINT, signal.default_int_handler)
 encode, last = CUT3R.encode, sys.argv[1]
 # Once that file is there, every frame takes seconds: whoever waits for it has the time to kill, on a busy machine too.
 CUT3R.encode = lambda self, frame: (time.sleep(5 if os.path.exists(last) else 0.01), encode(self, frame))[1]
