@@ -3,7 +3,7 @@
 import difflib
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser
@@ -17,8 +17,6 @@ from ttt3r.training.recipe import Recipe, Stage
 NAME = "recipe.yaml"
 """The file beside a network."""
 _BROUGHT = Path(__file__).parent / "recipes"
-
-Written = TypeVar("Written")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,22 +85,6 @@ class StageText:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class RecipeText:
-    """A `Recipe` as it is written, without its stages, which are read one by one."""
-
-    seed: int = 0
-    learning_rate: float = 1.2e-3
-    matrix_rate: float | None = None
-    warmup: int = 200
-    betas: tuple[float, float] = (0.9, 0.95)
-    weight_decay: float = 0.05
-    clip: float = 1.0
-    average: float = 0.999
-    detach_every: int | None = None
-    flat: float = 0.0
-
-
 def find_recipe(name: str | Path) -> Recipe:
     """The recipe that the package brings by that name, or the one in that file.
 
@@ -135,7 +117,7 @@ def read_recipe(path: Path) -> Recipe:
     written = found.pop("stages", None)
     if not isinstance(written, list) or not written:
         raise ValueError(f"{path}: stages must be a list of stages, each after `- `, got {written!r:.80}")
-    whole = _parsed(RecipeText, found, f"{path}", "stages")
+    whole = _parsed(Recipe, found, f"{path}", "stages")
     stages: list[Stage] = []
     for number, one in enumerate(written, 1):
         where = f"{path}: stage {number}"
@@ -143,11 +125,11 @@ def read_recipe(path: Path) -> Recipe:
             raise ValueError(f"{where} must hold lines `name: value`, got {one!r:.80}")
         text = _parsed(StageText, one, where)
         try:
-            stages.append(text.stage())
+            stages.append(StageText(**text).stage())
         except (ValueError, TypeError) as error:
             raise ValueError(f"{where}: {error}") from error
     try:
-        return Recipe(tuple(stages), **{field.name: getattr(whole, field.name) for field in fields(whole)})
+        return Recipe(tuple(stages), **whole)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
@@ -158,8 +140,7 @@ def recipe_text(recipe: Recipe) -> str | None:
         stages = [StageText.of(stage) for stage in recipe.stages]
     except ValueError:
         return None
-    whole = RecipeText(**{field.name: getattr(recipe, field.name) for field in fields(RecipeText)})
-    return yaml.safe_dump(_plain(whole) | {"stages": [_plain(stage) for stage in stages]}, sort_keys=False, width=100)
+    return yaml.safe_dump(_plain(recipe) | {"stages": [_plain(stage) for stage in stages]}, sort_keys=False, width=100)
 
 
 def write_recipe(recipe: Recipe, folder: Path) -> None:
@@ -170,11 +151,11 @@ def write_recipe(recipe: Recipe, folder: Path) -> None:
             partial.write_text("# The recipe of this training, for `ttt3r train --recipe`.\n" + text, encoding="utf-8")
 
 
-def _parsed(kind: type[Written], found: dict[str, Any], where: str, *others: str) -> Written:
-    """The settings of a dataclass, checked by jsonargparse; its messages in one line."""
+def _parsed(kind: type[Recipe | StageText], found: dict[str, Any], where: str, *apart: str) -> dict[str, Any]:
+    """The settings of a dataclass, checked by jsonargparse, but for those that are read apart; its messages in one line."""
     parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(kind)
-    names = [field.name for field in fields(kind)] + [*others]  # pyright: ignore[reportArgumentType]
+    parser.add_class_arguments(kind, skip={*apart})
+    names = [field.name for field in fields(kind)]
     for name in found:
         if name not in names:
             like = difflib.get_close_matches(name, names, n=1)
@@ -185,7 +166,7 @@ def _parsed(kind: type[Written], found: dict[str, Any], where: str, *others: str
                 f"{where}: loss must hold weights by name, such as {{rotation: 6}}, got {found[name]!r:.80}"
             )
     try:
-        return kind(**vars(parser.instantiate(parser.parse_object(found))))
+        return vars(parser.instantiate(parser.parse_object(found)))
     except (ArgumentError, ValueError, TypeError) as error:
         raise ValueError(f"{where}: {_short(error)}") from error
 
@@ -202,13 +183,13 @@ def _short(error: Exception) -> str:
     return f"{key}: {text}" + (f"; got {given}" if given else "")
 
 
-def _plain(text: RecipeText | StageText) -> dict[str, Any]:
-    """The settings that differ from their defaults, in types that YAML has."""
+def _plain(text: Recipe | StageText) -> dict[str, Any]:
+    """The settings that differ from their defaults, in types that YAML has; without the stages of a recipe."""
     defaults = {field.name: field.default for field in fields(text) if field.default is not MISSING}
     found: dict[str, Any] = {}
     for name, value in asdict(text).items():
         given = getattr(text, name)
-        if name in defaults and given == defaults[name]:
+        if name == "stages" or (name in defaults and given == defaults[name]):
             continue
         if isinstance(given, LossWeights):
             usual = asdict(LossWeights())
