@@ -15,7 +15,7 @@ from ttt3r.update_rules.resets import Decision, Never, ResetPolicy, StepEvidence
 
 
 @dataclass(frozen=True)
-class Contender:
+class RuleWithReset:
     """A rule with the reset policy that goes with it."""
 
     rule: StateUpdateRule
@@ -24,7 +24,7 @@ class Contender:
 
 def end_chunks(
     network: RecurrentNetwork,
-    contenders: Mapping[str, Contender],
+    contenders: Mapping[str, RuleWithReset],
     fed: tuple[Frame, Tokens],
     before: Mapping[str, Memory],
     results: Mapping[str, Recurrence],

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 import ttt3r.tree as tree
-from ttt3r.chaining import Contender, end_chunks
+from ttt3r.chaining import RuleWithReset, end_chunks
 from ttt3r.data import CropToPatches, FrameSource, open_source
 from ttt3r.grouping import Frames, groups, wanted_of
 from ttt3r.guard import check_memory, check_steps, is_shortage, look_at, shortage
@@ -126,7 +126,7 @@ def rollout_rules(
 
 def _advance(
     network: RecurrentNetwork,
-    contenders: Mapping[str, Contender],
+    contenders: Mapping[str, RuleWithReset],
     group: Sequence[tuple[Frame, Turn | None]],
     held: dict[str, Memory],
     outputs: Sequence[Outputs],
@@ -159,7 +159,7 @@ def _advance(
 
 
 def _resumed(
-    network: RecurrentNetwork, contenders: Mapping[str, Contender], memories: Mapping[str, Memory]
+    network: RecurrentNetwork, contenders: Mapping[str, RuleWithReset], memories: Mapping[str, Memory]
 ) -> dict[str, Memory]:
     """Memories to go on from, checked. One that another reset policy, or none, has carried begins a state for this one."""
     if set(memories) != set(contenders):
@@ -191,17 +191,17 @@ def _stream(network: RecurrentNetwork, frames: Frames | FrameSource | str | Path
 
 def _contenders(
     rules: Mapping[str, StateUpdateRule], reset_every: int | ResetPolicy | Mapping[str, int | ResetPolicy | None] | None
-) -> dict[str, Contender]:
+) -> dict[str, RuleWithReset]:
     if not rules:
         raise ValueError("no rules to run; give at least one, e.g. {'ttt3r': TTT3R()}")
     if not isinstance(reset_every, Mapping):
-        return {name: Contender(rule, as_policy(reset_every)) for name, rule in rules.items()}
+        return {name: RuleWithReset(rule, as_policy(reset_every)) for name, rule in rules.items()}
     if unknown := set(reset_every) - set(rules):
         raise ValueError(f"reset policies for {sorted(unknown)}, but the rules are {sorted(rules)}")
-    return {name: Contender(rule, as_policy(reset_every.get(name))) for name, rule in rules.items()}
+    return {name: RuleWithReset(rule, as_policy(reset_every.get(name))) for name, rule in rules.items()}
 
 
-def _check_settings(contenders: Mapping[str, Contender], chunk: int, detach_every: int | None) -> None:
+def _check_settings(contenders: Mapping[str, RuleWithReset], chunk: int, detach_every: int | None) -> None:
     if chunk < 1 or (detach_every is not None and detach_every < 1):
         raise ValueError(f"chunk and detach_every must be at least 1, got {chunk} and {detach_every}")
     looking = [name for name, contender in contenders.items() if Needs.READOUT in contender.rule.needs]

@@ -89,7 +89,7 @@ def test_precision_does_not_touch_the_rows(change):
 
 
 def test_rows_survive_inference_mode_and_pickling():
-    import pickle
+    import pickle  # as Lightning does with a module and its metrics where it spawns processes; of our own bytes only
 
     metric = SequenceMetric(Digits(), NAMES)
     with torch.inference_mode():

@@ -38,7 +38,7 @@ Images = ImageSpool | Float[Tensor, "frame batch rgb=3 height width"]
 
 
 @dataclass(frozen=True)
-class PalindromeMoment:
+class PalindromeStep:
     """One frame as one rule saw it, on the way there or back."""
 
     step: Step
@@ -46,7 +46,7 @@ class PalindromeMoment:
 
 
 @dataclass(frozen=True)
-class PalindromeFrame(Shown[PalindromeMoment]):
+class PalindromeFrame(Shown[PalindromeStep]):
     """One frame on the way there or back."""
 
     image: Float[Tensor, "batch rgb=3 height width"]
@@ -57,9 +57,9 @@ class PalindromeFrame(Shown[PalindromeMoment]):
         """The image."""
         return Frame(image=self.image)
 
-    def seen_by(self, step: Step) -> PalindromeMoment:
+    def seen_by(self, step: Step) -> PalindromeStep:
         """The same beside the result of a rule."""
-        return PalindromeMoment(step, self.back)
+        return PalindromeStep(step, self.back)
 
 
 def there_and_back(images: Images) -> Generator[PalindromeFrame, None, None]:
@@ -71,7 +71,7 @@ def there_and_back(images: Images) -> Generator[PalindromeFrame, None, None]:
         yield PalindromeFrame(images[index], back=True)
 
 
-class PalindromeRecord(Observer[PalindromeMoment]):
+class PalindromeRecord(Observer[PalindromeStep]):
     """What is kept of one rule's pass: cameras, and differences of depth. Depth maps wait in a spool for the way back."""
 
     def __init__(self, resources: ExitStack) -> None:
@@ -82,7 +82,7 @@ class PalindromeRecord(Observer[PalindromeMoment]):
         self.first_view: Tensor = torch.ones(())
         self.restarts = torch.zeros(())
 
-    def observe(self, seen: PalindromeMoment) -> None:
+    def observe(self, seen: PalindromeStep) -> None:
         """Take one frame."""
         step, reading = seen.step, seen.step.reconstruction
         assert reading.camera_to_world is not None  # it was asked for

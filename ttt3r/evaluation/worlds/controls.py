@@ -8,7 +8,7 @@
 | `stride:k=K`, K nearest to 1 / mean gain, at least 2 | every rule that writes slowly | is it more than a lower frame rate? |
 | `frozen`, `1/t` | all | is it more than the first frame, or than the plain average? |
 
-No motion, the scene average and others that know nothing need no run of their own; `study` and `forgetting` add them.
+No motion, the scene average and the other trivial predictors need no run of their own; `study` and `forgetting` add them.
 """
 
 from collections.abc import Mapping, Sequence

@@ -20,7 +20,7 @@ def plot_differences(
         path: the picture.
         scores: of the worlds.
         training_length: as in `plot_errors_by_length`.
-        names: of the rules to draw, by default all. What knows nothing is left out: it is far from any rule.
+        names: of the rules to draw, by default all. Trivial predictors are left out: they are far from any rule.
 
     Raises:
         ImportError: without the extra `eval`.

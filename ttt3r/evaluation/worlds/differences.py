@@ -48,7 +48,7 @@ def measured(scores: WorldScores) -> tuple[tuple[Metric, Mapping[str, Float[np.n
 def differences(
     scores: WorldScores, table: Mapping[str, Float[np.ndarray, "length world"]]
 ) -> dict[str, list[Difference]]:
-    """Every rule, and what knows nothing, minus the first rule: one difference for each length.
+    """Every rule, and the trivial predictors, minus the first rule: one difference for each length.
 
     Args:
         scores: of the worlds.
